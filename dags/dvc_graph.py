@@ -1,0 +1,163 @@
+"""dvc.yaml as neutral, frozen nodes: the one graph that Airflow renders and `make run` shows.
+
+Importing DVC costs seconds each time Airflow parses a DAG file, so the part of its templating that dvc.yaml uses
+(`matrix`, `${item.x}`, `${section.key}`) is resolved here; a test compares the result with DVC's own graph.
+"""
+
+from __future__ import annotations
+
+import itertools
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+import yaml
+
+from evenvoice.errors import ParamsError
+
+_REFERENCE = re.compile(r"\$\{([^}]+)\}")
+Values = Mapping[str, tuple[str, ...]]
+"""Dotted name -> every value it may take; one value where it is settled."""
+
+
+@dataclass(frozen=True)
+class Node:
+    """One stage of dvc.yaml, or one item of a stage that it repeats over a matrix."""
+
+    name: str
+    """As DVC calls it: ``train``, ``discover@clusters``."""
+    group: str
+    """The stage without its item: ``discover``."""
+    description: str
+    cmd: str
+    deps: tuple[str, ...]
+    outs: tuple[str, ...]
+    params: tuple[str, ...]
+    upstream: tuple[str, ...]
+    """Names of the nodes whose outs it reads, in the order of dvc.yaml."""
+
+    @property
+    def item(self) -> str | None:
+        """What the matrix fills in: ``clusters``; None outside a matrix."""
+        return self.name.partition("@")[2] or None
+
+
+@dataclass(frozen=True)
+class Graph:
+    """All nodes, in the order of dvc.yaml."""
+
+    nodes: tuple[Node, ...]
+
+    def __iter__(self) -> Iterator[Node]:
+        return iter(self.nodes)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return tuple(node.name for node in self.nodes)
+
+    @property
+    def edges(self) -> frozenset[tuple[str, str]]:
+        """Pairs (upstream, downstream)."""
+        return frozenset((above, node.name) for node in self.nodes for above in node.upstream)
+
+    def with_descendants(self, names: Iterable[str]) -> frozenset[str]:
+        """``names`` and every node that reads from them, directly or through others."""
+        reached = set(names)
+        grown = True
+        while grown:
+            below = {down for up, down in self.edges if up in reached} - reached
+            reached |= below
+            grown = bool(below)
+        return frozenset(reached)
+
+    def in_order(self) -> tuple[Node, ...]:
+        """Every node after all nodes it reads from; otherwise as in dvc.yaml."""
+        placed: dict[str, Node] = {}
+        waiting = list(self.nodes)
+        while waiting:
+            ready = [node for node in waiting if all(name in placed for name in node.upstream)]
+            if not ready:
+                raise ParamsError(name="dvc.yaml", rule="be free of cycles", value=[node.name for node in waiting],
+                                  action="Remove a dependency between these stages.")
+            placed[ready[0].name] = ready[0]
+            waiting.remove(ready[0])
+        return tuple(placed.values())
+
+
+def load_graph(root: Path, choices: Values | None = None) -> Graph:
+    """Read dvc.yaml and params.yaml in ``root``.
+
+    Args:
+        choices: values that a parameter may take in another run. Each counts as a dependency, so a DAG drawn before
+            the run's parameters are known has every edge that any of its runs needs.
+    """
+    stages = yaml.safe_load((root / "dvc.yaml").read_text(encoding="utf-8"))["stages"]
+    settled = _flat(yaml.safe_load((root / "params.yaml").read_text(encoding="utf-8")))
+    return parse_graph(stages, {**settled, **(choices or {})})
+
+
+def parse_graph(stages: Mapping[str, Any], values: Values) -> Graph:
+    """Expand the ``stages`` of dvc.yaml and find who reads whose outs."""
+    drafts = [node for group, stage in stages.items() for node in _expanded(group, stage, values)]
+    return Graph(tuple(_connected(node, drafts) for node in drafts))
+
+
+def _expanded(group: str, stage: Mapping[str, Any], values: Values) -> Iterator[Node]:
+    matrix: Mapping[str, list[Any]] = stage.get("matrix", {})
+    for combination in itertools.product(*matrix.values()):
+        item = {f"item.{key}": (str(value),) for key, value in zip(matrix, combination, strict=True)}
+        suffix = "@" + "-".join(str(value) for value in combination) if matrix else ""
+        known = {**values, **item}
+        yield Node(
+            name=group + suffix, group=group, description=str(stage.get("desc", "")),
+            cmd=_filled(str(stage["cmd"]), known)[0],
+            deps=_paths(stage.get("deps", []), known),
+            outs=_paths(itertools.chain.from_iterable(stage.get(kind, []) for kind in ("outs", "metrics", "plots")),
+                        known),
+            params=tuple(stage.get("params", [])),
+            upstream=(),
+        )
+
+
+def _paths(entries: Iterable[Any], values: Values) -> tuple[str, ...]:
+    """An entry is a path, or a mapping from the path to DVC's options for it."""
+    texts = [entry if isinstance(entry, str) else next(iter(entry)) for entry in entries]
+    return tuple(path for text in texts for path in _filled(text, values))
+
+
+def _filled(text: str, values: Values) -> tuple[str, ...]:
+    """``text`` with its references replaced, once for every combination of their values."""
+    references = list(dict.fromkeys(_REFERENCE.findall(text)))
+    for reference in references:
+        if reference not in values:
+            raise ParamsError(name=f"dvc.yaml: {text}", rule="refer to names of params.yaml or of its matrix",
+                              value=reference, action="Correct the reference.")
+    filled = []
+    for combination in itertools.product(*(values[reference] for reference in references)):
+        chosen = dict(zip(references, combination, strict=True))
+        filled.append(_REFERENCE.sub(lambda match, chosen=chosen: chosen[match[1]], text))  # type: ignore[misc]
+    return tuple(filled)
+
+
+def _connected(node: Node, nodes: Iterable[Node]) -> Node:
+    upstream = tuple(other.name for other in nodes if other.name != node.name
+                     and any(_overlap(dep, out) for dep in node.deps for out in other.outs))
+    return Node(**{**vars(node), "upstream": upstream})
+
+
+def _overlap(dep: str, out: str) -> bool:
+    """DVC connects two stages when one path is, or lies within, the other."""
+    read, written = PurePosixPath(dep), PurePosixPath(out)
+    return read.is_relative_to(written) or written.is_relative_to(read)
+
+
+def _flat(content: Mapping[str, Any], prefix: str = "") -> dict[str, tuple[str, ...]]:
+    flat: dict[str, tuple[str, ...]] = {}
+    for key, value in content.items():
+        if isinstance(value, Mapping):
+            flat |= _flat(value, f"{prefix}{key}.")
+        else:
+            flat[f"{prefix}{key}"] = (str(value),)
+    return flat

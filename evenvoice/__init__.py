@@ -1,0 +1,1 @@
+"""Streaming speech recognisers, and the proof that they serve every group of speakers."""

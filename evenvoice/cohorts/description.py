@@ -1,0 +1,90 @@
+"""What a cohort method found, and its two files: cohorts.parquet and description.json."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from evenvoice.cohorts.table import CohortTable, word_error_rate
+from evenvoice.data.schemas import COHORTS
+from evenvoice.data.tables import rows_table, write_table
+from evenvoice.storage import fresh_directory, write_json
+
+
+class FrozenRule(Protocol):
+    """A rule that was fitted on discover speakers and can place anyone."""
+
+    def assign(self, table: CohortTable) -> NDArray[np.intp]:
+        """Cohort number (S,) of each speaker, 0 for the worst discover WER; -1 where it cannot be told."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Found:
+    """A method's rule in the order of discover WER, worst first.
+
+    Args:
+        prefix: names are ``<prefix>-1``, ``<prefix>-2`` and so on, worst first.
+        rules: one human-readable rule per cohort.
+        reason: how the cohorts came about.
+    """
+
+    rule: FrozenRule
+    prefix: str
+    rules: tuple[str, ...]
+    reason: str
+    extra: dict[str, Any] = field(default_factory=dict)
+
+    def names(self) -> list[str]:
+        """Cohort names in rank order."""
+        return [f"{self.prefix}-{number}" for number in range(1, len(self.rules) + 1)]
+
+
+@dataclass(frozen=True)
+class NotApplicable:
+    """A method that has nothing to go by in this corpus."""
+
+    reason: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cohort:
+    """One cohort as discover speakers show it; rank 1 is the worst."""
+
+    cohort: str
+    rule: str
+    rank: int
+    discover_speakers: int
+    discover_words: int
+    discover_wer: float
+
+
+def write_discovery(out: Path, *, method: str, found: Found | NotApplicable, table: CohortTable,
+                    parameters: dict[str, Any]) -> None:
+    """Apply the frozen rule to every speaker of every split and write both files, or neither."""
+    labels_S = found.rule.assign(table) if isinstance(found, Found) else np.full(len(table), -1, dtype=np.intp)
+    names = found.names() if isinstance(found, Found) else []
+    rows: list[dict[str, object]] = [
+        {"speaker": speaker, "split": split, "cohort": names[label] if label >= 0 else None}
+        for speaker, split, label in zip(table.speakers, table.splits, labels_S.tolist(), strict=True)]
+    cohorts = _cohorts(found, table, labels_S) if isinstance(found, Found) else []
+    with fresh_directory(out) as draft:
+        write_table(draft / "cohorts.parquet", rows_table(rows, COHORTS))
+        write_json(draft / "description.json", {
+            "method": method, "applicable": isinstance(found, Found), "reason": found.reason,
+            "parameters": parameters, "cohorts": [asdict(cohort) for cohort in cohorts],
+            "extra": found.extra if isinstance(found, Found) else {}})
+
+
+def _cohorts(found: Found, table: CohortTable, labels_S: NDArray[np.intp]) -> list[Cohort]:
+    counted_S = (table.splits == "discover") & (table.words > 0)
+    cohorts = []
+    for number, (name, rule) in enumerate(zip(found.names(), found.rules, strict=True)):
+        members_S = counted_S & (labels_S == number)
+        errors, words = table.errors[members_S], table.words[members_S]
+        cohorts.append(Cohort(cohort=name, rule=rule, rank=number + 1, discover_speakers=len(words),
+                              discover_words=int(words.sum()), discover_wer=word_error_rate(errors, words)))
+    return cohorts

@@ -1,0 +1,73 @@
+"""Cohorts by what is known about people: binary partitions of postal codes by majority attribute (arXiv 2207.11345).
+
+A postal code is on one side when a census statistic is above one half (a majority, for shares) or above the median of
+the discover speakers' postal codes. Without a census, attributes of the speakers themselves take its place, each
+value against all others.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Final
+
+import numpy as np
+
+from evenvoice.cohorts.description import Found, NotApplicable
+from evenvoice.cohorts.geographic import found_by_tree
+from evenvoice.cohorts.table import ATTRIBUTES, CohortTable, Floats
+from evenvoice.cohorts.tree import Feature, TreeSettings, feature_values, fit_tree
+from evenvoice.params import Discover
+
+MAJORITY: Final = 0.5
+
+
+def find_groups(discover: CohortTable, validate: CohortTable, settings: Discover,
+                rng: np.random.Generator) -> Found | NotApplicable:
+    """Grow the tree on census statistics where enough discover speakers have them, else on speaker attributes."""
+    needed = 2 * settings.min_speakers
+    for source, features in (("census by postal code", census_features(discover)),
+                             ("speaker attributes", attribute_features(discover, settings.min_speakers))):
+        if _known(features, discover) < needed:
+            continue
+        own = settings.geodemographic
+        tree = fit_tree(features=features, discover=discover, validate=validate, rng=rng, settings=TreeSettings(
+            max_cohorts=own.max_cohorts, gain="difference", permutations=own.permutations,
+            significance=own.significance, min_speakers=settings.min_speakers, min_words=settings.min_words))
+        found = found_by_tree(tree, prefix="group")
+        found.extra["source"] = source
+        return found
+    return NotApplicable(f"neither a census by postal code nor speaker attributes for {needed} discover speakers")
+
+
+def census_features(discover: CohortTable) -> list[Feature]:
+    """One feature per census statistic, with cuts at the median and, for shares, at the majority."""
+    _, first = np.unique([code or "" for code in discover.postal_code], return_index=True)
+    features = []
+    for column, name in enumerate(discover.census_columns):
+        values = discover.census[first, column]
+        values = values[~np.isnan(values)]
+        if len(values):
+            features.append(Feature(name=name, read=_census_reader(column), thresholds=_thresholds(values),
+                                    above=f"{name} above {{}}", below=f"{name} at most {{}}"))
+    return features
+
+
+def attribute_features(discover: CohortTable, min_speakers: int) -> list[Feature]:
+    """One indicator per attribute and value that enough discover speakers have."""
+    features = []
+    for attribute in ATTRIBUTES:
+        counts = Counter(value for value in getattr(discover, attribute) if value is not None)
+        features += [
+            Feature(name=f"{attribute}={value}", read=_indicator(attribute, value), thresholds=(0.5,),
+                    above=f"{attribute} is {value}", below=f"{attribute} is not {value}")
+            for value in sorted(counts) if counts[value] >= min_speakers]
+    return features
+
+
+def _thresholds(values: Floats) -> tuple[float, ...]:
+    is_share = values.min() >= 0 and values.max() <= 1
+    return tuple(sorted({float(np.median(values))} | ({MAJORITY} if is_share else set())))
+
+
+def _census_reader(column: int) -> _Reader:
+    return _Reader(column=column)

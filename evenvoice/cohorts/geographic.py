@@ -1,0 +1,55 @@
+"""Regions of differing WER: a tree of axis-aligned cuts over longitude and latitude (arXiv 2207.07850).
+
+Longitude runs from -180 to 180 degrees; a region across the antimeridian comes out as two.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Final
+
+import numpy as np
+
+from evenvoice.cohorts.description import Found, NotApplicable
+from evenvoice.cohorts.table import CohortTable
+from evenvoice.cohorts.tree import Bounds, CohortTree, Feature, TreeSettings, fit_tree
+from evenvoice.params import Discover
+
+LAT: Final = Feature(name="lat", read=lambda table: table.lat, above="north of {}", below="south of {}")
+LON: Final = Feature(name="lon", read=lambda table: table.lon, above="east of {}", below="west of {}")
+
+
+def find_regions(discover: CohortTable, validate: CohortTable, settings: Discover,
+                 rng: np.random.Generator) -> Found | NotApplicable:
+    """Grow the tree on the discover speakers who have a location, and prune it on the validate speakers who do."""
+    located = int((~np.isnan(discover.lat)).sum())
+    needed = 2 * settings.min_speakers
+    if located < needed:
+        return NotApplicable(f"{located} discover speakers have a location, {needed} needed for two regions")
+    own = settings.geographic
+    tree = fit_tree(features=(LAT, LON), discover=discover, validate=validate, rng=rng, settings=TreeSettings(
+        max_cohorts=own.max_cohorts, gain=own.split_gain, permutations=own.permutations,
+        significance=own.significance, min_speakers=settings.min_speakers, min_words=settings.min_words))
+    found = found_by_tree(tree, prefix="region")
+    found.extra["boxes"] = {name: _box(tree.bounds(number)) for number, name in enumerate(found.names())}
+    found.extra["extent"] = {"lat": [float(np.nanmin(discover.lat)), float(np.nanmax(discover.lat))],
+                             "lon": [float(np.nanmin(discover.lon)), float(np.nanmax(discover.lon))]}
+    return found
+
+
+def found_by_tree(tree: CohortTree, prefix: str) -> Found:
+    """A tree's leaves as cohorts, with every split that was looked at."""
+    outcomes = [item.outcome for item in tree.considered]
+    pruned = outcomes.count("pruned")
+    reason = (f"{len(tree.leaves)} cohorts from {outcomes.count('kept')} splits that chance does not explain and "
+              f"validate speakers confirm" if tree.splits else "no split survives")
+    if pruned:
+        reason += f"; {pruned} pruned on validate speakers"
+    return Found(rule=tree, prefix=prefix, reason=reason, extra={"splits": tree.described_splits()},
+                 rules=tuple(tree.rule(number) for number in range(len(tree.leaves))))
+
+
+def _box(bounds: dict[int, Bounds]) -> dict[str, float | None]:
+    lat, lon = bounds.get(0, Bounds()), bounds.get(1, Bounds())
+    edges = {"lat_min": lat.low, "lat_max": lat.high, "lon_min": lon.low, "lon_max": lon.high}
+    return {name: edge if math.isfinite(edge) else None for name, edge in edges.items()}

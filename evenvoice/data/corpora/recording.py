@@ -1,0 +1,79 @@
+"""What every corpus adapter yields: one frozen record per recording, and the protocols behind it.
+
+An adapter reads a corpus's own files and says what stands there; it checks types, never content. All rules about
+content (empty transcript, silent audio, too long, ...) live once, in :mod:`evenvoice.data.ingest`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal, Protocol
+
+from evenvoice.data.audio import Waveform
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+Labelled = Literal["synthetic", "recorded"]
+
+
+class Audio(Protocol):
+    """Audio that is loaded late, in another process: implementations must be picklable and small."""
+
+    def load(self, *, name: str, max_duration_s: float) -> Waveform:
+        """Load mono samples at any rate; ingest resamples, measures and encodes them.
+
+        Args:
+            name: the recording's own key, for error messages.
+            max_duration_s: refuse to decode more than this; generated audio may ignore it.
+
+        Raises:
+            RecordingRejected: missing, empty, truncated, not audio, or longer than ``max_duration_s``.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recording:
+    """One recording as its corpus describes it; only ``text`` and ``speaker`` may be empty, and are then refused."""
+
+    key: str
+    """The corpus's own id, unique in it. Errors name it; it never reaches an artefact but the rejected list."""
+    speaker: str
+    """The corpus's own name of the speaker; replaced by a keyed pseudonym."""
+    text: str
+    """Transcript as it stands in the corpus, not yet normalised."""
+    audio: Audio
+    split: str | None = None
+    """One of SPLITS where the corpus brings its own, in any spelling the corpus uses; None otherwise."""
+    lat: float | None = None
+    """Degrees north, not yet coarsened."""
+    lon: float | None = None
+    """Degrees east, not yet coarsened."""
+    postal_code: str | None = None
+    gender: str | None = None
+    age_band: str | None = None
+    accent: str | None = None
+    country: str | None = None
+
+
+class Corpus(Protocol):
+    """An opened corpus."""
+
+    @property
+    def labelled(self) -> Labelled:
+        """Whether people spoke it."""
+        ...
+
+    def recordings(self) -> Iterator[Recording]:
+        """Yield every recording lazily, in the same order on every call.
+
+        Raises:
+            CorpusError: an index file is missing, malformed or has a column of an unknown type.
+        """
+        ...
+
+    def census(self) -> pa.Table | None:
+        """Return statistics by ``postal_code`` (string; every other column float64), or None."""
+        ...

@@ -1,0 +1,125 @@
+"""espeak-ng through ctypes: text and a voice in, samples out, the same samples every time.
+
+espeak-ng keeps state between utterances (the phase of its pitch flutter, its noise generator) that neither a new voice
+nor ``espeak_Terminate`` resets: the same sentence differs from call to call. So the library is loaded anew for each
+utterance, which costs about a millisecond and makes the result a function of the arguments alone.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from evenvoice.errors import PreflightError
+
+SAMPLE_RATE: Final = 22_050
+"""Samples per second of everything espeak-ng says."""
+
+FEMALE: Final = ("f1", "f2", "f3", "f4", "f5", "Alicia", "Andrea", "Annie", "anika", "aunty", "belinda", "grandma",
+                 "linda", "shelby", "steph")
+MALE: Final = ("m1", "m2", "m3", "m4", "m5", "m6", "m7", "m8", "Alex", "Andy", "Denis", "Diogo", "Lee", "Mario",
+               "Michael", "Mike", "adam", "boris", "grandpa", "marcelo", "max", "quincy", "rob", "robert", "travis")
+"""espeak-ng's voice variants that sound like people: no whispers, robots or long echoes."""
+
+# Names and numbers from espeak-ng's speak_lib.h.
+_AUDIO_OUTPUT_SYNCHRONOUS = 2
+_RATE, _VOLUME, _PITCH, _RANGE = 1, 2, 3, 4
+_UTF8_AND_END_PAUSE = 1 | 0x1000
+
+_SynthCallback = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.POINTER(ctypes.c_short), ctypes.c_int, ctypes.c_void_p)
+_one_at_a_time = threading.Lock()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Voice:
+    """How espeak-ng speaks one utterance."""
+
+    name: str
+    """Language voice and variant, e.g. ``en-gb-scotland+f3``."""
+    rate_wpm: int
+    """Words per minute, 80 to 450."""
+    pitch: int
+    """0 to 99, around the variant's own pitch; 50 is as it is."""
+    pitch_range: int
+    """0 (monotone) to 99."""
+    noise_seed: int
+    """Seeds the breath noise."""
+
+
+def check_installed() -> None:
+    """Fail early, with the remedy.
+
+    Raises:
+        PreflightError: espeakng-loader is not installed.
+    """
+    _locate()
+
+
+def speak(text: str, voice: Voice) -> NDArray[np.float32]:
+    """Return samples (T,) in [-1, 1] at :data:`SAMPLE_RATE`, a function of the arguments alone.
+
+    Raises:
+        PreflightError: espeakng-loader is not installed, or lacks the voice.
+    """
+    chunks: list[bytes] = []
+
+    @_SynthCallback
+    def collect(samples: ctypes._Pointer[ctypes.c_short], count: int, _events: int) -> int:
+        if samples and count > 0:
+            chunks.append(ctypes.string_at(samples, 2 * count))
+        return 0
+
+    with _one_at_a_time, _fresh_library() as espeak:
+        espeak.espeak_SetSynthCallback(collect)
+        _set_voice(espeak, voice)
+        content = text.encode("utf-8")
+        espeak.espeak_Synth(content, ctypes.c_size_t(len(content) + 1), 0, 0, 0, _UTF8_AND_END_PAUSE, None, None)
+    return np.frombuffer(b"".join(chunks), dtype=np.int16).astype(np.float32) / np.float32(2**15)
+
+
+def _set_voice(espeak: ctypes.CDLL, voice: Voice) -> None:
+    if espeak.espeak_SetVoiceByName(voice.name.encode("ascii")) != 0:
+        raise PreflightError(name=f"espeak-ng voice {voice.name!r}", rule="exist", value="no such voice",
+                             action="Install the pinned espeakng-loader: pip install 'evenvoice[synthetic]'.")
+    for parameter, value in ((_RATE, voice.rate_wpm), (_VOLUME, 100), (_PITCH, voice.pitch),
+                             (_RANGE, voice.pitch_range)):
+        espeak.espeak_SetParameter(parameter, value, 0)
+    espeak.espeak_ng_SetRandSeed(ctypes.c_long(voice.noise_seed))
+
+
+@contextmanager
+def _fresh_library() -> Iterator[ctypes.CDLL]:
+    """Load espeak-ng with all its state as new, and unload it."""
+    library, data = _locate()
+    espeak = ctypes.CDLL(library)
+    try:
+        if espeak.espeak_Initialize(_AUDIO_OUTPUT_SYNCHRONOUS, 0, data.encode(), 0) != SAMPLE_RATE:
+            raise PreflightError(name=library, rule=f"start at {SAMPLE_RATE} Hz", value="another answer",
+                                 action="Install the pinned espeakng-loader: pip install 'evenvoice[synthetic]'.")
+        yield espeak
+        espeak.espeak_Terminate()
+    finally:
+        _unload(espeak)
+
+
+def _unload(library: ctypes.CDLL) -> None:
+    dlclose = ctypes.CDLL(None).dlclose
+    dlclose.argtypes = [ctypes.c_void_p]
+    dlclose(library._handle)
+
+
+def _locate() -> tuple[str, str]:
+    """Return the paths of the library and of its voice data."""
+    try:
+        import espeakng_loader
+    except ImportError:
+        raise PreflightError(name="The synthetic corpus", rule="find espeak-ng", value="no package espeakng-loader",
+                             action="Install it: pip install 'evenvoice[synthetic]'.") from None
+    return espeakng_loader.get_library_path(), espeakng_loader.get_data_path()

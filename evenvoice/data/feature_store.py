@@ -1,0 +1,101 @@
+"""Features of a corpus, memory-mapped: opening is instant, and a recording's frames are read where they lie."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from evenvoice.data.schemas import FEATURES
+from evenvoice.data.tables import open_ipc_shards
+from evenvoice.errors import ArtifactError
+from evenvoice.storage import read_json
+
+Strings = NDArray[np.object_]
+STATISTICS = "statistics.json"
+"""Mean and standard deviation of each mel band over the frames of the train split."""
+
+
+class FeatureStore:
+    """Recordings in the order in which they were ingested; every array has one entry for each.
+
+    Attributes:
+        frames: (recordings,) feature frames.
+        durations_s: (recordings,) seconds.
+        ids, speakers, splits, texts: (recordings,) strings.
+        mean, std: (n_mels,) float32 statistics over the train split.
+    """
+
+    def __init__(self, table: pa.Table, mean: NDArray[np.float32], std: NDArray[np.float32]) -> None:
+        self.mean, self.std = mean, std
+        self.n_mels = len(mean)
+        self.frames: NDArray[np.int64] = table["frames"].to_numpy().astype(np.int64)
+        self.durations_s: NDArray[np.float32] = table["duration_s"].to_numpy()
+        self.ids, self.speakers = _strings(table, "utterance"), _strings(table, "speaker")
+        self.splits, self.texts = _strings(table, "split"), _strings(table, "text")
+        self._views = [view for chunk in table["features"].chunks for view in _views(chunk)]
+        self._check_sizes()
+
+    @classmethod
+    def open(cls, path: Path) -> FeatureStore:
+        """Map the features that the featurize stage wrote.
+
+        Raises:
+            ArtifactError: missing, truncated or altered files, or a recording whose bytes are not its frames.
+        """
+        mean, std = _statistics(path / STATISTICS)
+        return cls(open_ipc_shards(path, FEATURES), mean, std)
+
+    def __len__(self) -> int:
+        return len(self.frames)
+
+    def features(self, i: int) -> NDArray[np.float16]:
+        """(frames, n_mels) float16 view of recording ``i``, read-only and without a copy."""
+        view: NDArray[np.float16] = self._views[i].reshape(-1, self.n_mels)
+        return view
+
+    def indices(self, *splits: str) -> NDArray[np.int64]:
+        """Recordings of the given splits, in order."""
+        return np.flatnonzero(np.isin(self.splits.astype(str), splits))
+
+    def _check_sizes(self) -> None:
+        sizes = np.array([len(view) for view in self._views], dtype=np.int64)
+        wrong = np.flatnonzero((sizes != self.frames * self.n_mels) | (self.frames < 1))
+        if len(wrong):
+            i = int(wrong[0])
+            raise ArtifactError(name=f"features of {self.ids[i]}", value=f"{sizes[i]} numbers",
+                                rule=f"be {self.frames[i]} frames, at least 1, of {self.n_mels} mel bands",
+                                action="Run the featurize stage again.")
+
+
+def _strings(table: pa.Table, column: str) -> Strings:
+    strings: Strings = table[column].to_numpy()
+    return strings
+
+
+def _views(chunk: pa.LargeBinaryArray) -> list[NDArray[np.float16]]:
+    """A view of each value's bytes, by the offsets of the chunk's own buffer rather than by Arrow scalars."""
+    _, offsets_buffer, data = chunk.buffers()
+    if len(chunk) == 0:
+        return []
+    offsets = np.frombuffer(offsets_buffer, np.int64)[chunk.offset:chunk.offset + len(chunk) + 1]
+    content = np.frombuffer(data, np.uint8) if data is not None else np.empty(0, np.uint8)
+    return [content[start:stop].view(np.float16) for start, stop in zip(offsets[:-1], offsets[1:], strict=True)]
+
+
+def _statistics(path: Path) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    content = read_json(path)
+    try:
+        mean, std = (np.array(content[name], dtype=np.float32) for name in ("mean", "std"))
+    except (KeyError, TypeError, ValueError) as error:
+        raise _altered(path, f"{type(error).__name__}: {error}") from error
+    if mean.ndim != 1 or mean.shape != std.shape or not (np.isfinite(mean).all() and (std > 0).all()):
+        raise _altered(path, f"mean of shape {mean.shape} and std of shape {std.shape}")
+    return mean, std
+
+
+def _altered(path: Path, value: str) -> ArtifactError:
+    return ArtifactError(name=str(path), rule="hold a finite mean and a positive std for each mel band", value=value,
+                         action="Run the featurize stage again.")

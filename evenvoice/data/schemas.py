@@ -1,0 +1,137 @@
+"""The tables that travel between stages: one declared Arrow schema each, units in the column names."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import pyarrow as pa
+
+SPLITS: Final = ("train", "discover", "validate", "test")
+
+UTTERANCES: Final = pa.schema([
+    pa.field("utterance", pa.string(), nullable=False),
+    pa.field("speaker", pa.string(), nullable=False),  # keyed pseudonym, never the corpus's own name
+    pa.field("split", pa.string(), nullable=False),
+    pa.field("text", pa.string(), nullable=False),  # normalised, see evenvoice.data.text
+    pa.field("duration_s", pa.float32(), nullable=False),
+    pa.field("audio", pa.large_binary(), nullable=False),  # FLAC, mono, ingest.sample_rate
+    pa.field("lat", pa.float32()),  # coarsened to ingest.coordinate_decimals
+    pa.field("lon", pa.float32()),
+    pa.field("postal_code", pa.string()),
+    pa.field("gender", pa.string()),
+    pa.field("age_band", pa.string()),
+    pa.field("accent", pa.string()),
+    pa.field("country", pa.string()),
+])
+"""One row per recording that passed ingest."""
+
+SPEAKERS: Final = pa.schema([
+    UTTERANCES.field(name) for name in
+    ("speaker", "split", "lat", "lon", "postal_code", "gender", "age_band", "accent", "country")
+])
+"""One row per speaker and split: the first non-null value of each attribute over the speaker's recordings."""
+
+REJECTED: Final = pa.schema([
+    pa.field("recording", pa.string(), nullable=False),
+    pa.field("rule", pa.string(), nullable=False),
+    pa.field("value", pa.string(), nullable=False),
+    pa.field("action", pa.string(), nullable=False),
+])
+"""One row per recording that ingest refused."""
+
+CENSUS_KEY: Final = pa.field("postal_code", pa.string(), nullable=False)
+"""Key of the census table; every other column is a float64 share or median of that postal code."""
+
+FEATURES: Final = pa.schema([
+    pa.field("utterance", pa.string(), nullable=False),
+    pa.field("speaker", pa.string(), nullable=False),
+    pa.field("split", pa.string(), nullable=False),
+    pa.field("text", pa.string(), nullable=False),
+    pa.field("duration_s", pa.float32(), nullable=False),
+    pa.field("frames", pa.int32(), nullable=False),
+    pa.field("features", pa.large_binary(), nullable=False),  # frames x n_mels float16, row-major
+])
+"""One row per recording: log-mel features, read by memory map."""
+
+HYPOTHESES: Final = pa.schema([
+    pa.field("utterance", pa.string(), nullable=False),
+    pa.field("speaker", pa.string(), nullable=False),
+    pa.field("split", pa.string(), nullable=False),
+    pa.field("reference", pa.string(), nullable=False),
+    pa.field("hypothesis", pa.string(), nullable=False),
+    pa.field("words", pa.int32(), nullable=False),  # of the reference
+    pa.field("substitutions", pa.int32(), nullable=False),
+    pa.field("deletions", pa.int32(), nullable=False),
+    pa.field("insertions", pa.int32(), nullable=False),
+    pa.field("duration_s", pa.float32(), nullable=False),
+])
+"""One row per transcribed recording; errors = substitutions + deletions + insertions."""
+
+EMBEDDINGS: Final = pa.schema([
+    pa.field("speaker", pa.string(), nullable=False),
+    pa.field("split", pa.string(), nullable=False),
+    pa.field("embedding", pa.list_(pa.float32()), nullable=False),  # unit length, mean over recordings
+])
+"""One row per speaker and split."""
+
+COHORTS: Final = pa.schema([
+    pa.field("speaker", pa.string(), nullable=False),
+    pa.field("split", pa.string(), nullable=False),
+    pa.field("cohort", pa.string()),  # null: the method cannot place this speaker
+])
+"""One row per speaker and split, for every split: rules are frozen on discovery speakers, then applied."""
+
+CURVE: Final = pa.schema([
+    pa.field("step", pa.int32(), nullable=False),
+    pa.field("loss", pa.float64(), nullable=False),
+    pa.field("learning_rate", pa.float64(), nullable=False),
+    pa.field("seconds", pa.float64(), nullable=False),  # wall time of the step
+])
+"""One row per optimiser step of a training."""
+
+COHORT_WER: Final = pa.schema([
+    pa.field("model", pa.string(), nullable=False),
+    pa.field("method", pa.string(), nullable=False),  # a discovery method, or "whole"
+    pa.field("cohort", pa.string(), nullable=False),  # a cohort, or "whole"
+    pa.field("split", pa.string(), nullable=False),
+    pa.field("speakers", pa.int32(), nullable=False),
+    pa.field("words", pa.int64(), nullable=False),
+    pa.field("errors", pa.int64(), nullable=False),
+    pa.field("wer", pa.float64()),  # null when suppressed or without words
+    pa.field("wer_low", pa.float64()),
+    pa.field("wer_high", pa.float64()),
+    pa.field("share", pa.float64(), nullable=False),  # of the split's speakers
+])
+"""WER of every model on every cohort, pooled over words, with speaker-bootstrap intervals."""
+
+GAPS: Final = pa.schema([
+    pa.field("model", pa.string(), nullable=False),
+    pa.field("method", pa.string(), nullable=False),
+    pa.field("split", pa.string(), nullable=False),
+    pa.field("cohorts", pa.int32(), nullable=False),
+    pa.field("bottom", pa.string(), nullable=False),  # worst cohort, ranked on discovery speakers
+    pa.field("top", pa.string(), nullable=False),  # best cohort, ranked on discovery speakers
+    pa.field("bottom_share", pa.float64(), nullable=False),
+    pa.field("gap_over_top", pa.float64()),  # (W_bottom - W_top) / W_top
+    pa.field("gap_over_top_low", pa.float64()),
+    pa.field("gap_over_top_high", pa.float64()),
+    pa.field("gap_over_bottom", pa.float64()),  # (W_bottom - W_top) / W_bottom
+    pa.field("spread", pa.float64()),  # (max W - min W) / min W over cohorts on this split
+    pa.field("null_spread", pa.float64()),  # mean spread of random partitions of the same sizes
+    pa.field("null_spread_high", pa.float64()),  # their 95th percentile
+])
+"""One row per model, method and split: how far the cohorts lie apart, beside what chance alone gives."""
+
+COMPARISONS: Final = pa.schema([
+    pa.field("arm", pa.string(), nullable=False),
+    pa.field("split", pa.string(), nullable=False),
+    pa.field("method", pa.string(), nullable=False),  # a discovery method, or "whole"
+    pa.field("cohort", pa.string(), nullable=False),  # a cohort, or "whole"
+    pa.field("speakers", pa.int32(), nullable=False),
+    pa.field("base_wer", pa.float64()),
+    pa.field("arm_wer", pa.float64()),
+    pa.field("relative", pa.float64()),  # (arm - base) / base; negative is better
+    pa.field("relative_low", pa.float64()),  # paired speaker bootstrap
+    pa.field("relative_high", pa.float64()),
+])
+"""Every mitigation arm against the untouched base on the same resampled speakers."""

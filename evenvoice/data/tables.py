@@ -1,0 +1,165 @@
+"""The one door to Arrow files: schema-checked, sharded by size, whole or absent."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.ipc
+import pyarrow.parquet
+
+from evenvoice.errors import ArtifactError
+
+ROWS_PER_GROUP = 256
+
+
+def write_table(path: Path, table: pa.Table) -> None:
+    """Write a small table as one Parquet file through a temporary neighbour."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    draft = path.with_name(f".{path.name}.draft")
+    pa.parquet.write_table(table, draft, compression="zstd")
+    draft.rename(path)
+
+
+def rows_table(rows: list[dict[str, object]], schema: pa.Schema) -> pa.Table:
+    """Build a table from plain rows; a value that does not fit its column is an error, not a guess."""
+    return pa.Table.from_pylist(rows, schema=schema)
+
+
+def read_table(path: Path, schema: pa.Schema | None = None, columns: list[str] | None = None) -> pa.Table:
+    """Read one Parquet file or a directory of Parquet shards in name order.
+
+    Raises:
+        ArtifactError: nothing is there, it cannot be read, or it does not have the declared schema.
+    """
+    shards = sorted(path.glob("*.parquet")) if path.is_dir() else [path]
+    if not shards or not shards[0].exists():
+        raise ArtifactError(name=str(path), rule="exist", value="no such table",
+                            action="Run the stage that writes it (`dvc dag` shows which).")
+    return pa.concat_tables([_read_shard(shard, schema, columns) for shard in shards])
+
+
+def _read_shard(shard: Path, schema: pa.Schema | None, columns: list[str] | None) -> pa.Table:
+    try:
+        table = pa.parquet.ParquetFile(shard).read(columns=columns)
+    except (pa.ArrowInvalid, OSError) as error:
+        raise ArtifactError(name=str(shard), rule="be a readable Parquet file", value=str(error),
+                            action="Delete it and run the stage that writes it again.") from error
+    if schema is not None:
+        _check_schema(shard, table.schema, schema, columns)
+    return table
+
+
+def _check_schema(name: Path, found: pa.Schema, declared: pa.Schema, columns: list[str] | None) -> None:
+    for field in declared:
+        if columns is not None and field.name not in columns:
+            continue
+        if field.name not in found.names or found.field(field.name).type != field.type:
+            actual = found.field(field.name).type if field.name in found.names else "no such column"
+            raise ArtifactError(name=f"{name}, column {field.name!r}", rule=f"be {field.type}", value=actual,
+                                action="It was written by other code: run the stage that writes it again.")
+
+
+class ParquetShards:
+    """Collects rows and writes them as ``<stem>-00000.parquet`` and so on, each about ``shard_mb`` large."""
+
+    def __init__(self, directory: Path, stem: str, schema: pa.Schema, shard_mb: int) -> None:
+        self._directory = directory
+        self._stem = stem
+        self._schema = schema
+        self._limit = shard_mb * 2**20
+        self._writer: pa.parquet.ParquetWriter | None = None
+        self._rows: list[dict[str, object]] = []
+        self._bytes = 0
+        self._shards = 0
+
+    def append(self, row: dict[str, object], size: int) -> None:
+        """Add one row of about ``size`` bytes."""
+        self._rows.append(row)
+        self._bytes += size
+        if len(self._rows) >= ROWS_PER_GROUP or self._bytes >= self._limit:
+            self._flush()
+        if self._bytes >= self._limit:
+            self._finish_shard()
+
+    def close(self) -> None:
+        """Write what is left; an empty table still gets one shard, so that readers find its schema."""
+        self._flush()
+        if self._shards == 0 and self._writer is None:
+            self._open()
+        self._finish_shard()
+
+    def _open(self) -> pa.parquet.ParquetWriter:
+        path = self._directory / f"{self._stem}-{self._shards:05d}.parquet"
+        self._writer = pa.parquet.ParquetWriter(path, self._schema, compression="zstd")
+        return self._writer
+
+    def _flush(self) -> None:
+        if not self._rows:
+            return
+        writer = self._writer or self._open()
+        writer.write_table(rows_table(self._rows, self._schema))
+        self._rows = []
+
+    def _finish_shard(self) -> None:
+        if self._writer is not None:
+            self._writer.close()
+            self._writer = None
+            self._shards += 1
+            self._bytes = 0
+
+
+def iterate_rows(path: Path, schema: pa.Schema, columns: list[str] | None = None) -> Iterator[dict[str, object]]:
+    """Yield rows of a sharded table one row group at a time, so memory stays flat."""
+    shards = sorted(path.glob("*.parquet"))
+    if not shards:
+        raise ArtifactError(name=str(path), rule="hold Parquet shards", value="none",
+                            action="Run the stage that writes it (`dvc dag` shows which).")
+    for shard in shards:
+        with pa.parquet.ParquetFile(shard) as file:
+            _check_schema(shard, file.schema_arrow, schema, columns)
+            for batch in file.iter_batches(batch_size=ROWS_PER_GROUP, columns=columns):
+                yield from batch.to_pylist()
+
+
+def write_ipc_shards(directory: Path, stem: str, schema: pa.Schema, rows: Iterable[dict[str, object]],
+                     shard_mb: int, size_of: str) -> None:
+    """Write rows as Arrow IPC files of about ``shard_mb`` each; ``size_of`` names the column that fills them."""
+    pending: list[dict[str, object]] = []
+    filled, shards = 0, 0
+    for row in rows:
+        pending.append(row)
+        filled += len(row[size_of])  # type: ignore[arg-type]
+        if filled >= shard_mb * 2**20:
+            _write_ipc(directory / f"{stem}-{shards:05d}.arrow", schema, pending)
+            pending, filled, shards = [], 0, shards + 1
+    if pending or shards == 0:
+        _write_ipc(directory / f"{stem}-{shards:05d}.arrow", schema, pending)
+
+
+def _write_ipc(path: Path, schema: pa.Schema, rows: list[dict[str, object]]) -> None:
+    with pa.OSFile(str(path), "wb") as sink, pa.ipc.new_file(sink, schema) as writer:
+        writer.write_table(rows_table(rows, schema))
+
+
+def open_ipc_shards(directory: Path, schema: pa.Schema) -> pa.Table:
+    """Memory-map every Arrow IPC shard of a directory as one table; nothing is copied.
+
+    Raises:
+        ArtifactError: no shard, or one that is truncated or has another schema.
+    """
+    shards = sorted(directory.glob("*.arrow"))
+    if not shards:
+        raise ArtifactError(name=str(directory), rule="hold Arrow IPC shards", value="none",
+                            action="Run the stage that writes it (`dvc dag` shows which).")
+    tables = []
+    for shard in shards:
+        try:
+            table = pa.ipc.open_file(pa.memory_map(str(shard))).read_all()
+        except (pa.ArrowInvalid, OSError) as error:
+            raise ArtifactError(name=str(shard), rule="be a readable Arrow IPC file", value=str(error),
+                                action="Delete it and run the stage that writes it again.") from error
+        _check_schema(shard, table.schema, schema, None)
+        tables.append(table)
+    return pa.concat_tables(tables)

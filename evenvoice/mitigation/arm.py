@@ -1,0 +1,72 @@
+"""What every arm is given, and what it may decide: which recordings, how often, and what holds the weights back.
+
+Steps, learning rate, batches and augmentation are the same for all arms, so that a difference between two of them is
+the arm's own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from torch import Tensor, nn
+
+from evenvoice.data.feature_store import FeatureStore
+from evenvoice.models.recogniser import Recogniser
+from evenvoice.params import Mitigate
+from evenvoice.progress import Progress
+
+Penalty = Callable[[nn.Module], Tensor]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Situation:
+    """The trained base model, the training speech and who is worst off.
+
+    Attributes:
+        recogniser: the base model, not yet changed.
+        store: features of all recordings.
+        bottom_speakers: training speakers of the worst cohorts.
+        settings: the mitigate section.
+        seed: of everything random in the arm.
+        progress: where long preparations report.
+    """
+
+    recogniser: Recogniser
+    store: FeatureStore
+    bottom_speakers: frozenset[str]
+    settings: Mitigate
+    seed: int
+    progress: Progress
+
+    def training_indices(self) -> np.ndarray:
+        """Indices of all training recordings."""
+        return self.store.indices("train")
+
+    def indices_of(self, speakers: frozenset[str]) -> np.ndarray:
+        """Indices of the training recordings of ``speakers``."""
+        everyone = self.training_indices()
+        return everyone[np.isin(self.store.speakers[everyone].astype(str), sorted(speakers))]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """An arm's decisions.
+
+    Attributes:
+        indices: recordings to train on.
+        draw_weights: expected draws of each of them per epoch; None draws each once.
+        penalty: added to the loss of every step; None adds nothing.
+    """
+
+    indices: np.ndarray
+    draw_weights: np.ndarray | None = None
+    penalty: Penalty | None = None
+
+
+class Arm(Protocol):
+    """A mitigation: looks at the situation, returns its plan."""
+
+    def __call__(self, situation: Situation) -> Plan: ...

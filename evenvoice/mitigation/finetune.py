@@ -1,0 +1,8 @@
+"""Plain fine-tuning on the bottom cohort: nothing guards what the model knew of everyone else."""
+
+from evenvoice.mitigation.arm import Plan, Situation
+
+
+def plan_finetune(situation: Situation) -> Plan:
+    """Train on the bottom speakers alone."""
+    return Plan(indices=situation.indices_of(situation.bottom_speakers))

@@ -1,0 +1,53 @@
+"""The streaming protocol: one code path for whole utterances and for chunks as they arrive.
+
+Tensor names: B utterance, T frame, D channel.
+
+A module implements ``step`` alone. ``forward`` is one step over the whole utterance from the initial state, so both
+use the same weights in the same way. Nothing may look ahead: what stands after a frame, padding included, never
+changes that frame's output.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import Generic, TypeVar
+
+from torch import Tensor, nn
+
+StateT = TypeVar("StateT")
+
+
+class Streaming(nn.Module, ABC, Generic[StateT]):
+    """A module that reads an utterance in chunks; ``StateT`` is a frozen dataclass of what it remembers."""
+
+    @abstractmethod
+    def initial_state(self, batch: int) -> StateT:
+        """Return what is remembered before the first frame of ``batch`` utterances."""
+
+    @abstractmethod
+    def step(self, chunk: Tensor, state: StateT) -> tuple[Tensor, StateT]:
+        """Read the next chunk, of any length, and return its output and what to remember."""
+
+    def forward(self, whole: Tensor) -> Tensor:
+        """Read a whole utterance, or a padded batch of them: padding goes behind, where it changes nothing."""
+        return self.step(whole, self.initial_state(whole.shape[0]))[0]
+
+
+class Encoder(Streaming[StateT]):
+    """Turns normalised log-mel frames (B, T, n_mels) into fewer, wider frames (B, T // subsampling, width).
+
+    Attributes:
+        subsampling: log-mel frames per encoder frame. Frames that do not fill one are held back for the next chunk;
+            at the end of an utterance they are dropped.
+        width: channels of an encoder frame.
+        lookahead: log-mel frames after its own that an encoder frame depends on.
+    """
+
+    subsampling: int
+    width: int
+    lookahead: int = 0
+
+    @property
+    @abstractmethod
+    def macs_per_frame(self) -> int:
+        """Multiply-accumulates of one encoder frame."""

@@ -1,0 +1,169 @@
+"""Everything the report shows, read from the files of earlier stages, with small cohorts already hidden."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from evenvoice.data.schemas import COHORT_WER, COMPARISONS, CURVE, GAPS, REJECTED
+from evenvoice.data.tables import read_table
+from evenvoice.metrics.suppression import suppress
+from evenvoice.storage import read_json, sha256
+
+Row = dict[str, Any]
+METHODS = {
+    "geographic": "Geographic tree",
+    "geodemographic": "Geodemographic partitions",
+    "clusters": "Speaker-embedding clusters",
+}
+ARMS = {
+    "base": "Base model",
+    "finetune": "Plain fine-tuning",
+    "l2sp": "L2-SP",
+    "ewc": "Elastic weight consolidation",
+    "oversample": "Oversampling",
+    "placebo": "Placebo (random speakers)",
+}
+SHOWN_REJECTIONS = 20
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sources:
+    """Where the report's inputs lie."""
+
+    corpus: Path
+    evaluation: Path
+    verdict: Path
+    cohorts: Path
+    models: Path
+    hypotheses: Path
+
+
+@dataclass(frozen=True, kw_only=True)
+class Method:
+    """One discovery method: whether it applied, and its cohorts by rule."""
+
+    name: str
+    title: str
+    applicable: bool
+    reason: str
+    cohorts: tuple[Row, ...]
+    extra: Row
+
+
+@dataclass(frozen=True, kw_only=True)
+class Contents:
+    """The report as data; nothing below ``minimum`` speakers is left in it.
+
+    Attributes:
+        hidden: per method, cohorts that are not shown because they, or their complement, are too small.
+        inputs: file name -> sha256 of everything the report was made from.
+    """
+
+    verdict: Row
+    corpus: Row
+    methods: tuple[Method, ...]
+    cohort_wer: tuple[Row, ...]
+    gaps: tuple[Row, ...]
+    comparisons: tuple[Row, ...]
+    selection: Row
+    curves: dict[str, tuple[Row, ...]]
+    training: dict[str, Row]
+    compute: dict[str, Row]
+    rejected_by_rule: tuple[tuple[str, int], ...]
+    hidden: dict[str, frozenset[str]]
+    minimum: int
+    inputs: dict[str, str]
+
+    @property
+    def challenger(self) -> str:
+        """Name of the arm that was judged."""
+        return str(self.verdict["challenger"])
+
+    def wer(self, model: str, method: str, cohort: str, split: str = "test") -> Row | None:
+        """The row of one model on one cohort, or None when there is none or it is hidden."""
+        wanted = (model, method, cohort, split)
+        return next((row for row in self.cohort_wer
+                     if (row["model"], row["method"], row["cohort"], row["split"]) == wanted), None)
+
+    def gap(self, model: str, method: str, split: str = "test") -> Row | None:
+        """The gap row of one model under one method."""
+        return next((row for row in self.gaps
+                     if (row["model"], row["method"], row["split"]) == (model, method, split)), None)
+
+
+def read_contents(sources: Sources, minimum: int) -> Contents:
+    """Read and suppress.
+
+    Args:
+        sources: artefact locations.
+        minimum: cohorts with fewer speakers on a split are left out, and what would reveal them with them.
+
+    Raises:
+        ArtifactError: an input is missing or unreadable.
+    """
+    cohort_wer = read_table(sources.evaluation / "cohort_wer.parquet", COHORT_WER).to_pylist()
+    hidden = _hidden_cohorts(cohort_wer, minimum)
+    models = sorted(path.name for path in sources.hypotheses.iterdir() if path.is_dir())
+    return Contents(
+        verdict=_verdict(read_json(sources.verdict), hidden),
+        corpus=read_json(sources.corpus / "summary.json"),
+        methods=tuple(_method(sources.cohorts / name, name, title, hidden) for name, title in METHODS.items()),
+        cohort_wer=tuple(row for row in cohort_wer if not _is_hidden(row, hidden)),
+        gaps=tuple(row for row in read_table(sources.evaluation / "gaps.parquet", GAPS).to_pylist()
+                   if not {row["bottom"], row["top"]} & hidden.get(row["method"], frozenset())),
+        comparisons=tuple(row for row in read_table(sources.evaluation / "comparisons.parquet", COMPARISONS).to_pylist()
+                          if not _is_hidden(row, hidden)),
+        selection=read_json(sources.evaluation / "selection.json"),
+        curves={name: tuple(read_table(sources.models / name / "curve.parquet", CURVE).to_pylist()) for name in models},
+        training={name: read_json(sources.models / name / "summary.json") for name in models},
+        compute={name: read_json(sources.hypotheses / name / "compute.json") for name in models},
+        rejected_by_rule=_rejections(sources.corpus / "rejected.parquet"),
+        hidden=hidden,
+        minimum=minimum,
+        inputs=_digests(sources),
+    )
+
+
+def _hidden_cohorts(cohort_wer: list[Row], minimum: int) -> dict[str, frozenset[str]]:
+    """A cohort hidden on one split is hidden on all: a difference between splits must not reveal it."""
+    counts: defaultdict[tuple[str, str], dict[str, int]] = defaultdict(dict)
+    for row in cohort_wer:
+        if row["method"] != "whole":
+            counts[row["method"], row["split"]][row["cohort"]] = row["speakers"]
+    hidden: defaultdict[str, set[str]] = defaultdict(set)
+    for (method, _), sizes in counts.items():
+        hidden[method] |= suppress(sizes, minimum)
+    return {method: frozenset(names) for method, names in hidden.items()}
+
+
+def _is_hidden(row: Row, hidden: dict[str, frozenset[str]]) -> bool:
+    return row["cohort"] in hidden.get(row["method"], frozenset())
+
+
+def _verdict(verdict: Row, hidden: dict[str, frozenset[str]]) -> Row:
+    return {**verdict, "cohorts": [row for row in verdict["cohorts"] if not _is_hidden(row, hidden)]}
+
+
+def _method(directory: Path, name: str, title: str, hidden: dict[str, frozenset[str]]) -> Method:
+    description = read_json(directory / "description.json")
+    shown = tuple(row for row in description["cohorts"] if row["cohort"] not in hidden.get(name, frozenset()))
+    return Method(name=name, title=title, applicable=description["applicable"], reason=description["reason"],
+                  cohorts=shown, extra=description.get("extra", {}))
+
+
+def _rejections(path: Path) -> tuple[tuple[str, int], ...]:
+    counts: defaultdict[str, int] = defaultdict(int)
+    for row in read_table(path, REJECTED).to_pylist():
+        counts[row["rule"]] += 1
+    return tuple(sorted(counts.items(), key=lambda item: (-item[1], item[0])))
+
+
+def _digests(sources: Sources) -> dict[str, str]:
+    """sha256 of each input small enough to be an input of this page, in name order."""
+    roots = (sources.corpus / "summary.json", sources.evaluation, sources.verdict, sources.cohorts, sources.hypotheses,
+             sources.models)
+    files = [file for root in roots for file in (sorted(root.rglob("*")) if root.is_dir() else [root]) if file.is_file()]
+    return {str(file): sha256(file) for file in files}

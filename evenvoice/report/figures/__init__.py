@@ -1,0 +1,9 @@
+"""The report's figures: each function takes the contents and returns inline SVG, or None when there is nothing to show."""
+
+from evenvoice.report.figures.arms import arms_figure
+from evenvoice.report.figures.curves import curves_figure
+from evenvoice.report.figures.forest import forest_figure
+from evenvoice.report.figures.gaps import gaps_figure
+from evenvoice.report.figures.regions import regions_figure
+
+__all__ = ["arms_figure", "curves_figure", "forest_figure", "gaps_figure", "regions_figure"]

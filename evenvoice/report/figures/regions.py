@@ -1,0 +1,74 @@
+"""The map: the geographic tree's regions as boxes, shaded by WER, over coarse outlines that need no network."""
+
+from __future__ import annotations
+
+import json
+import math
+from importlib.resources import files
+
+import matplotlib as mpl
+from matplotlib.axes import Axes
+from matplotlib.collections import LineCollection
+from matplotlib.colors import Normalize
+from matplotlib.patches import Rectangle
+
+from evenvoice.report.contents import Contents, Row
+from evenvoice.report.figures.style import COHORT_SCALE, INK, QUIET, figure, svg
+
+CONTIGUOUS_US = (-126.0, -66.0, 24.0, 50.5)  # west, east, south, north, in degrees
+WORLD = (-170.0, 180.0, -56.0, 75.0)
+
+
+def regions_figure(contents: Contents) -> str | None:
+    """Regions on a map, shaded by the challenger's WER on test speakers; None where no tree applies."""
+    tree = next((method for method in contents.methods if method.name == "geographic"), None)
+    if tree is None or not tree.applicable:
+        return None
+    boxes = [(row, row["bounds"]) for row in tree.cohorts if row.get("bounds")]
+    rates = {row["cohort"]: wer["wer"] for row, _ in boxes
+             if (wer := contents.wer(contents.challenger, "geographic", row["cohort"])) and wer["wer"] is not None}
+    if not boxes or not rates:
+        return None
+    extent = CONTIGUOUS_US if contents.corpus["labelled"] == "synthetic" else WORLD
+    width = 7.6
+    squeeze = math.cos(math.radians((extent[2] + extent[3]) / 2))
+    with figure(width, width * (extent[3] - extent[2]) / (extent[1] - extent[0]) / squeeze + 0.5) as drawing:
+        axes = drawing.subplots()
+        _outlines(axes, extent)
+        _boxes(axes, boxes, rates, extent)
+        axes.set_xlim(extent[:2])
+        axes.set_ylim(extent[2:])
+        axes.set_aspect(1 / squeeze)
+        axes.set_axis_off()
+        return svg(drawing, "Regions of the geographic tree, shaded by word error rate")
+
+
+def _outlines(axes: Axes, extent: tuple[float, float, float, float]) -> None:
+    outlines = json.loads(files("evenvoice.report").joinpath("assets/outlines.json").read_text(encoding="utf-8"))
+    if extent == WORLD:
+        axes.add_collection(LineCollection(outlines["land"], colors=QUIET, linewidths=0.6))
+        return
+    axes.add_collection(LineCollection(outlines["us_borders"], colors=QUIET, linewidths=0.35, alpha=0.6))
+    axes.add_collection(LineCollection(outlines["us_coast"], colors=QUIET, linewidths=0.8))
+
+
+def _boxes(axes: Axes, boxes: list[tuple[Row, Row]], rates: dict[str, float],
+           extent: tuple[float, float, float, float]) -> None:
+    scale = Normalize(0.8 * min(rates.values()), 1.02 * max(rates.values()))
+    colours = mpl.colormaps[COHORT_SCALE]
+    for row, bounds in boxes:
+        if row["cohort"] not in rates:
+            continue
+        west, east = _clip(bounds["lon"], extent[:2])
+        south, north = _clip(bounds["lat"], extent[2:])
+        rate = rates[row["cohort"]]
+        axes.add_patch(Rectangle((west, south), east - west, north - south, facecolor=colours(scale(rate)), alpha=0.55,
+                                 edgecolor=INK, linewidth=0.9, zorder=0))
+        axes.text((west + east) / 2, (south + north) / 2, f"{row['cohort']}\n{100 * rate:.1f} %", ha="center",
+                  va="center", fontsize=9.5, color=INK, fontweight="bold")
+
+
+def _clip(bounds: tuple[float | None, float | None], limits: tuple[float, float]) -> tuple[float, float]:
+    """A side without a bound reaches to the edge of the map."""
+    low, high = (limits[index] if bound is None else bound for index, bound in enumerate(bounds))
+    return max(low, limits[0]), min(high, limits[1])

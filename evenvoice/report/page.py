@@ -1,0 +1,61 @@
+"""From contents to text: the HTML page and the model card, both from templates."""
+
+from __future__ import annotations
+
+from importlib.resources import files
+from typing import Any
+
+import jinja2
+
+from evenvoice.params import Ingest, Report
+from evenvoice.report.contents import ARMS, Contents
+from evenvoice.report.figures import arms_figure, curves_figure, forest_figure, gaps_figure, regions_figure
+
+
+def render_page(contents: Contents, *, ingest: Ingest, report: Report, seed: int) -> str:
+    """The report as one HTML file without scripts, fonts, images or links that would need a network."""
+    figures = {
+        "regions": regions_figure(contents),
+        "gaps": gaps_figure(contents),
+        "arms": arms_figure(contents),
+        "curves": curves_figure(contents),
+        "forest": {method.name: forest_figure(contents, method.name) for method in contents.methods},
+    }
+    return _template("page.html.j2", escape=True).render(contents=contents, figures=figures, arms=ARMS, ingest=ingest,
+                                                         report=report, seed=seed)
+
+
+def render_model_card(contents: Contents, *, ingest: Ingest, seed: int) -> str:
+    """The model card as Markdown."""
+    return _template("model_card.md.j2", escape=False).render(contents=contents, arms=ARMS, ingest=ingest, seed=seed)
+
+
+def _template(name: str, *, escape: bool) -> jinja2.Template:
+    environment = jinja2.Environment(autoescape=escape, trim_blocks=True, lstrip_blocks=True,  # noqa: S701  Markdown
+                                     undefined=jinja2.StrictUndefined)
+    environment.filters.update(percent=percent, interval=interval, count=count, big=big)
+    return environment.from_string(files("evenvoice.report").joinpath(f"templates/{name}").read_text(encoding="utf-8"))
+
+
+def percent(value: Any, decimals: int = 1) -> str:
+    """0.1234 -> "12.3 %"; None -> an en dash."""
+    return "–" if value is None else f"{100 * value:.{decimals}f} %"
+
+
+def interval(row: Any, name: str) -> str:
+    """The interval of a figure in a row: "10.1 – 14.2 %"; empty when it has none."""
+    low, high = row.get(f"{name}_low"), row.get(f"{name}_high")
+    return "" if low is None or high is None else f"{100 * low:.1f} – {100 * high:.1f} %"
+
+
+def count(value: float) -> str:
+    """12345 -> "12 345"."""
+    return f"{value:,.0f}".replace(",", " ")
+
+
+def big(value: float) -> str:
+    """41234567 -> "41.2 M"."""
+    for size, letter in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
+        if value >= size:
+            return f"{value / size:.1f} {letter}"
+    return f"{value:.0f}"

@@ -1,0 +1,21 @@
+"""Where each stage reads and writes, relative to the workspace; dvc.yaml names the same paths."""
+
+from pathlib import Path
+from typing import Final
+
+SOURCE: Final = Path("corpus.json")
+CORPUS: Final = Path("artifacts/corpus")
+FEATURES: Final = Path("artifacts/features")
+TOKENIZER: Final = Path("artifacts/tokenizer")
+MODELS: Final = Path("artifacts/models")
+BASE_MODEL: Final = MODELS / "base"
+SPEAKER_MODEL: Final = MODELS / "speaker"
+HYPOTHESES: Final = Path("artifacts/hypotheses")
+EMBEDDINGS: Final = Path("artifacts/embeddings")
+COHORTS: Final = Path("artifacts/cohorts")
+EVALUATION: Final = Path("artifacts/evaluation")
+VERDICT: Final = Path("reports/verdict.json")
+REPORT: Final = Path("reports/index.html")
+MODEL_CARD: Final = Path("reports/model_card.md")
+CHECKPOINTS: Final = Path("checkpoints")
+"""Outside every DVC output, since DVC deletes outputs before a stage runs again."""
