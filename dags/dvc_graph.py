@@ -72,6 +72,17 @@ class Graph:
             grown = bool(below)
         return frozenset(reached)
 
+    def generation(self, node: Node) -> int:
+        """How many items of its own matrix a node waits for, one after another.
+
+        ``transcribe@ewc`` waits, through cohorts and mitigation, for ``transcribe@base``: 1. Items of one generation
+        can stand in one task group; Airflow refuses groups that wait for each other.
+        """
+        by_name = {other.name: other for other in self.nodes}
+        above = {name for name in self.names if node.name in self.with_descendants([name])} - {node.name}
+        return max((1 + self.generation(by_name[name]) for name in above if by_name[name].group == node.group),
+                   default=0)
+
     def in_order(self) -> tuple[Node, ...]:
         """Every node after all nodes it reads from; otherwise as in dvc.yaml."""
         placed: dict[str, Node] = {}

@@ -1,0 +1,65 @@
+"""Discovery of cohorts: fit on discover speakers, prune on validate speakers, freeze, place everyone.
+
+What each method is handed decides what it can know: two tables, of discover and of validate speakers. Speakers of the
+other splits only meet the frozen rule.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+
+from evenvoice.cohorts.clusters import find_clusters
+from evenvoice.cohorts.description import Found, NotApplicable, write_discovery
+from evenvoice.cohorts.geodemographic import find_groups
+from evenvoice.cohorts.geographic import find_regions
+from evenvoice.cohorts.table import CohortTable, load_cohort_table
+from evenvoice.errors import CohortError
+from evenvoice.params import Discover
+from evenvoice.progress import Progress
+
+Method = Callable[[CohortTable, CohortTable, Discover, np.random.Generator], Found | NotApplicable]
+
+METHODS: Final[Mapping[str, Method]] = {
+    "geographic": find_regions,
+    "geodemographic": find_groups,
+    "clusters": find_clusters,
+}
+_STREAM: Final = 0x0C04
+"""Sets this stage's random numbers apart from those of others with the same seed."""
+
+
+def find_cohorts(method: str, table: CohortTable, settings: Discover, seed: int) -> Found | NotApplicable:
+    """Fit one method on the discover speakers of ``table`` and prune it on its validate speakers.
+
+    Raises:
+        CohortError: an unknown method, or no discover speaker has a transcribed word.
+    """
+    if method not in METHODS:
+        raise CohortError(name="cohort method", rule=f"be one of {', '.join(METHODS)}", value=method,
+                          action="Correct the name in dvc.yaml.")
+    discover = table.counted("discover")
+    if not len(discover):
+        raise CohortError(name="the discover split", rule="hold speakers with transcribed words", value="none",
+                          action="Give ingest.split.discover a larger share, or bring a corpus with more speakers.")
+    rng = np.random.default_rng([seed, _STREAM, list(METHODS).index(method)])
+    return METHODS[method](discover, table.counted("validate"), settings, rng)
+
+
+def discover(method: str, *, corpus: Path, hypotheses: Path, embeddings: Path, out: Path, settings: Discover,
+             seed: int, progress: Progress) -> None:
+    """Find cohorts by one method and write cohorts.parquet and description.json to ``out``.
+
+    Raises:
+        ArtifactError: an input is missing or broken.
+        CohortError: nobody to discover on.
+    """
+    table = load_cohort_table(corpus=corpus, hypotheses=hypotheses, embeddings=embeddings)
+    found = find_cohorts(method, table, settings, seed)
+    own = getattr(settings, method).model_dump()
+    parameters: dict[str, Any] = {"min_speakers": settings.min_speakers, "min_words": settings.min_words, **own}
+    write_discovery(out, method=method, found=found, table=table, parameters=parameters)
+    progress.note(found.reason)

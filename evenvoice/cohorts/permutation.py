@@ -23,11 +23,17 @@ Gain = Literal["poisson", "difference"]
 
 @dataclass(frozen=True, kw_only=True)
 class Cuts:
-    """Candidate cuts of a node along one feature: the first ``sizes_K[k]`` speakers of ``order_S`` lie below cut k."""
+    """Candidate cuts of a node along one feature: the first ``sizes[k]`` speakers of ``order`` lie below cut k.
 
-    order_S: NDArray[np.intp]
-    sizes_K: NDArray[np.intp]
-    thresholds_K: Floats
+    Args:
+        order: (S,) speakers by ascending feature.
+        sizes: (K,) speakers below each cut.
+        thresholds: (K,) where the feature is cut.
+    """
+
+    order: NDArray[np.intp]
+    sizes: NDArray[np.intp]
+    thresholds: Floats
 
 
 def split_gains(*, errors_PS: Integers, words_PS: Integers, cuts: Cuts, min_words: int, gain: Gain) -> Floats:
@@ -37,8 +43,8 @@ def split_gains(*, errors_PS: Integers, words_PS: Integers, cuts: Cuts, min_word
     sum_c e_c ln(e_c / n_c) - e ln(e / n) (Poisson scan statistic, Kulldorff 1997, doi:10.1080/03610929708831995).
     ``difference`` is |WER below - WER above|.
     """
-    below_errors_PK = np.cumsum(errors_PS[:, cuts.order_S], axis=1)[:, cuts.sizes_K - 1]
-    below_words_PK = np.cumsum(words_PS[:, cuts.order_S], axis=1)[:, cuts.sizes_K - 1]
+    below_errors_PK = np.cumsum(errors_PS[:, cuts.order], axis=1)[:, cuts.sizes - 1]
+    below_words_PK = np.cumsum(words_PS[:, cuts.order], axis=1)[:, cuts.sizes - 1]
     errors, words = int(errors_PS[0].sum()), int(words_PS[0].sum())
     above_errors_PK, above_words_PK = errors - below_errors_PK, words - below_words_PK
     allowed_PK = np.minimum(below_words_PK, above_words_PK) >= min_words

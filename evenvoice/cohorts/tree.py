@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from evenvoice.cohorts.permutation import Cuts, Gain, permutation_p_value, split_gains
-from evenvoice.cohorts.table import CohortTable, Floats, Integers, word_error_rate
+from evenvoice.cohorts.table import CohortTable, Floats, word_error_rate
 
 UNPLACED: Final = -1
 ROOT: Final = 0
@@ -102,7 +102,7 @@ class CohortTree:
         nodes_S = _nodes(self.splits, values_SF)
         cohort_of = {node: cohort for cohort, node in enumerate(self.leaves)}
         cohorts_S = np.array([cohort_of[node] for node in nodes_S.tolist()], dtype=np.intp)
-        cohorts_S[np.isnan(values_SF).all(axis=1)] = UNPLACED
+        cohorts_S[~placeable(self.features, table)] = UNPLACED
         return cohorts_S
 
     def bounds(self, cohort: int) -> dict[int, Bounds]:
@@ -129,13 +129,17 @@ def feature_values(features: Sequence[Feature], table: CohortTable) -> Floats:
     return np.column_stack([feature.read(table) for feature in features])
 
 
+def placeable(features: Sequence[Feature], table: CohortTable) -> NDArray[np.bool_]:
+    """Speakers (S,) of whom at least one feature is known."""
+    return np.asarray(~np.isnan(feature_values(features, table)).all(axis=1))
+
+
 def fit_tree(*, features: Sequence[Feature], discover: CohortTable, validate: CohortTable, settings: TreeSettings,
              rng: np.random.Generator) -> CohortTree:
     """Grow on ``discover``, prune on ``validate``, order the leaves by the WER of ``discover``, and freeze."""
-    known_S = ~np.isnan(feature_values(features, discover)).all(axis=1)
-    fitted = discover.where(known_S)
-    considered = _grow(features, fitted, settings, rng)
-    considered = _prune(considered, features, fitted, validate)
+    fitted = discover.where(placeable(features, discover))
+    grown = _grow(features, fitted, settings, rng)
+    considered = _prune(grown, features, fitted, validate.where(placeable(features, validate)))
     splits = tuple(item.split for item in considered if item.outcome == "kept")
     nodes_S = _nodes(splits, feature_values(features, fitted))
     leaves = sorted(set(nodes_S.tolist()), key=lambda node: -word_error_rate(
@@ -143,65 +147,71 @@ def fit_tree(*, features: Sequence[Feature], discover: CohortTable, validate: Co
     return CohortTree(features=tuple(features), splits=splits, leaves=tuple(leaves), considered=tuple(considered))
 
 
-def _grow(features: Sequence[Feature], table: CohortTable, settings: TreeSettings,
-          rng: np.random.Generator) -> list[ConsideredSplit]:
-    values_SF = feature_values(features, table)
-    frontier: list[tuple[float, int, _Candidate]] = []
-    considered: list[ConsideredSplit] = []
-
-    def look_at(node: int, rows_S: NDArray[np.intp]) -> None:
-        candidate = _best_candidate(features, values_SF[rows_S], table.errors[rows_S], table.words[rows_S], settings)
-        if candidate is not None:
-            heapq.heappush(frontier, (-candidate.gain, node, replace(candidate, rows_S=rows_S)))
-
-    look_at(ROOT, np.arange(len(table)))
-    made = 0
-    while frontier and made + 1 < settings.max_cohorts:
-        _, node, candidate = heapq.heappop(frontier)
-        p_value = permutation_p_value(
-            observed=candidate.gain, errors_S=table.errors[candidate.rows_S], words_S=table.words[candidate.rows_S],
-            cuts=candidate.cuts, min_words=settings.min_words, gain=settings.gain,
-            permutations=settings.permutations, rng=rng)
-        split = Split(node=node, feature=candidate.feature, threshold=candidate.threshold,
-                      below=2 * len(considered) + 1, above=2 * len(considered) + 2)
-        holds = p_value <= settings.significance
-        considered.append(ConsideredSplit(
-            split=split, speakers=len(candidate.rows_S), gain=candidate.gain, p_value=p_value,
-            outcome="kept" if holds else "rejected",
-            why="" if holds else f"chance alone finds one as good in {p_value:.1%} of shufflings"))
-        if holds:
-            made += 1
-            above_S = _is_above(values_SF[candidate.rows_S], split)
-            look_at(split.below, candidate.rows_S[~above_S])
-            look_at(split.above, candidate.rows_S[above_S])
-    return considered
-
-
 @dataclass(frozen=True, kw_only=True)
 class _Candidate:
-    """The best cut of a node, with all cuts it was chosen from."""
+    """The best cut of a node, the speakers ``rows`` it would part, and all ``cuts`` it was chosen from."""
 
     feature: int
     threshold: float
     gain: float
     cuts: tuple[Cuts, ...]
-    rows_S: NDArray[np.intp] = field(default_factory=lambda: np.empty(0, dtype=np.intp))
+    rows: NDArray[np.intp]
 
 
-def _best_candidate(features: Sequence[Feature], values_SF: Floats, errors_S: Integers, words_S: Integers,
+def _grow(features: Sequence[Feature], table: CohortTable, settings: TreeSettings,
+          rng: np.random.Generator) -> list[ConsideredSplit]:
+    """Test the best candidate of all nodes, part its node if chance does not explain it, and go on."""
+    values_SF = feature_values(features, table)
+    frontier: list[tuple[float, int, _Candidate]] = []
+    considered: list[ConsideredSplit] = []
+
+    def look_at(node: int, rows_S: NDArray[np.intp]) -> None:
+        candidate = _best_candidate(features, values_SF, table, rows_S, settings)
+        if candidate is not None:
+            heapq.heappush(frontier, (-candidate.gain, node, candidate))
+
+    look_at(ROOT, np.arange(len(table)))
+    leaves = 1
+    while frontier and leaves < settings.max_cohorts:
+        _, node, candidate = heapq.heappop(frontier)
+        item = _tested(node, candidate, table, settings, rng, first_child=2 * len(considered) + 1)
+        considered.append(item)
+        if item.outcome == "kept":
+            leaves += 1
+            above_S = _is_above(values_SF[candidate.rows], item.split)
+            look_at(item.split.below, candidate.rows[~above_S])
+            look_at(item.split.above, candidate.rows[above_S])
+    return considered
+
+
+def _tested(node: int, candidate: _Candidate, table: CohortTable, settings: TreeSettings, rng: np.random.Generator,
+            first_child: int) -> ConsideredSplit:
+    p_value = permutation_p_value(
+        observed=candidate.gain, errors_S=table.errors[candidate.rows], words_S=table.words[candidate.rows],
+        cuts=candidate.cuts, min_words=settings.min_words, gain=settings.gain, permutations=settings.permutations,
+        rng=rng)
+    holds = p_value <= settings.significance
+    return ConsideredSplit(
+        split=Split(node=node, feature=candidate.feature, threshold=candidate.threshold, below=first_child,
+                    above=first_child + 1),
+        speakers=len(candidate.rows), gain=candidate.gain, p_value=p_value, outcome="kept" if holds else "rejected",
+        why="" if holds else f"chance alone finds a split as good in {p_value:.1%} of shufflings")
+
+
+def _best_candidate(features: Sequence[Feature], values_SF: Floats, table: CohortTable, rows_S: NDArray[np.intp],
                     settings: TreeSettings) -> _Candidate | None:
-    cuts = tuple(_cuts(feature, values_SF[:, column], settings.min_speakers)
+    cuts = tuple(_cuts(feature, values_SF[rows_S, column], settings.min_speakers)
                  for column, feature in enumerate(features))
     best: _Candidate | None = None
     for column, candidates in enumerate(cuts):
-        if not len(candidates.sizes_K):
+        if not len(candidates.sizes):
             continue
-        gains_K = split_gains(errors_PS=errors_S[None], words_PS=words_S[None], cuts=candidates,
-                              min_words=settings.min_words, gain=settings.gain)[0]
+        gains_K = split_gains(errors_PS=table.errors[rows_S][None], words_PS=table.words[rows_S][None],
+                              cuts=candidates, min_words=settings.min_words, gain=settings.gain)[0]
         k = int(gains_K.argmax())
         if gains_K[k] > (best.gain if best else 0.0):
-            best = _Candidate(feature=column, threshold=float(candidates.thresholds_K[k]), gain=float(gains_K[k]),
-                              cuts=cuts)
+            best = _Candidate(feature=column, threshold=float(candidates.thresholds[k]), gain=float(gains_K[k]),
+                              cuts=cuts, rows=rows_S)
     return best
 
 
@@ -215,7 +225,7 @@ def _cuts(feature: Feature, values_S: Floats, min_speakers: int) -> Cuts:
         thresholds_K = np.array(feature.thresholds, dtype=np.float64)
     sizes_K = np.searchsorted(sorted_S, thresholds_K, side="right")
     large_K = (sizes_K >= min_speakers) & (len(values_S) - sizes_K >= min_speakers)
-    return Cuts(order_S=order_S, sizes_K=sizes_K[large_K], thresholds_K=thresholds_K[large_K])
+    return Cuts(order=order_S, sizes=sizes_K[large_K], thresholds=thresholds_K[large_K])
 
 
 def _midpoints(sorted_S: Floats) -> Floats:
@@ -257,9 +267,7 @@ def _judged_on_validate(item: ConsideredSplit, splits: Sequence[Split], features
 def _difference(split: Split, splits: Sequence[Split], features: Sequence[Feature],
                 table: CohortTable) -> tuple[float, int]:
     """WER above minus WER below a split, in points, and the speakers on its smaller side."""
-    values_SF = feature_values(features, table)
-    nodes_S = _nodes(splits, values_SF)
-    nodes_S[np.isnan(values_SF).all(axis=1)] = UNPLACED
+    nodes_S = _nodes(splits, feature_values(features, table))
     below_S, above_S = nodes_S == split.below, nodes_S == split.above
     difference = (word_error_rate(table.errors[above_S], table.words[above_S])
                   - word_error_rate(table.errors[below_S], table.words[below_S]))

@@ -25,6 +25,9 @@ MAX_DECODED_BYTES: Final = 2**28
 UNDECLARED_LENGTH: Final = 0xFFFFFFFF
 """What programs that write WAV into a pipe put where the length belongs."""
 
+UNKNOWN_FRAMES: Final = 2**63 - 1
+"""What libsndfile reports for a FLAC stream without a length."""
+
 
 @dataclass(frozen=True, slots=True)
 class Waveform:
@@ -67,7 +70,7 @@ def decode_file(file: BinaryIO, *, name: str, max_duration_s: float, start_s: fl
             sound.seek(first)
             samples = sound.read(count, dtype="float32", always_2d=True)
             rate = int(sound.samplerate)
-    except (soundfile.SoundFileError, ValueError, OSError) as error:
+    except (soundfile.SoundFileError, ValueError, OverflowError, OSError) as error:
         raise RecordingRejected(name=name, rule="be readable audio", value=_reason(error),
                                 action="Replace the file: it is truncated, damaged or not audio.") from error
     if len(samples) != count:
@@ -117,6 +120,9 @@ def _span(sound: soundfile.SoundFile, name: str, start_s: float, end_s: float | 
 
 
 def _check_size(sound: soundfile.SoundFile, name: str, frames: int, max_duration_s: float) -> None:
+    if sound.frames == UNKNOWN_FRAMES:
+        raise RecordingRejected(name=name, rule="declare its length in its header", value="an unknown length",
+                                action="Write it again to a file rather than through a pipe, e.g. with ffmpeg.")
     duration_s = frames / sound.samplerate
     if duration_s > max_duration_s:
         raise RecordingRejected(name=name, rule=f"last at most {max_duration_s:g} s", value=f"{duration_s:.6g} s",

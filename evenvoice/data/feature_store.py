@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -35,7 +36,7 @@ class FeatureStore:
         self.durations_s: NDArray[np.float32] = table["duration_s"].to_numpy()
         self.ids, self.speakers = _strings(table, "utterance"), _strings(table, "speaker")
         self.splits, self.texts = _strings(table, "split"), _strings(table, "text")
-        self._views = [view for chunk in table["features"].chunks for view in _views(chunk)]
+        self._content = [value for chunk in table["features"].chunks for value in _values(chunk)]
         self._check_sizes()
 
     @classmethod
@@ -53,20 +54,19 @@ class FeatureStore:
 
     def features(self, i: int) -> NDArray[np.float16]:
         """(frames, n_mels) float16 view of recording ``i``, read-only and without a copy."""
-        view: NDArray[np.float16] = self._views[i].reshape(-1, self.n_mels)
-        return view
+        return self._content[i].view(np.float16).reshape(-1, self.n_mels)
 
     def indices(self, *splits: str) -> NDArray[np.int64]:
         """Recordings of the given splits, in order."""
         return np.flatnonzero(np.isin(self.splits.astype(str), splits))
 
     def _check_sizes(self) -> None:
-        sizes = np.array([len(view) for view in self._views], dtype=np.int64)
-        wrong = np.flatnonzero((sizes != self.frames * self.n_mels) | (self.frames < 1))
+        sizes = np.array([len(content) for content in self._content], dtype=np.int64)
+        wrong = np.flatnonzero((sizes != 2 * self.frames * self.n_mels) | (self.frames < 1))
         if len(wrong):
             i = int(wrong[0])
-            raise ArtifactError(name=f"features of {self.ids[i]}", value=f"{sizes[i]} numbers",
-                                rule=f"be {self.frames[i]} frames, at least 1, of {self.n_mels} mel bands",
+            raise ArtifactError(name=f"features of {self.ids[i]}", value=f"{sizes[i]} bytes",
+                                rule=f"be {self.frames[i]} frames, at least 1, of {self.n_mels} float16 mel bands",
                                 action="Run the featurize stage again.")
 
 
@@ -75,14 +75,14 @@ def _strings(table: pa.Table, column: str) -> Strings:
     return strings
 
 
-def _views(chunk: pa.LargeBinaryArray) -> list[NDArray[np.float16]]:
-    """A view of each value's bytes, by the offsets of the chunk's own buffer rather than by Arrow scalars."""
-    _, offsets_buffer, data = chunk.buffers()
+def _values(chunk: pa.LargeBinaryArray) -> list[NDArray[np.uint8]]:
+    """The bytes of each value where they lie, by the chunk's own offsets rather than through Arrow scalars."""
     if len(chunk) == 0:
         return []
-    offsets = np.frombuffer(offsets_buffer, np.int64)[chunk.offset:chunk.offset + len(chunk) + 1]
-    content = np.frombuffer(data, np.uint8) if data is not None else np.empty(0, np.uint8)
-    return [content[start:stop].view(np.float16) for start, stop in zip(offsets[:-1], offsets[1:], strict=True)]
+    _, offsets_buffer, data_buffer = chunk.buffers()
+    offsets = np.frombuffer(offsets_buffer, np.int64)[chunk.offset:chunk.offset + len(chunk) + 1].tolist()
+    data = np.frombuffer(data_buffer, np.uint8)
+    return [data[start:stop] for start, stop in pairwise(offsets)]
 
 
 def _statistics(path: Path) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
@@ -91,7 +91,8 @@ def _statistics(path: Path) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         mean, std = (np.array(content[name], dtype=np.float32) for name in ("mean", "std"))
     except (KeyError, TypeError, ValueError) as error:
         raise _altered(path, f"{type(error).__name__}: {error}") from error
-    if mean.ndim != 1 or mean.shape != std.shape or not (np.isfinite(mean).all() and (std > 0).all()):
+    usable = mean.ndim == 1 and mean.size and mean.shape == std.shape and np.isfinite(mean).all() and (std > 0).all()
+    if not usable:
         raise _altered(path, f"mean of shape {mean.shape} and std of shape {std.shape}")
     return mean, std
 

@@ -9,7 +9,7 @@ Letters: F frames, W samples of a window, K frequency bins, M mel bands.
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 from scipy import fft
 
 from evenvoice.errors import ParamsError
@@ -78,8 +78,8 @@ def _check(settings: Featurize, sample_rate: int, hop: int) -> None:
                           f"sample rate ({sample_rate / 2:g} Hz)", value=f"{settings.high_hz:g}",
                           action="Lower featurize.high_hz, or raise ingest.sample_rate.")
     if not (hop >= 1 and settings.hop_ms <= settings.window_ms):
-        raise ParamsError(name="featurize.hop_ms", rule=f"be at least one sample ({1000 / sample_rate:g} ms) and at most "
-                          f"window_ms ({settings.window_ms:g})", value=f"{settings.hop_ms:g}",
+        raise ParamsError(name="featurize.hop_ms", rule=f"be at least one sample ({1000 / sample_rate:g} ms) and at "
+                          f"most window_ms ({settings.window_ms:g})", value=f"{settings.hop_ms:g}",
                           action="Correct featurize.hop_ms.")
 
 
@@ -91,26 +91,30 @@ def _hann(window: int) -> NDArray[np.float32]:
 
 def _resolved_filterbank(settings: Featurize, sample_rate: int, window: int) -> tuple[int, NDArray[np.float32]]:
     """The shortest power-of-two transform of a window that leaves no band without a bin, and its filters (K, M)."""
-    bins = 1 << (window - 1).bit_length()
+    transform = 1 << (window - 1).bit_length()
     while True:
-        bands_KM = mel_filterbank(settings.n_mels, settings.low_hz, settings.high_hz, bins=bins, sample_rate=sample_rate)
+        bands_KM = mel_filterbank(settings.n_mels, settings.low_hz, settings.high_hz, transform=transform,
+                                  sample_rate=sample_rate)
         if bands_KM.any(axis=0).all():
-            return bins, bands_KM
-        bins *= 2
+            return transform, bands_KM
+        transform *= 2
 
 
-def mel_filterbank(n_mels: int, low_hz: float, high_hz: float, *, bins: int, sample_rate: int) -> NDArray[np.float32]:
-    """Triangular filters (bins // 2 + 1, n_mels), their corners equally spaced on the mel scale, their peaks 1.
+def mel_filterbank(n_mels: int, low_hz: float, high_hz: float, *, transform: int,
+                   sample_rate: int) -> NDArray[np.float32]:
+    """Triangular filters (transform // 2 + 1, n_mels), their corners equally spaced on the mel scale, their peaks 1.
 
-    Mel scale and triangles as in The HTK Book 3.4, section 5.6: mel = 2595 log10(1 + Hz / 700), triangles straight in mel.
+    Mel scale as in The HTK Book 3.4, section 5.6: mel = 2595 log10(1 + Hz / 700); the triangles' sides are straight in
+    mel.
     """
     corners = np.linspace(_mel(low_hz), _mel(high_hz), n_mels + 2)
     left_M, centre_M, right_M = corners[:-2], corners[1:-1], corners[2:]
-    mel_K1 = _mel(np.arange(bins // 2 + 1) * (sample_rate / bins))[:, None]
+    mel_K1 = _mel(np.arange(transform // 2 + 1) * (sample_rate / transform))[:, None]
     rising_KM, falling_KM = (mel_K1 - left_M) / (centre_M - left_M), (right_M - mel_K1) / (right_M - centre_M)
     bands_KM: NDArray[np.float32] = np.maximum(0, np.minimum(rising_KM, falling_KM)).astype(np.float32)
     return bands_KM
 
 
-def _mel(hz: float | NDArray[np.float64]) -> NDArray[np.float64]:
-    return 2595 * np.log10(1 + np.asarray(hz, dtype=np.float64) / 700)
+def _mel(hz: ArrayLike) -> NDArray[np.float64]:
+    mel: NDArray[np.float64] = 2595 * np.log10(1 + np.asarray(hz, dtype=np.float64) / 700)
+    return mel

@@ -9,9 +9,9 @@ import hashlib
 import hmac
 import os
 from dataclasses import dataclass
-from typing import Literal
+from typing import Final, Literal
 
-KEY_VARIABLE = "EVENVOICE_PSEUDONYM_KEY"
+KEY_VARIABLE: Final = "EVENVOICE_PSEUDONYM_KEY"
 
 
 @dataclass(frozen=True, slots=True)

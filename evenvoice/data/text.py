@@ -13,7 +13,7 @@ from typing import Final
 NORMALISATION_VERSION: Final = 1
 
 _APOSTROPHES: Final = str.maketrans(dict.fromkeys("\u2019\u2018\u02bc\u02bb\uff07`\u00b4\u2032", "'"))
-_OUTER_APOSTROPHE: Final = re.compile(r"(?<![^\s'])'+|'+(?![^\s'])|'{2,}")
+_OUTER_APOSTROPHE: Final = re.compile(r"'{2,}|(?<!\S)'|'(?!\S)")
 _NOT_ASCII_WORD: Final = re.compile(r"[^a-z0-9']+")
 
 

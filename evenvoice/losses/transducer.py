@@ -1,7 +1,7 @@
 """Transducer (RNN-T) loss: the negative log-likelihood of a label sequence, summed over all its alignments.
 
-Tensor names: B utterance, T frame, U label, N anti-diagonal (frame + label), V vocabulary. A trailing ``U`` of a
-lattice tensor counts label positions, one more than labels: position u means that u labels have been emitted.
+Tensor names: B utterance, T frame, U label, V vocabulary, N anti-diagonal (frame + label), L all label positions of
+all utterances. The ``U`` of a lattice or logits counts positions, one more than labels: at u, u labels are out.
 
 The recursions are those of A. Graves, "Sequence Transduction with Recurrent Neural Networks", 2012, section 2.4:
 at node (t, u) the model emits blank and moves to (t + 1, u), or emits label u and moves to (t, u + 1). Nodes of one
@@ -51,7 +51,7 @@ def transducer_loss(logits_BTUV: Tensor, labels_BU: Tensor, frame_lengths_B: Ten
         ShapeError: shapes, lengths or labels that do not fit one another.
     """
     lengths = _checked_lengths(logits_BTUV, labels_BU, frame_lengths_B, label_lengths_B, blank)
-    losses_B: Tensor = _TransducerLoss.apply(logits_BTUV, labels_BU, lengths, blank)
+    losses_B: Tensor = _TransducerLoss.apply(logits_BTUV, labels_BU, lengths, blank)  # type: ignore[no-untyped-call]
     return losses_B
 
 
@@ -60,32 +60,33 @@ Lengths = list[tuple[int, int]]
 
 
 class _Arcs(NamedTuple):
-    """Log-probabilities of the arcs that leave each node, skewed; NEVER outside an utterance's lattice."""
+    """Log-probabilities of the arcs that leave each node, skewed; NEVER outside an utterance's lattice.
 
-    blank_NBU: Tensor
-    label_NBU: Tensor  # one guard column in front, so that slices give the label left or right of a node
+    A diagonal is stored flat, utterance behind utterance (L = B * U), so that moving to the next label is moving by
+    one element: the last position of an utterance has no label arc, so nothing passes into its neighbour.
+    """
+
+    blank_NL: Tensor
+    label_NL: Tensor  # one NEVER more in front
 
 
 class _TransducerLoss(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, logits_BTUV: Tensor, labels_BU: Tensor, lengths: Lengths, blank: int) -> Tensor:
         normaliser_BTU, arcs = _arcs(logits_BTUV, labels_BU, lengths, blank)
-        alpha_NBU = _alpha(arcs)
-        likelihood_B = torch.stack([
-            alpha_NBU[frames - 1 + labels, row, 1 + labels] + arcs.blank_NBU[frames - 1 + labels, row, labels]
-            for row, (frames, labels) in enumerate(lengths)])
-        ctx.save_for_backward(logits_BTUV, labels_BU, normaliser_BTU, *arcs, alpha_NBU, likelihood_B)
+        alpha_NL = _alpha(arcs, len(lengths))
+        likelihood_B = _likelihood(arcs, alpha_NL, lengths)
+        ctx.save_for_backward(logits_BTUV, labels_BU, normaliser_BTU, *arcs, alpha_NL, likelihood_B)
         ctx.lengths, ctx.blank = lengths, blank
         return -likelihood_B
 
     @staticmethod
-    @once_differentiable  # type: ignore[untyped-decorator]
+    @once_differentiable
     def backward(ctx: Any, gradient_B: Tensor) -> tuple[Tensor | None, ...]:
-        logits_BTUV, labels_BU, normaliser_BTU, blank_NBU, label_NBU, alpha_NBU, likelihood_B = ctx.saved_tensors
-        arcs = _Arcs(blank_NBU, label_NBU)
-        posteriors = _posteriors(arcs, alpha_NBU, _beta(arcs, ctx.lengths), likelihood_B)
-        gradient_BTUV = _gradient(logits_BTUV, labels_BU, normaliser_BTU, posteriors, gradient_B, ctx.lengths, ctx.blank)
-        return gradient_BTUV, None, None, None
+        logits_BTUV, labels_BU, normaliser_BTU, blank_NL, label_NL, alpha_NL, likelihood_B = ctx.saved_tensors
+        arcs = _Arcs(blank_NL, label_NL)
+        posteriors = _posteriors(arcs, alpha_NL, _beta(arcs, ctx.lengths), likelihood_B, gradient_B)
+        return _gradient(logits_BTUV, labels_BU, normaliser_BTU, posteriors, ctx.lengths, ctx.blank), None, None, None
 
 
 def _arcs(logits_BTUV: Tensor, labels_BU: Tensor, lengths: Lengths, blank: int) -> tuple[Tensor, _Arcs]:
@@ -94,92 +95,99 @@ def _arcs(logits_BTUV: Tensor, labels_BU: Tensor, lengths: Lengths, blank: int) 
     kind = torch.float64 if logits_BTUV.dtype == torch.float64 else torch.float32
     diagonals = frames_max + positions - 1
     normaliser_BTU = logits_BTUV.new_zeros((batch, frames_max, positions), dtype=kind)
-    blank_NBU = logits_BTUV.new_full((diagonals, batch, positions), NEVER, dtype=kind)
-    label_NBU = logits_BTUV.new_full((diagonals, batch, positions + 1), NEVER, dtype=kind)
-    blank_BTU, label_BTU = _unskewed(blank_NBU), _unskewed(label_NBU[..., 1:])
+    blank_NL = logits_BTUV.new_full((diagonals, batch * positions), NEVER, dtype=kind)
+    label_NL = logits_BTUV.new_full((diagonals, batch * positions + 1), NEVER, dtype=kind)
+    blank_BTU, label_BTU = _unskewed(blank_NL, batch), _unskewed(label_NL[:, 1:], batch)
     for row, (frames, labels) in enumerate(lengths):
         logits_TUV = logits_BTUV[row, :frames, :labels + 1].to(kind)
         normaliser_TU = torch.logsumexp(logits_TUV, dim=-1)
         normaliser_BTU[row, :frames, :labels + 1] = normaliser_TU
         blank_BTU[row, :frames, :labels + 1] = logits_TUV[..., blank] - normaliser_TU
-        chosen_TU1 = _label_index(labels_BU[row, :labels], frames)
-        label_BTU[row, :frames, :labels] = logits_TUV[:, :labels].gather(-1, chosen_TU1)[..., 0] - normaliser_TU[:, :labels]
-    return normaliser_BTU, _Arcs(blank_NBU, label_NBU)
+        chosen_TU = logits_TUV[:, :labels].gather(-1, _label_index(labels_BU[row, :labels], frames))[..., 0]
+        label_BTU[row, :frames, :labels] = chosen_TU - normaliser_TU[:, :labels]
+    return normaliser_BTU, _Arcs(blank_NL, label_NL)
 
 
-def _unskewed(skewed_NBU: Tensor) -> Tensor:
+def _unskewed(skewed_NL: Tensor, batch: int) -> Tensor:
     """(B, T, U) view into a skewed tensor: node (t, u) lies on diagonal t + u."""
-    diagonals, batch, positions = skewed_NBU.shape
-    diagonal_stride, row_stride, _ = skewed_NBU.stride()
-    return skewed_NBU.as_strided((batch, diagonals - positions + 1, positions),
-                                 (row_stride, diagonal_stride, diagonal_stride + 1))
+    diagonals, positions = skewed_NL.shape[0], skewed_NL.shape[1] // batch
+    stride = skewed_NL.stride(0)
+    return skewed_NL.as_strided((batch, diagonals - positions + 1, positions), (positions, stride, stride + 1))
 
 
 def _label_index(labels_U: Tensor, frames: int) -> Tensor:
     return labels_U.long().view(1, -1, 1).expand(frames, -1, 1)
 
 
-def _alpha(arcs: _Arcs) -> Tensor:
-    """Log-probability of reaching each node from (0, 0); one guard column in front."""
-    alpha_NBU = torch.full_like(arcs.label_NBU, NEVER)
-    alpha_NBU[0, :, 1] = 0
-    stay, emit, alpha = arcs.blank_NBU.unbind(), arcs.label_NBU[..., :-1].unbind(), alpha_NBU.unbind()
+def _alpha(arcs: _Arcs, batch: int) -> Tensor:
+    """Log-probability of reaching each node from (0, 0); one NEVER more in front, as in the label arcs."""
+    alpha_NL = torch.full_like(arcs.label_NL, NEVER)
+    alpha_NL[0, 1:].view(batch, -1)[:, 0] = 0
+    blank, label, alpha = arcs.blank_NL.unbind(), arcs.label_NL.unbind(), alpha_NL.unbind()
     for n in range(1, len(alpha)):
-        before_BU = alpha[n - 1]
-        torch.logaddexp(before_BU[:, 1:] + stay[n - 1], before_BU[:, :-1] + emit[n - 1], out=alpha[n][:, 1:])
-    return alpha_NBU
+        torch.logaddexp(alpha[n - 1][1:] + blank[n - 1], alpha[n - 1][:-1] + label[n - 1][:-1], out=alpha[n][1:])
+    return alpha_NL
+
+
+def _likelihood(arcs: _Arcs, alpha_NL: Tensor, lengths: Lengths) -> Tensor:
+    """Log-likelihood of each utterance: reach its last node, then end with blank."""
+    arrived_NL = alpha_NL[:, 1:] + arcs.blank_NL
+    arrived_BTU = _unskewed(arrived_NL, len(lengths))
+    return torch.stack([arrived_BTU[row, frames - 1, labels] for row, (frames, labels) in enumerate(lengths)])
 
 
 def _beta(arcs: _Arcs, lengths: Lengths) -> Tensor:
-    """Log-probability of going on from each node to the end; one guard column behind, one diagonal more than alpha.
+    """Log-probability of going on from each node to the end; one NEVER more behind, one diagonal more than alpha.
 
-    The end of an utterance is the node after the blank of its last frame, (T, U).
+    The end of an utterance is the node behind the blank of its last frame, (T, U).
     """
-    diagonals, batch, columns = arcs.label_NBU.shape
-    beta_NBU = arcs.label_NBU.new_full((diagonals + 1, batch, columns), NEVER)
-    ends: dict[int, list[tuple[int, int]]] = {}
+    diagonals, width = arcs.label_NL.shape
+    beta_NL = arcs.label_NL.new_full((diagonals + 1, width), NEVER)
+    ends: dict[int, list[int]] = {}
     for row, (frames, labels) in enumerate(lengths):
-        ends.setdefault(frames + labels, []).append((row, labels))
-    stay, emit, beta = arcs.blank_NBU.unbind(), arcs.label_NBU[..., 1:].unbind(), beta_NBU.unbind()
+        ends.setdefault(frames + labels, []).append(row * (width // len(lengths)) + labels)
+    blank, label, beta = arcs.blank_NL.unbind(), arcs.label_NL.unbind(), beta_NL.unbind()
     for n in range(diagonals, -1, -1):
         if n < diagonals:
-            after_BU = beta[n + 1]
-            torch.logaddexp(after_BU[:, :-1] + stay[n], after_BU[:, 1:] + emit[n], out=beta[n][:, :-1])
-        for row, labels in ends.get(n, ()):
-            beta[n][row, labels] = 0
-    return beta_NBU
+            torch.logaddexp(beta[n + 1][:-1] + blank[n], beta[n + 1][1:] + label[n][1:], out=beta[n][:-1])
+        for end in ends.get(n, ()):
+            beta[n][end] = 0
+    return beta_NL
 
 
 class _Posteriors(NamedTuple):
-    """What share of the likelihood passes through each node (in logs) and each arc."""
+    """Share of the likelihood that passes through each node and each arc, times the loss's incoming gradient."""
 
-    log_occupancy_BTU: Tensor
+    node_BTU: Tensor
     blank_BTU: Tensor
     label_BTU: Tensor
 
 
-def _posteriors(arcs: _Arcs, alpha_NBU: Tensor, beta_NBU: Tensor, likelihood_B: Tensor) -> _Posteriors:
-    reached_NBU = alpha_NBU[..., 1:] - likelihood_B[:, None]
-    occupancy_NBU = reached_NBU + beta_NBU[:-1, :, :-1]
-    blank_NBU = (reached_NBU + arcs.blank_NBU + beta_NBU[1:, :, :-1]).exp_()
-    label_NBU = (reached_NBU + arcs.label_NBU[..., 1:] + beta_NBU[1:, :, 1:]).exp_()
-    return _Posteriors(_unskewed(occupancy_NBU), _unskewed(blank_NBU), _unskewed(label_NBU))
+def _posteriors(arcs: _Arcs, alpha_NL: Tensor, beta_NL: Tensor, likelihood_B: Tensor,
+                gradient_B: Tensor) -> _Posteriors:
+    batch = len(likelihood_B)
+    positions = arcs.blank_NL.shape[1] // batch
+    likelihood_L = likelihood_B.repeat_interleave(positions)
+    gradient_L = gradient_B.repeat_interleave(positions)
+    reached_NL = alpha_NL[:, 1:] - likelihood_L
+    node_NL = (reached_NL + beta_NL[:-1, :-1]).exp_().mul_(gradient_L)
+    blank_NL = (reached_NL + arcs.blank_NL).add_(beta_NL[1:, :-1]).exp_().mul_(gradient_L)
+    label_NL = (reached_NL + arcs.label_NL[:, 1:]).add_(beta_NL[1:, 1:]).exp_().mul_(gradient_L)
+    return _Posteriors(_unskewed(node_NL, batch), _unskewed(blank_NL, batch), _unskewed(label_NL, batch))
 
 
 def _gradient(logits_BTUV: Tensor, labels_BU: Tensor, normaliser_BTU: Tensor, posteriors: _Posteriors,
-              gradient_B: Tensor, lengths: Lengths, blank: int) -> Tensor:
-    gradient_BTUV = torch.zeros_like(logits_BTUV, memory_format=torch.contiguous_format)
+              lengths: Lengths, blank: int) -> Tensor:
+    gradient_BTUV = torch.zeros_like(logits_BTUV, dtype=normaliser_BTU.dtype, memory_format=torch.contiguous_format)
     for row, (frames, labels) in enumerate(lengths):
-        real = (row, slice(frames), slice(labels + 1))
-        emitting = (row, slice(frames), slice(labels))
-        scores_TUV = logits_BTUV[real].to(normaliser_BTU.dtype)
-        gradient_TUV = (scores_TUV + (posteriors.log_occupancy_BTU[real] - normaliser_BTU[real])[..., None]).exp_()
-        gradient_TUV[..., blank] -= posteriors.blank_BTU[real]
-        gradient_TUV[:, :labels].scatter_add_(-1, _label_index(labels_BU[row, :labels], frames),
-                                              -posteriors.label_BTU[emitting][..., None])
-        torch.mul(gradient_TUV, gradient_B[row], out=gradient_TUV)
-        gradient_BTUV[real] = gradient_TUV
-    return gradient_BTUV
+        nodes = (row, slice(frames), slice(labels + 1))
+        gradient_TUV = gradient_BTUV[nodes]
+        torch.sub(logits_BTUV[nodes], normaliser_BTU[nodes][..., None], out=gradient_TUV)
+        gradient_TUV.exp_().mul_(posteriors.node_BTU[nodes][..., None])
+        gradient_TUV[..., blank] -= posteriors.blank_BTU[nodes]
+        label_TU = posteriors.label_BTU[row, :frames, :labels]
+        gradient_TUV[:, :labels].scatter_add_(-1, _label_index(labels_BU[row, :labels], frames), -label_TU[..., None])
+    return gradient_BTUV.to(logits_BTUV.dtype)
 
 
 def _checked_lengths(logits_BTUV: Tensor, labels_BU: Tensor, frame_lengths_B: Tensor, label_lengths_B: Tensor,
@@ -210,7 +218,8 @@ def _checked_shape(logits_BTUV: Tensor) -> torch.Size:
 
 
 def _check_labels(labels_BU: Tensor, label_lengths_B: Tensor, vocabulary: int, blank: int) -> None:
-    inside_BU = torch.arange(labels_BU.shape[1], device=labels_BU.device) < label_lengths_B[:, None].to(labels_BU.device)
+    places_U = torch.arange(labels_BU.shape[1], device=labels_BU.device)
+    inside_BU = places_U < label_lengths_B[:, None].to(labels_BU.device)
     wrong_BU = inside_BU & ((labels_BU < 0) | (labels_BU >= vocabulary) | (labels_BU == blank))
     if wrong_BU.any():
         row, place = wrong_BU.nonzero()[0].tolist()

@@ -30,6 +30,7 @@ class Situation:
         store: features of all recordings.
         bottom_speakers: training speakers of the worst cohorts.
         settings: the mitigate section.
+        ctc_weight: of the loss that the base model was trained with.
         seed: of everything random in the arm.
         progress: where long preparations report.
     """
@@ -38,6 +39,7 @@ class Situation:
     store: FeatureStore
     bottom_speakers: frozenset[str]
     settings: Mitigate
+    ctc_weight: float
     seed: int
     progress: Progress
 
@@ -59,11 +61,13 @@ class Plan:
         indices: recordings to train on.
         draw_weights: expected draws of each of them per epoch; None draws each once.
         penalty: added to the loss of every step; None adds nothing.
+        identity: names the penalty and its settings, so that a checkpoint of another one is never resumed.
     """
 
     indices: np.ndarray
     draw_weights: np.ndarray | None = None
     penalty: Penalty | None = None
+    identity: str = ""
 
 
 class Arm(Protocol):

@@ -7,8 +7,10 @@ from evenvoice.mitigation.fisher import fisher_information
 
 def plan_ewc(situation: Situation) -> Plan:
     """Train on the bottom speakers, anchored by the Fisher information of all training speakers."""
+    settings = situation.settings
     fisher = fisher_information(situation.recogniser, situation.store, situation.training_indices(),
-                                utterances=situation.settings.fisher_utterances, seed=situation.seed,
-                                progress=situation.progress)
-    anchor = quadratic_anchor(situation.recogniser.transducer, weight=situation.settings.ewc_weight, importance=fisher)
-    return Plan(indices=situation.indices_of(situation.bottom_speakers), penalty=anchor)
+                                utterances=settings.fisher_utterances, ctc_weight=situation.ctc_weight,
+                                seed=situation.seed, progress=situation.progress)
+    anchor = quadratic_anchor(situation.recogniser.transducer, weight=settings.ewc_weight, importance=fisher)
+    return Plan(indices=situation.indices_of(situation.bottom_speakers), penalty=anchor,
+                identity=f"ewc {settings.ewc_weight} {settings.fisher_utterances}")

@@ -6,5 +6,6 @@ from evenvoice.mitigation.arm import Plan, Situation
 
 def plan_l2sp(situation: Situation) -> Plan:
     """Train on the bottom speakers, anchored to the base model with importance 1."""
-    anchor = quadratic_anchor(situation.recogniser.transducer, weight=situation.settings.l2sp_weight, importance=None)
-    return Plan(indices=situation.indices_of(situation.bottom_speakers), penalty=anchor)
+    weight = situation.settings.l2sp_weight
+    anchor = quadratic_anchor(situation.recogniser.transducer, weight=weight, importance=None)
+    return Plan(indices=situation.indices_of(situation.bottom_speakers), penalty=anchor, identity=f"l2sp {weight}")

@@ -40,8 +40,8 @@ class Joiner(nn.Module):
                    zip(frame_lengths_B.tolist(), label_lengths_B.tolist(), strict=True)]
         frame_BTJ, label_BUJ = self.frame(encoded_BTD), self.label(predicted_BUP)
         kind = frame_BTJ.dtype  # autocast gives the projections, but not the weights, its own type
-        logits_BTUV: Tensor = _Lattice.apply(frame_BTJ, label_BUJ, self.output.weight.to(kind),
-                                             self.output.bias.to(kind), lengths)
+        logits_BTUV: Tensor = _Lattice.apply(  # type: ignore[no-untyped-call]
+            frame_BTJ, label_BUJ, self.output.weight.to(kind), self.output.bias.to(kind), lengths)
         return logits_BTUV
 
     def score(self, frame_BJ: Tensor, label_BJ: Tensor) -> Tensor:
@@ -66,7 +66,7 @@ class _Lattice(torch.autograd.Function):
         return logits_BTUV
 
     @staticmethod
-    @once_differentiable  # type: ignore[untyped-decorator]
+    @once_differentiable
     def backward(ctx: Any, gradient_BTUV: Tensor) -> tuple[Tensor | None, ...]:
         frame_BTJ, label_BUJ, weight_VJ = ctx.saved_tensors
         frame_gradient_BTJ, label_gradient_BUJ = torch.zeros_like(frame_BTJ), torch.zeros_like(label_BUJ)

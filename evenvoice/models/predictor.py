@@ -52,4 +52,5 @@ class Predictor(Streaming[PredictorState]):
 
     def start(self, labels_BU: Tensor) -> Tensor:
         """Map targets (B, U) to predictions (B, U + 1, width), the first of them from no label at all."""
-        return self(functional.pad(labels_BU, (1, 0), value=self.blank))
+        predicted_BUP: Tensor = self(functional.pad(labels_BU, (1, 0), value=self.blank))
+        return predicted_BUP

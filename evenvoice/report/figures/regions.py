@@ -24,9 +24,10 @@ def regions_figure(contents: Contents) -> str | None:
     tree = next((method for method in contents.methods if method.name == "geographic"), None)
     if tree is None or not tree.applicable:
         return None
-    boxes = [(row, row["bounds"]) for row in tree.cohorts if row.get("bounds")]
-    rates = {row["cohort"]: wer["wer"] for row, _ in boxes
-             if (wer := contents.wer(contents.challenger, "geographic", row["cohort"])) and wer["wer"] is not None}
+    shown = {row["cohort"] for row in tree.cohorts}
+    boxes = {cohort: box for cohort, box in tree.extra.get("boxes", {}).items() if cohort in shown}
+    rates = {cohort: wer["wer"] for cohort in boxes
+             if (wer := contents.wer(contents.challenger, "geographic", cohort)) and wer["wer"] is not None}
     if not boxes or not rates:
         return None
     extent = CONTIGUOUS_US if contents.corpus["labelled"] == "synthetic" else WORLD
@@ -52,23 +53,19 @@ def _outlines(axes: Axes, extent: tuple[float, float, float, float]) -> None:
     axes.add_collection(LineCollection(outlines["us_coast"], colors=QUIET, linewidths=0.8))
 
 
-def _boxes(axes: Axes, boxes: list[tuple[Row, Row]], rates: dict[str, float],
+def _boxes(axes: Axes, boxes: dict[str, Row], rates: dict[str, float],
            extent: tuple[float, float, float, float]) -> None:
     scale = Normalize(0.8 * min(rates.values()), 1.02 * max(rates.values()))
     colours = mpl.colormaps[COHORT_SCALE]
-    for row, bounds in boxes:
-        if row["cohort"] not in rates:
-            continue
-        west, east = _clip(bounds["lon"], extent[:2])
-        south, north = _clip(bounds["lat"], extent[2:])
-        rate = rates[row["cohort"]]
+    for cohort, rate in rates.items():
+        west, east = _clip(boxes[cohort]["lon_min"], boxes[cohort]["lon_max"], extent[:2])
+        south, north = _clip(boxes[cohort]["lat_min"], boxes[cohort]["lat_max"], extent[2:])
         axes.add_patch(Rectangle((west, south), east - west, north - south, facecolor=colours(scale(rate)), alpha=0.55,
                                  edgecolor=INK, linewidth=0.9, zorder=0))
-        axes.text((west + east) / 2, (south + north) / 2, f"{row['cohort']}\n{100 * rate:.1f} %", ha="center",
-                  va="center", fontsize=9.5, color=INK, fontweight="bold")
+        axes.text((west + east) / 2, (south + north) / 2, f"{cohort}\n{100 * rate:.1f} %", ha="center", va="center",
+                  fontsize=9.5, color=INK, fontweight="bold")
 
 
-def _clip(bounds: tuple[float | None, float | None], limits: tuple[float, float]) -> tuple[float, float]:
+def _clip(low: float | None, high: float | None, limits: tuple[float, float]) -> tuple[float, float]:
     """A side without a bound reaches to the edge of the map."""
-    low, high = (limits[index] if bound is None else bound for index, bound in enumerate(bounds))
-    return max(low, limits[0]), min(high, limits[1])
+    return (limits[0] if low is None else max(low, limits[0])), (limits[1] if high is None else min(high, limits[1]))

@@ -129,7 +129,8 @@ POSTAL_SNR_DB: Final = 1.5
 POSTAL_NARROWBAND: Final = 0.08
 """Likewise: this much higher a share of telephone lines."""
 POSTAL_ACCENT_TILT: Final = 0.5
-"""Likewise: the postal code with most newcomers has accents other than General American this much more often."""
+"""At disparity 1 the odds of an accent other than General American are e to this where most newcomers live in a
+region, and e to minus this where fewest do."""
 
 HARD_SNR_DB: Final = 14.0
 """Mean SNR of the disadvantaged regions, at disparity 1; the next three likewise."""

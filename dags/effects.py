@@ -1,0 +1,88 @@
+"""What happens to the world after the pure graph: the run is recorded, the model registered, and perhaps promoted."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+from airflow.providers.standard.operators.hitl import ApprovalOperator
+from airflow.sdk import BaseOperator, chain, task
+
+from dags.operators import EffectOperator, read_answer, reported, run_of
+from dags.plan import make_plan
+from dags.trigger_form import request_of
+from dags.workspace import create
+
+if TYPE_CHECKING:
+    from airflow.sdk import Context
+
+APPROVAL_WAITS = timedelta(days=14)
+
+
+@task(task_id="snapshot", doc_md="Copies the checkout, with this run's parameters, into the run's own workspace.")
+def snapshot(**context: Any) -> None:
+    """Make the run's workspace."""
+    run = run_of(context)
+    with reported(run, "snapshot"):
+        create(run, request_of(context["params"]))
+
+
+@task(task_id="plan", doc_md="Restores cached results and asks DVC which stages have to run.")
+def plan(**context: Any) -> None:
+    """Decide which stages are stale."""
+    run = run_of(context)
+    with reported(run, "plan"):
+        make_plan(run)
+
+
+def after_the_graph(last_stages: list[BaseOperator]) -> None:
+    """Append the effects to the stages that nothing reads from.
+
+    `promote` alone knows when the champion may be replaced: on PASS and not worse than today's. What it answers decides
+    whether a person is asked.
+    """
+    record = EffectOperator(task_id="record", arguments=["record"],
+                            doc_md="One MLflow run per DAG run: parameters, metrics, report and lineage.")
+    register = EffectOperator(task_id="register", arguments=["register"],
+                              doc_md="A model version, unless these inputs have one; alias `challenger`.")
+    promote = EffectOperator(task_id="promote", arguments=["promote"],
+                             doc_md="Moves the alias `champion`, when the verdict and today's champion allow it.")
+    approve = ApprovalOperator(
+        task_id="approve", subject="Promote a model that the figures cannot decide about?", body=APPROVAL_BODY,
+        fail_on_reject=True, response_timeout=APPROVAL_WAITS,
+        doc_md="Waits for a person. A rejection fails the run, so that it cannot look green.")
+    promote_approved = EffectOperator(
+        task_id="promote_approved", doc_md="Moves the alias `champion` on the word of the person who approved.",
+        arguments=["promote", "--approved-by", APPROVED_BY, "--reason", "approved in Airflow, run {{ run_id }}"])
+    decision = decide()
+    chain(last_stages, record, register, promote, decision)
+    chain(decision, approve, promote_approved)
+    chain(decision, leave_at_challenger())
+
+
+APPROVED_BY = "{{ ti.xcom_pull(task_ids='approve')['responded_by_user']['name'] }}"
+APPROVAL_BODY = "Run {{ run_id }}: the verdict, its reasons and every figure are in the report of this run in MLflow."
+
+
+@task.branch(task_id="decide", doc_md="Promoted: nothing more. Undecided: ask a person, if one attends. Otherwise leave it.")
+def decide(**context: Any) -> str | None:
+    """Choose by what `promote` answered."""
+    outcome = read_answer(run_of(context), "promote")["outcome"]
+    if outcome in ("promoted", "already champion"):
+        return None
+    waits = outcome == "waiting for a person" and context["params"]["attended"]
+    return "approve" if waits else "leave_at_challenger"
+
+
+@task(task_id="leave_at_challenger", doc_md="The model stays a challenger; the log says why.")
+def leave_at_challenger(**context: Any) -> None:
+    """Say why nothing was promoted."""
+    run = run_of(context)
+    with reported(run, "leave_at_challenger"):
+        print("The model stays at challenger:", read_answer(run, "promote")["reason"])
+
+
+def mark_finished(context: Context) -> None:
+    """Callback of the whole DAG run: its workspace may be pruned when newer runs have finished."""
+    dag_run = context["dag_run"]
+    run_of({"run_id": dag_run.run_id}).finish(str(dag_run.state))

@@ -1,0 +1,157 @@
+"""Airflow tasks around the runners: a stage of dvc.yaml, and an effect after the graph."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import yaml
+from airflow.sdk import BaseOperator
+from airflow.sdk.exceptions import AirflowException, AirflowFailException
+
+from dags.plan import read_plan
+from dags.runners import RUNNERS, Job, JobFailed, Runner
+from dags.runs import ROOT, Run
+from dags.workspace import publish_lock
+from evenvoice.errors import EvenvoiceError, TransientError
+from evenvoice.storage import read_json, write_json
+
+if TYPE_CHECKING:
+    from airflow.sdk import Context
+
+RETRIES: Final = {"retries": 2, "retry_delay": timedelta(seconds=20)}
+"""Only for what may succeed later; a person's mistake or a defect fails at once."""
+_SKIPPED = ("didn't change, skipping", "is cached - skipping run")
+
+
+def run_of(context: Mapping[str, Any]) -> Run:
+    """The run that a task belongs to; `make run` names it, otherwise Airflow's run id does."""
+    return Run(root=ROOT, run_id=os.environ.get("EVENVOICE_RUN") or str(context["run_id"]))
+
+
+@contextmanager
+def reported(run: Run, name: str) -> Iterator[None]:
+    """Tell watchers how a task ended, and Airflow whether trying again can help.
+
+    The stage's own words become the exception's, so that they are the last lines of the task log.
+    """
+    started = time.monotonic()
+    run.emit(name, "started")
+    try:
+        yield
+    except JobFailed as error:
+        run.emit(name, "failed", error="\n".join(error.tail), log=str(error.job.log), transient=error.transient)
+        raise (AirflowException if error.transient else AirflowFailException)(str(error)) from None
+    except EvenvoiceError as error:
+        transient = isinstance(error, TransientError)
+        text = f"{type(error).__name__}: {error}"
+        run.emit(name, "failed", error=text, transient=transient)
+        raise (AirflowException if transient else AirflowFailException)(text) from None
+    run.emit(name, "done", seconds=time.monotonic() - started)
+
+
+class JobOperator(BaseOperator):
+    """Runs one job in the workspace of its run."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**{**RETRIES, **options})
+        self._runner: Runner | None = None
+
+    def work(self, context: Context, job: Job) -> list[str]:
+        """Run ``job`` by the runner that the run asked for; returns its output."""
+        self._runner = RUNNERS[str(context["params"].get("runner", "process"))]()
+        output: list[str] = []
+
+        def show(line: str) -> None:
+            output.append(line)
+            self.log.info("%s", line)
+
+        self._runner.run(job, show)
+        return output
+
+    def on_kill(self) -> None:
+        if self._runner is not None:
+            self._runner.stop()
+
+
+class StageOperator(JobOperator):
+    """A stage: skipped where the plan says nothing behind it changed, otherwise left to `dvc repro`."""
+
+    template_fields = ()
+
+    def __init__(self, *, stage: str, **options: Any) -> None:
+        super().__init__(**options)
+        self.stage = stage
+
+    def execute(self, context: Context) -> None:
+        run = run_of(context)
+        plan = read_plan(run)
+        if self.stage not in plan.stale:
+            self.log.info("%s is unchanged; its outputs are those recorded in %s", self.stage,
+                          run.workspace / "dvc.lock")
+            run.emit(self.stage, "cached")
+            return
+        force = ("--force",) if self.stage in plan.forced else ()
+        with reported(run, self.stage):
+            output = self.work(context, _job(
+                run, self.stage, "dvc", "--wait-for-lock", "repro", "--single-item", *force, self.stage))
+            _demand_result(run, self.stage)
+            publish_lock(run)
+        if any(said in line for line in output for said in _SKIPPED):
+            run.emit(self.stage, "cached")
+
+
+class EffectOperator(JobOperator):
+    """A command of evenvoice.tracking; it may reach the registry, and is safe to repeat.
+
+    Its last line is its answer as JSON, which is kept beside the run for the tasks behind it and for `make run`.
+    """
+
+    template_fields = ("arguments",)
+
+    def __init__(self, *, arguments: list[str], has_workspace: bool = True, **options: Any) -> None:
+        super().__init__(**options)
+        self.arguments = arguments
+        self.has_workspace = has_workspace
+
+    def execute(self, context: Context) -> None:
+        run = run_of(context)
+        with reported(run, self.task_id):
+            job = _job(run, self.task_id, "evenvoice.tracking", *self.arguments, trusted=True)
+            output = self.work(context, job if self.has_workspace else replace(job, directory=run.root))
+            write_json(_answer(run, self.task_id), json.loads(output[-1]))
+
+
+def read_answer(run: Run, effect: str) -> dict[str, Any]:
+    """What an effect of this run answered."""
+    content: dict[str, Any] = read_json(_answer(run, effect))
+    return content
+
+
+def _answer(run: Run, effect: str) -> Path:
+    return run.directory / "answers" / f"{effect}.json"
+
+
+def _job(run: Run, name: str, module: str, *arguments: str, trusted: bool = False) -> Job:
+    return Job(name=name, argv=(sys.executable, "-m", module, *arguments), directory=run.workspace,
+               log=run.log(name), trusted=trusted,
+               environment={"EVENVOICE_PROGRESS": str(run.progress), "EVENVOICE_HOME": str(run.state)})
+
+
+def _demand_result(run: Run, stage: str) -> None:
+    """Exit status 0 alone proves nothing (a trapped TERM ends so too); the entry in dvc.lock does."""
+    path = run.workspace / "dvc.lock"
+    locked = yaml.safe_load(path.read_text(encoding="utf-8"))["stages"] if path.exists() else {}
+    outs = [out["path"] for out in locked.get(stage, {}).get("outs", [])]
+    if not outs or not all((run.workspace / out).exists() for out in outs):
+        raise TransientError(name=stage, rule="have its outputs recorded in dvc.lock", value="no whole entry",
+                             action=f"Read {run.log(stage)}; the stage is tried again.")
+

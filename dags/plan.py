@@ -1,0 +1,73 @@
+"""Which stages a run has to work on: one question to DVC instead of one per stage.
+
+`dvc repro` costs two seconds for every stage that turns out to be unchanged. `dvc status` answers for all of them at
+once; whatever it calls changed, and everything behind that, is left to `dvc repro`, which still skips a stage whose
+inputs came out identical.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from dataclasses import dataclass
+from typing import Any
+
+from dags.dvc_graph import Graph, load_graph
+from dags.runs import Run
+from evenvoice.errors import ParamsError, WorkspaceError
+from evenvoice.storage import read_json, write_json
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Names of stages, as DVC calls them."""
+
+    stale: frozenset[str]
+    forced: frozenset[str]
+
+
+def make_plan(run: Run) -> Plan:
+    """Restore what the cache has, ask DVC what changed since, and write plan.json."""
+    request = read_json(run.description)
+    graph = load_graph(run.workspace)
+    forced = _forced(graph, everything=request["force"], stage=request["force_stage"])
+    stale = graph.with_descendants(_changed(run, graph) | forced)
+    write_json(run.plan, {"stale": sorted(stale), "forced": sorted(forced)})
+    return Plan(stale, forced)
+
+
+def read_plan(run: Run) -> Plan:
+    """What :func:`make_plan` wrote."""
+    content = read_json(run.plan)
+    return Plan(frozenset(content["stale"]), frozenset(content["forced"]))
+
+
+def _forced(graph: Graph, *, everything: bool, stage: str) -> frozenset[str]:
+    if everything:
+        return frozenset(graph.names)
+    if not stage:
+        return frozenset()
+    meant = frozenset(node.name for node in graph if stage in (node.name, node.group))
+    if not meant:
+        raise ParamsError(name="force_stage", rule=f"be one of {', '.join(graph.names)}", value=stage,
+                          action="Name one of these, or a group such as discover.")
+    return meant
+
+
+def _changed(run: Run, graph: Graph) -> frozenset[str]:
+    if not (run.workspace / "dvc.lock").exists():
+        return frozenset(graph.names)
+    _dvc(run, "checkout", "--quiet", "--force", "--allow-missing")
+    answer: dict[str, Any] = json.loads(_dvc(run, "status", "--json").splitlines()[-1])
+    return frozenset(name for name in graph.names if name in answer)
+
+
+def _dvc(run: Run, *arguments: str) -> str:
+    argv = [sys.executable, "-m", "dvc", *arguments]
+    done = subprocess.run(argv, cwd=run.workspace, capture_output=True, text=True, check=False)  # noqa: S603
+    if done.returncode:
+        words = " ".join((done.stderr.strip() or done.stdout.strip()).split())
+        raise WorkspaceError(name=f"dvc {arguments[0]}", rule="succeed", value=words[-500:],
+                             action=f"Read it in {run.workspace}; removing {run.state / 'cache'} makes DVC start over.")
+    return done.stdout.strip()

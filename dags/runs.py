@@ -1,0 +1,121 @@
+"""Where a run keeps its files, and how others watch it.
+
+    .evenvoice/cache/            DVC cache that all runs share by hard links
+    .evenvoice/locks/            last good dvc.lock per profile and corpus
+    .evenvoice/runs/<run>/       run.json, plan.json, progress.jsonl, logs/, finished
+    .evenvoice/runs/<run>/workspace/   the snapshot that the stages work in
+
+Imports no Airflow, so `make run` reads the same files that the tasks write.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import re
+import shutil
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from evenvoice.errors import WorkspaceError
+from evenvoice.storage import write_text
+
+ROOT = Path(__file__).resolve().parents[1]
+KEPT_RUNS = 5
+FORGOTTEN_AFTER_S = 30 * 24 * 3600
+"""A run that was killed never says that it finished; after this long nobody waits for it any more."""
+
+
+@dataclass(frozen=True)
+class Run:
+    """One DAG run: ``run_id`` is Airflow's, ``root`` the checkout that it was started from."""
+
+    root: Path
+    run_id: str
+
+    @property
+    def state(self) -> Path:
+        return state_of(self.root)
+
+    @property
+    def directory(self) -> Path:
+        return self.state / "runs" / re.sub(r"[^A-Za-z0-9_.-]", "-", self.run_id)
+
+    @property
+    def workspace(self) -> Path:
+        return self.directory / "workspace"
+
+    @property
+    def description(self) -> Path:
+        """run.json: what was asked for and what was found; written last, so it also says the workspace is whole."""
+        return self.directory / "run.json"
+
+    @property
+    def plan(self) -> Path:
+        return self.directory / "plan.json"
+
+    @property
+    def progress(self) -> Path:
+        return self.directory / "progress.jsonl"
+
+    @property
+    def finished(self) -> Path:
+        return self.directory / "finished"
+
+    def log(self, name: str) -> Path:
+        """The complete output of one stage or effect."""
+        return self.directory / "logs" / f"{name}.log"
+
+    def emit(self, stage: str, state: str, **details: Any) -> None:
+        """Append one event for whoever follows the run: ``started``, ``done``, ``cached``, ``failed``."""
+        self.directory.mkdir(parents=True, exist_ok=True)
+        event = {"at": time.time(), "stage": stage, "state": state, **details}
+        with self.progress.open("a", encoding="utf-8") as sink:
+            sink.write(json.dumps(event) + "\n")
+
+    def finish(self, outcome: str) -> None:
+        """Say that nothing will work in this run any more, so its workspace may be removed some day."""
+        if self.directory.is_dir():
+            write_text(self.finished, outcome + "\n")
+
+
+def state_of(root: Path) -> Path:
+    """Everything that is made beside a checkout and never committed."""
+    return root / ".evenvoice"
+
+
+def prune(root: Path, keep: int = KEPT_RUNS) -> list[Path]:
+    """Remove all but the newest ``keep`` finished runs; what DVC cached stays."""
+    runs = [path for path in (state_of(root) / "runs").glob("*") if path.is_dir()]
+    removable = sorted((path for path in runs if _is_over(path)), key=lambda path: path.stat().st_mtime, reverse=True)
+    for path in removable[keep:]:
+        shutil.rmtree(path, ignore_errors=True)
+    return removable[keep:]
+
+
+def _is_over(directory: Path) -> bool:
+    return (directory / "finished").exists() or time.time() - directory.stat().st_mtime > FORGOTTEN_AFTER_S
+
+
+@contextmanager
+def exclusive(path: Path, *, wait: bool) -> Iterator[int]:
+    """Hold a kernel lock on ``path`` and yield its descriptor.
+
+    A process that inherits the descriptor keeps the lock when its parent is killed, and the kernel frees it when the
+    last holder ends, however it ends: no stale lock, no second worker beside an orphan.
+
+    Raises:
+        WorkspaceError: someone else holds it and ``wait`` is false.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("a", encoding="utf-8") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise WorkspaceError(name=str(path), rule="be held by nobody else", value="a running process",
+                                 action="Wait until it ends, or stop it.") from None
+        yield file.fileno()

@@ -1,0 +1,35 @@
+"""The Airflow DAG `train_asr`: dvc.yaml rendered into tasks, then the effects."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from airflow.sdk import DAG, Asset, AssetOrTimeSchedule, CronTriggerTimetable, chain
+
+from dags.dvc_graph import load_graph
+from dags.effects import after_the_graph, mark_finished, plan, snapshot
+from dags.rendering import render
+from dags.runs import ROOT
+from dags.trigger_form import choices, form
+
+DOC = """
+Speech in, a trained, cohort-checked, mitigated, gated and registered recogniser out.
+
+The stages are those of `dvc.yaml`, each in this run's own workspace (`.evenvoice/runs/`); a stage whose inputs did not
+change is skipped. Then the run is recorded in MLflow, the model registered as *challenger*, and promoted to *champion*
+when the fairness gate says PASS. INSUFFICIENT waits for your approval, FAIL leaves it at challenger.
+
+Runs when triggered, every Monday at 03:00 UTC, and when the asset `evenvoice_corpus` is updated.
+"""
+CORPUS = Asset("evenvoice_corpus")
+
+
+with DAG("train_asr", doc_md=DOC, description="Trains, checks, mitigates, gates and registers a speech recogniser",
+         schedule=AssetOrTimeSchedule(timetable=CronTriggerTimetable("0 3 * * 1", timezone="UTC"), assets=CORPUS),
+         start_date=datetime(2026, 1, 1), catchup=False, max_active_runs=2, render_template_as_native_obj=False,
+         on_success_callback=mark_finished, on_failure_callback=mark_finished, tags=["evenvoice"],
+         params=form(ROOT, load_graph(ROOT).names)):
+    stages = render(load_graph(ROOT, choices()))
+    planned = plan()
+    chain(snapshot(), planned, [stage for stage in stages.values() if not stage.upstream_list])
+    after_the_graph([stage for stage in stages.values() if not stage.downstream_list])

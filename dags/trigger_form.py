@@ -1,0 +1,87 @@
+"""The form that Airflow shows before a run, made from the one schema of the configuration."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, Final
+
+import yaml
+from airflow.sdk import Param
+
+from dags.runners import RUNNERS
+from dags.workspace import Request
+from evenvoice.params import Params
+
+_SCHEMA: Final[dict[str, Any]] = Params.model_json_schema(by_alias=True)
+_RULES: Final = ("type", "enum", "minimum", "exclusiveMinimum", "maximum", "exclusiveMaximum")
+
+
+def choices() -> dict[str, tuple[str, ...]]:
+    """Every value that each enumerated parameter may take in some run."""
+    return {name: tuple(map(str, rules["enum"])) for name, rules in _parameters() if "enum" in rules}
+
+
+def form(root: Path, stages: tuple[str, ...]) -> dict[str, Param]:
+    """What a person may set for one run.
+
+    A parameter that is left empty keeps the value of the profile, or of params.yaml where the profile has none. So the
+    form shows the value of params.yaml in words rather than filling it in: a filled-in value would silently overrule
+    the profile, and go stale when params.yaml changes.
+    """
+    profiles = sorted(path.stem for path in (root / "profiles").glob("*.yaml"))
+    content = yaml.safe_load((root / "params.yaml").read_text(encoding="utf-8"))
+    run = {
+        "profile": _choice(["", *profiles], "Values of profiles/<name>.yaml are laid over params.yaml.", "run"),
+        "corpus": Param("", "Path of a corpus on this machine; empty takes ingest.corpus.", type="string",
+                        section="run"),
+        "force": Param(False, "Run every stage, also those whose inputs did not change.", type="boolean",
+                       section="run"),
+        "force_stage": _choice(["", *stages], "Run this stage although its inputs did not change.", "run"),
+        "attended": Param(True, "Someone will answer when the verdict is INSUFFICIENT: ask for approval instead of "
+                                "leaving the model at challenger.", type="boolean", section="run"),
+        "runner": _choice(list(RUNNERS), "How stages are executed.", "run"),
+    }
+    return run | {name: _parameter(name, rules, content) for name, rules in _parameters()}
+
+
+def request_of(values: Mapping[str, Any]) -> Request:
+    """Read what the form sent."""
+    kinds = {name: rules.get("type") for name, rules in _parameters()}
+    changes = {name: value == "true" if kinds[name] == "boolean" else value
+               for name, value in values.items() if name in kinds and value is not None}
+    return Request(profile=str(values["profile"]), corpus=str(values["corpus"]), changes=changes,
+                   force=bool(values["force"]), force_stage=str(values["force_stage"]))
+
+
+def _parameters() -> Iterator[tuple[str, dict[str, Any]]]:
+    return _leaves(_SCHEMA, "")
+
+
+def _leaves(schema: Mapping[str, Any], prefix: str) -> Iterator[tuple[str, dict[str, Any]]]:
+    for name, rules in schema["properties"].items():
+        if reference := rules.get("$ref"):
+            yield from _leaves(_SCHEMA["$defs"][reference.rsplit("/", 1)[1]], f"{prefix}{name}.")
+        elif "const" in rules:
+            yield prefix + name, {**rules, "enum": [rules["const"]]}
+        else:
+            yield prefix + name, rules
+
+
+def _parameter(name: str, rules: Mapping[str, Any], content: Mapping[str, Any]) -> Param:
+    section, _, rest = name.partition(".")
+    value: Any = content
+    for part in name.split("."):
+        value = value[part]
+    help_text = f"{rules.get('description', '')} Empty: {value!r}, as in params.yaml, or what the profile says."
+    schema = {rule: rules[rule] for rule in _RULES if rule in rules}
+    if schema.get("type") == "boolean":  # a switch has no third state for "as it is"
+        schema = {"type": "string", "enum": ["true", "false"]}
+    if "enum" in schema:
+        schema["enum"] = [*schema["enum"], None]
+    schema["type"] = [schema["type"], "null"]
+    return Param(None, help_text.strip(), schema={**schema, "title": name, "section": section if rest else "run"})
+
+
+def _choice(values: list[str], help_text: str, section: str) -> Param:
+    return Param(values[0], help_text, type="string", enum=values, section=section)

@@ -1,0 +1,191 @@
+"""A run's own workspace: a snapshot of the checkout with that run's parameters, on the shared DVC cache.
+
+Two runs at once never touch each other's files; making a workspace twice gives the same one, so a retry is safe.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from dags.runs import Run, prune, state_of
+from evenvoice.data.corpora.fingerprint import fingerprint
+from evenvoice.errors import ParamsError, WorkspaceError
+from evenvoice.params import overlay, parse_params
+from evenvoice.storage import read_json, write_json, write_text
+
+
+@dataclass(frozen=True)
+class Request:
+    """What a person or a schedule asked of a run."""
+
+    profile: str = ""
+    """Name of a file in profiles/ that is laid over params.yaml; empty for none."""
+    corpus: str = ""
+    """Replaces ingest.corpus; empty leaves it."""
+    changes: Mapping[str, Any] = field(default_factory=dict)
+    """Dotted parameter -> value, laid over everything else."""
+    force: bool = False
+    force_stage: str = ""
+
+
+def create(run: Run, request: Request) -> None:
+    """Make the workspace of ``run``, or do nothing when it is there already.
+
+    Raises:
+        ParamsError: a parameter, the profile or a changed value breaks its rule.
+        WorkspaceError: the checkout is not a git repository, or another run id maps to the same directory.
+    """
+    if run.description.exists():
+        known = read_json(run.description)["run_id"]
+        if known != run.run_id:
+            raise WorkspaceError(name=str(run.directory), rule=f"belong to {run.run_id}", value=known,
+                                 action="Start the run again under another run id.")
+        return
+    params = run_params(run.root, request)
+    shutil.rmtree(run.workspace, ignore_errors=True)
+    run.workspace.mkdir(parents=True)
+    digest = _copy_checkout(run.root, run.workspace)
+    _settle_params(run, request, params)
+    _configure_dvc(run)
+    _seed_lock(run, request)
+    _adopt_checkpoints(run, request)
+    description = {
+        "run_id": run.run_id, "created_at": time.time(), "lock": lock_file(run.root, request).name,
+        "commit": _git(run.root, "rev-parse", "--verify", "--quiet", "HEAD", check=False) or "none",
+        "dirty": bool(_git(run.root, "status", "--porcelain")),
+        "snapshot_sha256": digest, **asdict(request), "python": sys.version.split()[0]}
+    write_json(run.workspace / run.description.name, description)  # for the record that effects make of the run
+    write_json(run.description, description)
+    prune(run.root)
+
+
+def run_params(root: Path, request: Request) -> dict[str, Any]:
+    """params.yaml with the request laid over it: profile, then corpus, then single values; validated."""
+    merged = _yaml(root / "params.yaml")
+    if request.profile:
+        merged = overlay(merged, _profile(root, request.profile))
+    if request.corpus:
+        merged = overlay(merged, {"ingest": {"corpus": request.corpus}})
+    merged = overlay(merged, _nested(request.changes))
+    source = f"profiles/{request.profile}.yaml over params.yaml" if request.profile else "params.yaml"
+    parse_params(merged, source=source)
+    return overlay(merged, {"ingest": _absolute_paths(root, merged["ingest"])})
+
+
+def lock_file(root: Path, request: Request) -> Path:
+    """Where the last good dvc.lock lies for runs like this one, so a run on digits never evicts the default's."""
+    ingest = run_params(root, request)["ingest"]
+    corpus = hashlib.sha256(f"{ingest['corpus']}\n{ingest['select']}".encode()).hexdigest()[:8]
+    return state_of(root) / "locks" / f"{request.profile or 'default'}-{corpus}.lock"
+
+
+def publish_lock(run: Run) -> None:
+    """Offer what this run knows about results to the runs after it; each entry is true whatever happens later."""
+    lock = run.workspace / "dvc.lock"
+    if lock.exists():
+        write_text(run.state / "locks" / read_json(run.description)["lock"], lock.read_text(encoding="utf-8"))
+
+
+def _settle_params(run: Run, request: Request, params: dict[str, Any]) -> None:
+    """params.yaml keeps its comments where nothing differs; corpus.json tells DVC what the recordings are now."""
+    path = run.workspace / "params.yaml"
+    if params != _yaml(path):
+        asked = f"profile {request.profile or 'none'}, corpus {params['ingest']['corpus']}, {dict(request.changes)}"
+        write_text(path, f"# params.yaml with: {asked}\n" + yaml.safe_dump(params, sort_keys=False))
+    ingest = params["ingest"]
+    write_json(run.workspace / "corpus.json", fingerprint(ingest["corpus"], ingest["select"]))
+
+
+def _copy_checkout(root: Path, workspace: Path) -> str:
+    """Copy what git tracks or would track; returns one digest over all names and contents."""
+    digest = hashlib.sha256()
+    listed = _git(root, "ls-files", "-z", "--cached", "--others", "--exclude-standard").split("\0")
+    for name in sorted(filter(None, set(listed))):
+        source, target = root / name, workspace / name
+        if not source.is_file():  # deleted but still in the index, or a submodule
+            continue
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy2(source, target)
+        content = target.read_bytes()
+        digest.update(f"{name}\0{len(content)}\0".encode() + content)
+    return digest.hexdigest()
+
+
+def _configure_dvc(run: Run) -> None:
+    """A workspace is no git repository, and links into the cache beside it."""
+    write_text(run.workspace / ".dvc" / "config.local",
+               f"[core]\n    no_scm = true\n[cache]\n    dir = {run.state / 'cache'}\n")
+
+
+def _seed_lock(run: Run, request: Request) -> None:
+    known = lock_file(run.root, request)
+    if known.exists():
+        shutil.copyfile(known, run.workspace / "dvc.lock")
+
+
+def _adopt_checkpoints(run: Run, request: Request) -> None:
+    """Go on where the last interrupted run of this kind stopped; training ignores checkpoints that do not fit."""
+    wanted = lock_file(run.root, request).name
+    finished = sorted((run.state / "runs").glob("*/finished"), key=lambda path: path.stat().st_mtime, reverse=True)
+    for marker in finished:
+        checkpoints = marker.parent / "workspace" / "checkpoints"
+        description = marker.parent / "run.json"
+        if description.exists() and read_json(description)["lock"] == wanted:
+            if checkpoints.is_dir():
+                shutil.copytree(checkpoints, run.workspace / "checkpoints")
+            return
+
+
+def _profile(root: Path, name: str) -> dict[str, Any]:
+    path = root / "profiles" / f"{name}.yaml"
+    known = sorted(file.stem for file in path.parent.glob("*.yaml"))
+    if name not in known:
+        raise ParamsError(name="profile", rule=f"be one of {', '.join(known)}", value=name,
+                          action="Choose one of these, or add a file to profiles/.")
+    return _yaml(path)
+
+
+def _absolute_paths(root: Path, ingest: Mapping[str, Any]) -> dict[str, str]:
+    """Paths are meant from the checkout, but stages work in the workspace."""
+    corpus, census = str(ingest["corpus"]), str(ingest["census"])
+    return {"corpus": corpus if corpus == "synthetic" or "://" in corpus else _absolute(root, corpus),
+            "census": _absolute(root, census) if census else ""}
+
+
+def _absolute(root: Path, path: str) -> str:
+    return str((root / Path(path).expanduser()).resolve())
+
+
+def _nested(changes: Mapping[str, Any]) -> dict[str, Any]:
+    nested: dict[str, Any] = {}
+    for name, value in changes.items():
+        for part in reversed(name.split(".")):
+            value = {part: value}
+        nested = overlay(nested, value)
+    return nested
+
+
+def _yaml(path: Path) -> dict[str, Any]:
+    content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    if not isinstance(content, dict):
+        raise ParamsError(name=str(path), rule="hold sections of parameters", value=repr(content)[:60],
+                          action="Look at params.yaml for the form.")
+    return content
+
+
+def _git(root: Path, *arguments: str, check: bool = True) -> str:
+    done = subprocess.run(["git", *arguments], cwd=root, capture_output=True, text=True, check=False)  # noqa: S603, S607
+    if done.returncode and check:
+        raise WorkspaceError(name=str(root), rule="be a git checkout", value=done.stderr.strip() or "git failed",
+                             action="Clone the repository with git, or run `git init` in it.")
+    return done.stdout.strip() if "-z" not in arguments else done.stdout

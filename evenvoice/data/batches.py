@@ -1,0 +1,147 @@
+"""Batches of recordings of similar length: little padding, a new order every epoch, exact resumption.
+
+Sizes are counted in feature frames with padding, recordings times the longest of them, since that is what a batch
+costs in time and memory.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TypedDict
+
+import numpy as np
+from numpy.typing import NDArray
+
+from evenvoice.errors import ParamsError, ShapeError
+
+Indices = NDArray[np.int64]
+
+LENGTH_JITTER = 0.02
+"""Lengths are blurred by up to this share, either way, before sorting: who shares a batch changes every epoch, while
+padding stays under two jitters as long as neighbours in length are plenty."""
+
+
+def bucketed_batches(frames: Indices, indices: Indices, frames_per_batch: int, rng: np.random.Generator,
+                     draw_weights: NDArray[np.float64] | None = None) -> Iterator[Indices]:
+    """One epoch of batches, in random order.
+
+    Args:
+        frames: (recordings,) feature frames of every recording.
+        indices: recordings to draw from.
+        frames_per_batch: largest padded size of a batch.
+        rng: the only source of randomness.
+        draw_weights: how often each of ``indices`` is drawn, in expectation; a fraction is rounded up or down at
+            random. Without it each is drawn exactly once.
+
+    Returns:
+        Iterator over (count,) recordings of one batch.
+
+    Raises:
+        ParamsError: a recording alone is larger than a batch.
+        ShapeError: weights that do not fit the indices, negative or not finite.
+    """
+    return iter(_epoch(frames, indices, frames_per_batch, rng, draw_weights))
+
+
+def _epoch(frames: Indices, indices: Indices, frames_per_batch: int, rng: np.random.Generator,
+           draw_weights: NDArray[np.float64] | None) -> list[Indices]:
+    _check_fit(frames, indices, frames_per_batch)
+    drawn = indices if draw_weights is None else _drawn(indices, draw_weights, rng)
+    blurred = frames[drawn] * rng.uniform(1 - LENGTH_JITTER, 1 + LENGTH_JITTER, len(drawn))
+    ordered = drawn[np.argsort(blurred, kind="stable")]
+    batches = _filled(ordered, frames[ordered].tolist(), frames_per_batch)
+    return [batches[place] for place in rng.permutation(len(batches))]
+
+
+def _drawn(indices: Indices, draw_weights: NDArray[np.float64], rng: np.random.Generator) -> Indices:
+    if draw_weights.shape != indices.shape or not (np.isfinite(draw_weights) & (draw_weights >= 0)).all():
+        raise ShapeError(name="draw_weights", rule=f"be {len(indices)} finite numbers of at least 0, one per index",
+                         value=f"shape {draw_weights.shape}", action="Weight exactly the recordings that are drawn.")
+    return np.repeat(indices, np.floor(draw_weights + rng.random(len(indices))).astype(np.int64))
+
+
+def _filled(ordered: Indices, lengths: list[int], frames_per_batch: int) -> list[Indices]:
+    batches: list[Indices] = []
+    start, longest = 0, 0
+    for stop, length in enumerate(lengths):
+        longest = max(longest, length)
+        if longest * (stop - start + 1) > frames_per_batch:
+            batches.append(ordered[start:stop])
+            start, longest = stop, length
+    return [*batches, ordered[start:]] if start < len(ordered) else batches
+
+
+def _check_fit(frames: Indices, indices: Indices, frames_per_batch: int) -> None:
+    longest = int(frames[indices].max(initial=0))
+    if longest > frames_per_batch:
+        raise ParamsError(name="batch_s", rule=f"hold the longest recording ({longest} frames)",
+                          value=f"{frames_per_batch} frames",
+                          action="Raise batch_s of this stage, or lower ingest.max_duration_s.")
+
+
+class BatchStreamState(TypedDict):
+    """Where a :class:`BatchStream` stands; plain numbers, so it goes into a checkpoint as it is."""
+
+    epoch: int
+    position: int
+
+
+@dataclass(frozen=True)
+class BatchPlan:
+    """What a :class:`BatchStream` draws, and how; see :func:`bucketed_batches`."""
+
+    frames: Indices
+    indices: Indices
+    frames_per_batch: int
+    seed: int
+    draw_weights: NDArray[np.float64] | None = None
+
+    def epoch(self, number: int) -> list[Indices]:
+        """Batches of one epoch; depends on the seed and the number alone."""
+        rng = np.random.default_rng([self.seed, number])
+        return _epoch(self.frames, self.indices, self.frames_per_batch, rng, self.draw_weights)
+
+
+class BatchStream:
+    """Endless batches, epoch after epoch, of one of ``world`` processes that train together.
+
+    Every process walks the same order and takes each ``world``-th batch, so that all of them make the same number of
+    steps; where an epoch's last round is short of batches it is filled up with that epoch's first ones. An epoch
+    depends on (seed, epoch) alone: resuming costs the same wherever training stopped.
+
+    Raises:
+        ShapeError: nothing to draw from, or a rank outside the world.
+    """
+
+    def __init__(self, plan: BatchPlan, *, rank: int = 0, world: int = 1) -> None:
+        if len(plan.indices) == 0 or (plan.draw_weights is not None and not plan.draw_weights.any()):
+            raise ShapeError(name="batches", rule="have recordings to draw from", value="none",
+                             action="Check that the train split is not empty.")
+        if not 0 <= rank < world:
+            raise ShapeError(name="rank", rule=f"be from 0 to {world - 1}", value=rank,
+                             action="Start every process with its own rank.")
+        self._plan = plan
+        self._rank, self._world = rank, world
+        self._epoch, self._position = 0, 0
+        self._batches = plan.epoch(0)
+
+    def __iter__(self) -> Iterator[Indices]:
+        return self
+
+    def __next__(self) -> Indices:
+        while self._position >= len(self._batches):
+            self._epoch, self._position = self._epoch + 1, 0
+            self._batches = self._plan.epoch(self._epoch)
+        batch = self._batches[(self._position + self._rank) % len(self._batches)]
+        self._position += self._world
+        return batch
+
+    def state_dict(self) -> BatchStreamState:
+        """Epoch, and batches of it that all processes together have taken."""
+        return {"epoch": self._epoch, "position": self._position}
+
+    def load_state_dict(self, state: BatchStreamState) -> None:
+        """Go on exactly where ``state`` was taken."""
+        self._epoch, self._position = state["epoch"], state["position"]
+        self._batches = self._plan.epoch(self._epoch)

@@ -1,0 +1,117 @@
+"""Files of a corpus: where they may lie and how they are opened.
+
+A relative path must stay inside the corpus's directory; ``..`` does not lead out of it. An absolute path, or a URL
+with a scheme that fsspec knows, is taken as it stands, since NeMo and Kaldi write such paths: whoever starts a run on
+a corpus trusts its index to name audio files. What is not audio is refused, and no content is ever quoted.
+"""
+
+from __future__ import annotations
+
+import posixpath
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO, cast
+
+from evenvoice.data.audio import SAFE_FORMATS, Waveform, decode_file
+from evenvoice.data.corpora.recording import Labelled, Recording
+from evenvoice.errors import CorpusError, RecordingRejected
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+
+@dataclass(frozen=True, slots=True)
+class FileAudio:
+    """A file, or the part of one between two times in seconds."""
+
+    path: str
+    start_s: float = 0.0
+    end_s: float | None = None
+    formats: tuple[str, ...] = SAFE_FORMATS
+
+    def load(self, *, name: str, max_duration_s: float) -> Waveform:
+        """Decode it; see :class:`evenvoice.data.corpora.recording.Audio`."""
+        try:
+            with open_binary(self.path) as file:
+                return decode_file(file, name=name, max_duration_s=max_duration_s, start_s=self.start_s,
+                                   end_s=self.end_s, formats=self.formats)
+        except (OSError, ValueError, ImportError) as error:  # null character in a path; scheme without its package
+            raise RecordingRejected(name=name, rule="name an audio file that can be opened",
+                                    value=f"{self.path!r} ({getattr(error, 'strerror', None) or error})",
+                                    action="Correct the path, or remove the row.") from error
+
+
+@dataclass(frozen=True, slots=True)
+class FileCorpus:
+    """A corpus of recorded files; ``read`` yields its recordings from the start on every call."""
+
+    read: Callable[[], Iterator[Recording]]
+    labelled: Labelled = "recorded"
+
+    def recordings(self) -> Iterator[Recording]:
+        """Yield every recording in the order of the corpus's index."""
+        return self.read()
+
+    def census(self) -> pa.Table | None:
+        """Return None: a census stands beside such a corpus, as ``ingest.census``."""
+        return None
+
+
+def open_binary(path: str) -> BinaryIO:
+    """Open a local file, or through fsspec anything that has a scheme."""
+    if "://" not in path:
+        local = Path(path)
+        if local.exists() and not local.is_file():  # a pipe would wait for ever
+            raise OSError("not a regular file")
+        return local.open("rb")
+    import fsspec
+
+    return cast(BinaryIO, fsspec.open(path, "rb").open())
+
+
+def locate(root: Path, path: str, *, index: Path) -> str:
+    """Resolve a path of an index file against the corpus's directory.
+
+    Raises:
+        CorpusError: a relative path that leads out of the directory.
+    """
+    if "://" in path or posixpath.isabs(path):
+        return path
+    inner = posixpath.normpath(path)
+    if inner == ".." or inner.startswith("../"):
+        raise CorpusError(name=f"path {path!r} in {index}", rule=f"stay inside {root}", value="a way out of it",
+                          action="Write an absolute path, or move the file into the corpus.")
+    return str(root / inner)
+
+
+def read_lines(path: Path) -> Iterator[tuple[int, str]]:
+    """Yield numbered lines, from 1, of an UTF-8 index file without line ends; empty lines are left out.
+
+    Raises:
+        CorpusError: the file is missing or is not UTF-8.
+    """
+    try:
+        with path.open(encoding="utf-8-sig", newline="\n") as file:
+            for number, line in enumerate(file, start=1):
+                if line.strip():
+                    yield number, line.rstrip("\r\n")
+    except FileNotFoundError:
+        raise CorpusError(name=str(path), rule="exist", value="no such file",
+                          action="The layout needs it; check the path of the corpus.") from None
+    except UnicodeDecodeError as error:
+        raise CorpusError(name=str(path), rule="be UTF-8 text", value=str(error),
+                          action="Convert it, e.g. with iconv.") from error
+
+
+def seconds(text: str, *, where: str) -> float:
+    """Parse a time in seconds of an index file.
+
+    Raises:
+        CorpusError: not a number.
+    """
+    try:
+        return float(text)
+    except ValueError:
+        raise CorpusError(name=where, rule="be a number of seconds", value=repr(text),
+                          action="Correct it.") from None

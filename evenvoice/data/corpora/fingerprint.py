@@ -1,0 +1,136 @@
+"""What a corpus on disk looks like right now, told fast enough to ask before every run.
+
+Index files go in by content; audio goes in by name, size and time of change, since hashing hours of audio would take
+longer than ingest. Audio outside the corpus's directory is followed where a text index names it; a Parquet index is
+not searched. Standard library only, since runs are started where Arrow is not installed.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Final
+
+from evenvoice.data.pseudonyms import from_environment
+from evenvoice.errors import CorpusError
+
+SYNTHETIC: Final = "synthetic"
+TEXT_SUFFIXES: Final = (".tsv", ".csv", ".jsonl", ".json", ".scp", ".txt")
+KALDI_TABLES: Final = ("text", "utt2spk", "segments", "spk2gender", "spk2age")
+AUDIO_PATH: Final = re.compile(r'[^\t,"\r\n]+\.(?:wav|flac|mp3|ogg)\b', re.IGNORECASE)
+
+
+def fingerprint(corpus: str, select: str = "") -> dict[str, Any]:
+    """Describe a corpus so that equal descriptions mean that nothing has changed.
+
+    Returns:
+        ``{"corpus": "synthetic"}``, or corpus, select, files, bytes, sha256, and a commitment to a secret
+        pseudonym key, which names the speakers and hence is part of what ingest reads.
+
+    Raises:
+        CorpusError: the path does not exist.
+    """
+    if corpus == SYNTHETIC:
+        return {"corpus": SYNTHETIC}
+    root = Path(corpus).resolve()
+    if not root.exists():
+        raise CorpusError(name=f"corpus {corpus}", rule="exist", value="no such file or directory",
+                          action="Check ingest.corpus, or CORPUS= of `make run`.")
+    tally = _Tally()
+    if root.is_file():
+        tally.add_index(root.name, root)
+        indexes, inside = [root], None
+    else:
+        indexes, inside = _add_tree(tally, root, select), root
+    for path in sorted({path for index in indexes for path in _named_audio(index, select, inside)}):
+        tally.add_status(str(path), path.stat())
+    return {"corpus": str(root), "select": select, "files": tally.files, "bytes": tally.bytes,
+            "sha256": tally.digest.hexdigest(), "pseudonym_key": _key_in_use()}
+
+
+class _Tally:
+    """Sums up files in the order they are added."""
+
+    def __init__(self) -> None:
+        self.files = 0
+        self.bytes = 0
+        self.digest = hashlib.sha256()
+
+    def add_status(self, name: str, status: os.stat_result) -> None:
+        """Add a file by name, size and time of change."""
+        self._add(name, status.st_size, str(status.st_mtime_ns))
+
+    def add_index(self, name: str, path: Path) -> None:
+        """Add a file by content: copying it changes nothing."""
+        with path.open("rb") as file:
+            self._add(name, path.stat().st_size, hashlib.file_digest(file, "sha256").hexdigest())
+
+    def _add(self, name: str, size: int, state: str) -> None:
+        self.files += 1
+        self.bytes += size
+        self.digest.update(f"{name}\0{size}\0{state}\n".encode("utf-8", "surrogateescape"))
+
+
+def _add_tree(tally: _Tally, root: Path, select: str) -> list[Path]:
+    """Add every file of a directory, audio only where it is selected, and return the indexes among them."""
+    indexes = []
+    for name, entry in sorted(_walk(root, "", set()), key=lambda found: found[0]):
+        if _is_index(name):
+            tally.add_index(name, Path(entry.path))
+            indexes.append(Path(entry.path))
+        elif name.startswith(select) or not AUDIO_PATH.fullmatch(name):
+            tally.add_status(name, entry.stat())
+    return indexes
+
+
+def _walk(directory: Path, prefix: str, seen: set[tuple[int, int]]) -> Iterator[tuple[str, os.DirEntry[str]]]:
+    """Yield files with their names relative to the top; a directory that links lead to twice is read once."""
+    status = directory.stat()
+    if (status.st_dev, status.st_ino) in seen:
+        return
+    seen.add((status.st_dev, status.st_ino))
+    with os.scandir(directory) as entries:
+        for entry in entries:
+            if entry.is_dir():
+                yield from _walk(Path(entry.path), f"{prefix}{entry.name}/", seen)
+            elif entry.is_file():
+                yield prefix + entry.name, entry
+
+
+def _is_index(name: str) -> bool:
+    return name.endswith((*TEXT_SUFFIXES, ".parquet")) or name.rpartition("/")[2] in KALDI_TABLES
+
+
+def _named_audio(index: Path, select: str, inside: Path | None) -> Iterator[Path]:
+    """Existing audio files that a text index names and that do not lie in ``inside``, which was read as a whole."""
+    if not index.name.endswith(TEXT_SUFFIXES):
+        return
+    with index.open(encoding="utf-8", errors="surrogateescape") as lines:
+        for line in lines:
+            for name in _names(index, line):
+                if not name.startswith(select):
+                    continue
+                # Kaldi's paths may start at the parent
+                found = (path for path in (index.parent / name, index.parent.parent / name) if path.exists())
+                path = next(found, None)
+                if path is not None and not (inside and path.is_relative_to(inside)):
+                    yield path
+
+
+def _names(index: Path, line: str) -> list[str]:
+    if index.suffix == ".scp":
+        return [line.strip().partition(" ")[2].strip()]
+    names = AUDIO_PATH.findall(line)
+    if index.suffix not in (".json", ".jsonl"):
+        return names
+    return [json.loads(f'"{name}"') for name in names if not name.endswith("\\")]
+
+
+def _key_in_use() -> str:
+    """Commitment to the secret key, or ``seed`` where there is none."""
+    names = from_environment(0, people=True)
+    return names.commitment() if names.source == "environment" else "seed"

@@ -1,0 +1,94 @@
+"""Manifests: a table with one row per recording, as TSV, CSV, JSON lines (NeMo's too) or Parquet.
+
+Columns go by their usual names (``ALIASES``); only the path, the transcript and the speaker are needed. NeMo's
+``offset`` (with ``duration``) takes a part of a file; a duration without an offset is not used.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+from evenvoice.data.audio import SAFE_FORMATS
+from evenvoice.data.corpora import attributes
+from evenvoice.data.corpora.files import FileAudio, locate
+from evenvoice.data.corpora.recording import Recording
+from evenvoice.data.corpora.rows import READERS, Row, read_rows
+from evenvoice.errors import CorpusError
+
+PATH: Final = ("path", "audio_filepath", "audio")
+TEXT: Final = ("text", "transcript", "sentence")
+SPEAKER: Final = ("speaker", "speaker_id", "client_id")
+KEY: Final = ("id", "utterance", "utterance_id")
+ALIASES: Final = {"path": PATH, "text": TEXT, "speaker": SPEAKER}
+
+
+def find_index(corpus: Path) -> Path | None:
+    """Return the manifest itself, or the one in a directory; None when there is none."""
+    if corpus.is_file():
+        return corpus
+    return next((path for suffix in READERS if (path := corpus / f"manifest{suffix}").is_file()), None)
+
+
+def recordings(corpus: Path, *, select: str, text_column: str) -> Iterator[Recording]:
+    """Yield one recording per row whose path begins with ``select``.
+
+    Raises:
+        CorpusError: no manifest, a malformed one, a column that is missing or of an unknown type.
+    """
+    index = find_index(corpus)
+    if index is None:
+        raise CorpusError(name=str(corpus), rule=f"hold a manifest ({', '.join(f'manifest{s}' for s in READERS)})",
+                          value="none", action="Give the path of the manifest itself, or choose ingest.layout.")
+    for row in read_rows(index):
+        recording = read_recording(row, root=index.parent, select=select, text_column=text_column)
+        if recording is not None:
+            yield recording
+
+
+def read_recording(row: Row, *, root: Path, select: str, text_column: str, split: str | None = None,
+                   formats: tuple[str, ...] = SAFE_FORMATS) -> Recording | None:
+    """Read one row; None when its path does not begin with ``select``.
+
+    Raises:
+        CorpusError: a column is missing or of an unknown type, or a path leads out of ``root``.
+    """
+    texts = TEXT if text_column in TEXT and text_column not in row.values else (text_column,)
+    for names in (PATH, SPEAKER, texts):
+        _check_column(row, names)
+    path = row.text(*PATH) or ""
+    if not path.startswith(select):
+        return None
+    start_s, end_s = _span(row)
+    key = row.text(*KEY) or (path if start_s == 0 else f"{path}@{start_s:g}") or f"row {row.number}"
+    return Recording(
+        key=key, speaker=row.text(*SPEAKER) or "", text=row.text(*texts) or "",
+        audio=FileAudio(locate(root, path, index=row.index) if path else "", start_s, end_s, formats),
+        split=split or row.text("split"), lat=row.number_or_none("lat", "latitude"),
+        lon=row.number_or_none("lon", "longitude"), postal_code=row.strict_text("postal_code"),
+        gender=attributes.gender(row.text("gender")), age_band=attributes.age_band(_age(row)),
+        accent=row.text("accent", "accents"), country=row.text("country"))
+
+
+def _check_column(row: Row, names: tuple[str, ...]) -> None:
+    if not any(name in row.values for name in names):
+        raise CorpusError(name=f"row {row.number} of {row.index}", rule=f"have a column named {' or '.join(names)}",
+                          value=f"only {', '.join(map(repr, row.values))}",
+                          action="Rename the column; ingest.text_column names the one with the transcript.")
+
+
+def _span(row: Row) -> tuple[float, float | None]:
+    """Start and end in seconds, where the row takes a part of its file."""
+    start_s = row.number_or_none("offset")
+    if start_s is None:
+        return 0.0, None
+    duration_s = row.number_or_none("duration", "duration_s")
+    return start_s, None if duration_s is None else start_s + duration_s
+
+
+def _age(row: Row) -> str | None:
+    value = row.values.get("age")
+    if isinstance(value, float):
+        return str(value)
+    return row.text("age_band", "age")

@@ -1,0 +1,70 @@
+"""Registry of corpus adapters: which layouts there are, how one is recognised, and how it is opened."""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+from typing import Final, Literal, cast
+
+from evenvoice.data.corpora import commonvoice, kaldi, librispeech, manifest
+from evenvoice.data.corpora.files import FileCorpus
+from evenvoice.data.corpora.recording import Corpus
+from evenvoice.errors import CorpusError
+from evenvoice.params import Ingest, Synthetic
+
+Layout = Literal["synthetic", "kaldi", "manifest", "librispeech", "commonvoice"]
+SYNTHETIC: Final = "synthetic"
+
+
+def layout_of(settings: Ingest) -> Layout:
+    """Return the configured layout, or recognise it by the files that are there.
+
+    Raises:
+        CorpusError: nothing is there, or nothing that is recognised.
+    """
+    if settings.corpus == SYNTHETIC or settings.layout == SYNTHETIC:
+        return SYNTHETIC
+    if not Path(settings.corpus).exists():
+        raise CorpusError(name=f"corpus {settings.corpus}", rule="exist", value="no such file or directory",
+                          action="Check ingest.corpus, or CORPUS= of `make run`.")
+    if settings.layout != "auto":
+        return settings.layout
+    return _recognise(Path(settings.corpus))
+
+
+def open_corpus(settings: Ingest, synthetic: Synthetic, seed: int) -> Corpus:
+    """Open the configured corpus; its index is read when recordings are asked for.
+
+    Raises:
+        CorpusError: as :func:`layout_of`.
+    """
+    layout, root, select = layout_of(settings), Path(settings.corpus), settings.select
+    if layout == SYNTHETIC:
+        from evenvoice.data.corpora.synthetic import SyntheticCorpus  # its voices are an optional dependency
+
+        return cast(Corpus, SyntheticCorpus(synthetic, sample_rate=settings.sample_rate, seed=seed))
+    if layout == "kaldi":
+        return FileCorpus(partial(kaldi.recordings, root, select=select))
+    if layout == "librispeech":
+        return FileCorpus(partial(librispeech.recordings, root, select=select))
+    if layout == "commonvoice":
+        return FileCorpus(partial(commonvoice.recordings, root, select=select, text_column=settings.text_column,
+                                  own_split=settings.splits == "corpus"))
+    return FileCorpus(partial(manifest.recordings, root, select=select, text_column=settings.text_column))
+
+
+def _recognise(corpus: Path) -> Layout:
+    if corpus.is_file():
+        return "manifest"
+    if (corpus / "wav.scp").is_file():
+        return "kaldi"
+    if manifest.find_index(corpus) is not None:
+        return "manifest"
+    if commonvoice.is_common_voice(corpus):
+        return "commonvoice"
+    if librispeech.is_librispeech(corpus):
+        return "librispeech"
+    raise CorpusError(name=f"corpus {corpus}", rule="be laid out as Kaldi (wav.scp), manifest (manifest.tsv, .csv, "
+                      ".jsonl, .json, .parquet), Common Voice (clips/ and validated.tsv) or LibriSpeech "
+                      "(speaker/chapter/*.trans.txt)", value="none of these",
+                      action="Point ingest.corpus at the folder that holds those files, or write a manifest.")

@@ -1,0 +1,269 @@
+"""Speech in: a corpus of any layout becomes checked utterances, speakers, splits and a list of what was refused.
+
+The work has two halves. Descriptions are checked and split first, since that needs the whole index. Audio is then
+loaded, checked and encoded on every core, and written in the order of the index.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+import pyarrow as pa
+
+from evenvoice.data import joining, splits
+from evenvoice.data.census import checked_census, read_census
+from evenvoice.data.checks import Prepared, check_audio, check_description, prepare
+from evenvoice.data.corpora.recording import Corpus, Recording
+from evenvoice.data.corpora.registry import SYNTHETIC, layout_of, open_corpus
+from evenvoice.data.parallel import over_recordings
+from evenvoice.data.pseudonyms import KEY_VARIABLE, Pseudonyms, from_environment
+from evenvoice.data.schemas import REJECTED, SPEAKERS, SPLITS, UTTERANCES
+from evenvoice.data.tables import ParquetShards, rows_table, write_table
+from evenvoice.data.text import NORMALISATION_VERSION
+from evenvoice.errors import CorpusError, RecordingRejected, TooManyRejected
+from evenvoice.params import Ingest, Synthetic
+from evenvoice.progress import Progress
+from evenvoice.storage import fresh_directory, write_json, write_text
+
+JOINING_STREAM: Final = 11
+"""Second seed of the random numbers that join recordings."""
+ATTRIBUTES: Final = ("gender", "age_band", "accent", "country")
+KEY_NOTES: Final = {
+    "environment": f"Speakers are named by a key from {KEY_VARIABLE}.",
+    "seed": f"Speakers are named by a key made from the seed, so whoever has the seed and a list of names can tell who "
+            f"is who: set {KEY_VARIABLE} for anything but a demonstration.",
+}
+
+
+def ingest(*, settings: Ingest, synthetic: Synthetic, seed: int, out: Path, rejected_list: Path,
+           progress: Progress) -> None:
+    """Write utterances, speakers, refused recordings, census and summary of the configured corpus to ``out``.
+
+    Args:
+        rejected_list: where the refused recordings are listed for a person when there are too many of them; lies
+            outside ``out``, which stays as it was in that case.
+
+    Raises:
+        CorpusError: the corpus as a whole cannot be used.
+        TooManyRejected: a larger share of it was refused than ``settings.max_rejected``.
+    """
+    rejected_list.unlink(missing_ok=True)
+    corpus = open_corpus(settings, synthetic, seed)
+    intake = _Intake(settings, rejected_list, progress)
+    placed = _placed(intake, corpus, seed)
+    with fresh_directory(out) as draft:
+        names = from_environment(seed, people=corpus.labelled == "recorded")
+        totals = _write_utterances(draft, intake, placed, names)
+        intake.check_tolerance()
+        _check_every_split(speaker_split for speaker_split in totals.attributes)
+        write_table(draft / "speakers.parquet", rows_table(totals.speaker_rows(), SPEAKERS))
+        write_table(draft / "rejected.parquet", rows_table(intake.rejected_rows(), REJECTED))
+        _write_census(draft, corpus, settings)
+        write_json(draft / "summary.json", {**_provenance(corpus, settings, names), **totals.summary(),
+                                            "source_recordings": intake.found, "rejected": len(intake.rejections)})
+
+
+@dataclass
+class _Intake:
+    """Counts what was found and collects what was refused."""
+
+    settings: Ingest
+    rejected_list: Path
+    progress: Progress
+    found: int = 0
+    rejections: list[tuple[str, RecordingRejected]] = field(default_factory=list)
+
+    def keep(self, work: Callable[[Recording], Recording], recordings: Iterable[Recording]) -> list[Recording]:
+        """Apply a rule about descriptions; keep what passes."""
+        kept: list[Recording] = []
+        for recording in recordings:
+            try:
+                kept.append(work(recording))
+            except RecordingRejected as rejection:
+                self.rejections.append((recording.key, rejection))
+        return kept
+
+    def audible(self, recordings: Sequence[Recording]) -> list[Recording]:
+        """Keep the recordings whose audio passes, without keeping the audio."""
+        kept: list[Recording] = []
+        for recording, result in self.progress.over(over_recordings(check_audio, recordings, self.settings)):
+            if isinstance(result, RecordingRejected):
+                self.rejections.append((recording.key, result))
+            else:
+                kept.append(recording)
+        return kept
+
+    def prepared(self, recordings: Sequence[Recording]) -> Iterator[tuple[Recording, Prepared]]:
+        """Yield the recordings whose audio passes, with their audio."""
+        for recording, result in self.progress.over(over_recordings(prepare, recordings, self.settings)):
+            if isinstance(result, RecordingRejected):
+                self.rejections.append((recording.key, result))
+            else:
+                yield recording, result
+
+    def check_tolerance(self) -> None:
+        """Stop when too much was refused, and list all of it for a person."""
+        share = len(self.rejections) / self.found
+        if share <= self.settings.max_rejected:
+            return
+        columns = ("recording", "rule", "value", "action")
+        lines = ["\t".join(" ".join(str(row[column]).split()) for column in columns) for row in self.rejected_rows()]
+        write_text(self.rejected_list, "\n".join(["\t".join(columns), *lines]) + "\n")
+        raise TooManyRejected(
+            name="share of refused recordings", rule=f"be at most {self.settings.max_rejected:g} (ingest.max_rejected)",
+            value=f"{share:.4g} ({len(self.rejections)} of {self.found})",
+            action=f"The first: {self.rejections[0][1]} All of them, with what to do: {self.rejected_list}.")
+
+    def rejected_rows(self) -> list[dict[str, object]]:
+        """Rows of the REJECTED table."""
+        return [{"recording": key, "rule": rejection.rule, "value": str(rejection.value), "action": rejection.action}
+                for key, rejection in self.rejections]
+
+
+def _placed(intake: _Intake, corpus: Corpus, seed: int) -> list[Recording]:
+    """Read the index, check descriptions, assign splits, and join where that is asked for."""
+    settings = intake.settings
+    index = _unique(corpus.recordings(), settings)
+    intake.found = len(index)
+    described = intake.keep(lambda recording: check_description(recording, settings), index)
+    if corpus.labelled == SYNTHETIC or settings.splits == "corpus":
+        described = splits.by_corpus(intake.keep(splits.canonical, described), settings, seed)
+    else:
+        described = splits.by_speaker(described, settings, seed)
+    if not described:
+        intake.check_tolerance()
+    _check_every_split((recording.speaker, str(recording.split)) for recording in described)
+    if settings.concatenate_max == 1:
+        intake.progress.total = len(described)
+        return described
+    intake.progress.total = len(described) + _expected_strings(len(described), settings)
+    audible = intake.audible(described)
+    intake.check_tolerance()
+    joined = joining.join(audible, shortest=settings.concatenate_min, longest=settings.concatenate_max,
+                          repeats=settings.concatenate_repeats, rng=np.random.default_rng([seed, JOINING_STREAM]))
+    intake.progress.total = len(described) + len(joined)
+    return joined
+
+
+def _expected_strings(recordings: int, settings: Ingest) -> int:
+    return round(recordings * settings.concatenate_repeats * 2 / (settings.concatenate_min + settings.concatenate_max))
+
+
+def _unique(recordings: Iterable[Recording], settings: Ingest) -> list[Recording]:
+    by_key: dict[str, Recording] = {}
+    for recording in recordings:
+        if recording.key in by_key:
+            raise CorpusError(name=f"id {recording.key!r}", rule="stand for one recording", value="a second one",
+                              action="Remove one of the two, or give them ids of their own.")
+        by_key[recording.key] = recording
+    if not by_key:
+        selected = f" under {settings.select!r} (ingest.select)" if settings.select else ""
+        raise CorpusError(name=f"corpus {settings.corpus}", rule="hold recordings", value=f"none{selected}",
+                          action="Check ingest.corpus and ingest.select.")
+    return list(by_key.values())
+
+
+def _check_every_split(speakers: Iterable[tuple[str, str]]) -> None:
+    """Refuse a corpus that leaves a split without speakers; ``speakers`` are pairs of speaker and split."""
+    counts = Counter(split for _, split in set(speakers))
+    missing = [split for split in SPLITS if not counts[split]]
+    if missing:
+        raise CorpusError(name=f"split {missing[0]!r}", rule="have a speaker",
+                          value=", ".join(f"{split} {counts[split]}" for split in SPLITS),
+                          action="Bring more speakers, or change ingest.split or ingest.splits.")
+
+
+@dataclass
+class _Totals:
+    """What the tables beside the utterances need to know of them."""
+
+    attributes: dict[tuple[str, str], dict[str, object]] = field(default_factory=dict)
+    """Of each speaker in each split."""
+    recordings: Counter[str] = field(default_factory=Counter)
+    seconds: defaultdict[str, float] = field(default_factory=lambda: defaultdict(float))
+
+    def add(self, row: dict[str, object], duration_s: float) -> None:
+        """Count one row of UTTERANCES; the first value of each attribute that is not null stands for the speaker."""
+        split = str(row["split"])
+        self.recordings[split] += 1
+        self.seconds[split] += duration_s
+        speaker = self.attributes.setdefault((str(row["speaker"]), split), {})
+        for name in SPEAKERS.names:
+            if speaker.get(name) is None:
+                speaker[name] = row[name]
+
+    def speaker_rows(self) -> list[dict[str, object]]:
+        """Rows of the SPEAKERS table."""
+        return [self.attributes[key] for key in sorted(self.attributes)]
+
+    def summary(self) -> dict[str, object]:
+        """Counts, of the whole and by split."""
+        speakers = Counter(split for _, split in self.attributes)
+        return {
+            "recordings": self.recordings.total(),
+            "hours": _hours(sum(self.seconds.values())),
+            "splits": {split: {"speakers": speakers[split], "recordings": self.recordings[split],
+                               "hours": _hours(self.seconds[split])} for split in SPLITS},
+            "speakers_overlap": len({speaker for speaker, _ in self.attributes}) < len(self.attributes),
+        }
+
+
+def _hours(seconds: float) -> float:
+    return round(seconds / 3600, 4)
+
+
+def _write_utterances(draft: Path, intake: _Intake, recordings: Sequence[Recording], names: Pseudonyms) -> _Totals:
+    totals = _Totals()
+    (draft / "utterances").mkdir()
+    shards = ParquetShards(draft / "utterances", "utterances", UTTERANCES, intake.settings.shard_mb)
+    for recording, audio in intake.prepared(recordings):
+        row = _utterance(recording, audio, names, intake.settings.coordinate_decimals)
+        shards.append(row, len(audio.flac))
+        totals.add(row, audio.duration_s)
+    shards.close()
+    return totals
+
+
+def _utterance(recording: Recording, audio: Prepared, names: Pseudonyms, decimals: int) -> dict[str, object]:
+    return {
+        "utterance": names.utterance(recording.key),
+        "speaker": names.speaker(recording.speaker),
+        "split": recording.split,
+        "text": recording.text,
+        "duration_s": audio.duration_s,
+        "audio": audio.flac,
+        "lat": None if recording.lat is None else round(recording.lat, decimals),
+        "lon": None if recording.lon is None else round(recording.lon, decimals),
+        "postal_code": recording.postal_code,
+        **{name: getattr(recording, name) for name in ATTRIBUTES},
+    }
+
+
+def _write_census(draft: Path, corpus: Corpus, settings: Ingest) -> None:
+    brought: pa.Table | None = corpus.census()
+    if settings.census:
+        write_table(draft / "census.parquet", read_census(Path(settings.census)))
+    elif brought is not None:
+        write_table(draft / "census.parquet", checked_census(brought, name=f"of the {settings.corpus} corpus"))
+
+
+def _provenance(corpus: Corpus, settings: Ingest, names: Pseudonyms) -> dict[str, object]:
+    synthetic = corpus.labelled == SYNTHETIC
+    return {
+        "corpus": settings.corpus,
+        "select": settings.select,
+        "layout": layout_of(settings),
+        "labelled": corpus.labelled,
+        "normalisation_version": NORMALISATION_VERSION,
+        "sample_rate": settings.sample_rate,
+        "joined": settings.concatenate_max > 1,
+        "pseudonym_key": names.source,
+        "pseudonym_note": "Nobody's voice: generated speakers." if synthetic else KEY_NOTES[names.source],
+        "licence_note": "Generated speech." if synthetic else "Recorded by people: the corpus's own licence applies "
+                                                              "to the audio in these tables.",
+    }

@@ -1,0 +1,188 @@
+"""WER per cohort, gaps beside chance, and every arm beside the base: the tables that report, gate and record read.
+
+Nothing is hidden here: small cohorts are suppressed where figures are published (evenvoice.metrics.suppression).
+
+Shapes: S speakers of one split, M models, C cohorts of one method.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+
+from evenvoice.data.schemas import COHORT_WER, COHORTS, COMPARISONS, GAPS
+from evenvoice.data.tables import read_table, rows_table, write_table
+from evenvoice.metrics.bootstrap import (
+    Interval,
+    Mask,
+    Resampled,
+    SpeakerBootstrap,
+    ratio_of_groups,
+    ratio_of_models,
+    relative_interval,
+    wer_interval,
+)
+from evenvoice.metrics.disparity import gap_over_bottom, null_spreads, spread
+from evenvoice.metrics.partitions import METHODS, Partition, read_partition
+from evenvoice.metrics.selection import BASE, MODELS, choose
+from evenvoice.metrics.speakers import SplitTable, read_splits, write_speakers
+from evenvoice.params import Evaluate
+from evenvoice.progress import Progress
+from evenvoice.storage import fresh_directory, read_json, write_json
+
+Row = dict[str, Any]
+WHOLE: Final = "whole"
+TRANSCRIBED: Final[Mapping[str, tuple[str, ...]]] = {"discover": (BASE,), "validate": MODELS, "test": MODELS}
+"""Figures of discover speakers are in-sample: cohorts were found on them. They stand beside the others to show it."""
+STREAM: Final = 0x65766C
+"""Keeps these random numbers apart from those that other stages draw from the same seed."""
+
+NOTHING: Final = Interval(float("nan"), float("nan"), float("nan"))
+
+
+@dataclass(frozen=True, eq=False)
+class Group:
+    """One cohort of one method on one split, or everyone, under every model."""
+
+    method: str
+    cohort: str
+    members: Mask
+    log_wers: Mapping[str, Resampled]
+
+
+def evaluate(*, hypotheses: Path, cohorts: Path, out: Path, settings: Evaluate, mitigated: str,
+             regression_margin: float, seed: int, progress: Progress) -> None:
+    """Write every table of the evaluation, or none.
+
+    Args:
+        hypotheses: directory with one directory per model.
+        cohorts: directory with one directory per discovery method.
+        mitigated: the method whose bottom cohort the mitigation arms aimed at.
+
+    Raises:
+        ArtifactError: inputs are missing, hold repeats, or do not fit each other.
+    """
+    partitions = [_partition(cohorts / method, method) for method in METHODS]
+    tables = read_splits(hypotheses=hypotheses, cohorts=cohorts, methods=METHODS, splits=TRANSCRIBED)
+    progress.total = len(tables)
+    cohort_wer: list[Row] = []
+    gaps: list[Row] = []
+    comparisons: list[Row] = []
+    for number, table in enumerate(progress.over(tables.values())):
+        rng = np.random.default_rng([seed, STREAM, number])
+        groups = _groups(table, partitions, SpeakerBootstrap(len(table.speakers), settings.replicates, rng))
+        cohort_wer += [row for group in groups for row in _wer_rows(table, group, settings.confidence)]
+        gaps += [row for partition in partitions if partition.comparable
+                 for row in _gap_rows(table, partition, groups, settings, rng)]
+        comparisons += [row for group in groups for row in _comparison_rows(table, group, settings.confidence)]
+    target = next(partition for partition in partitions if partition.method == mitigated)
+    with fresh_directory(out) as draft:
+        write_table(draft / "cohort_wer.parquet", rows_table(cohort_wer, COHORT_WER))
+        write_table(draft / "gaps.parquet", rows_table(gaps, GAPS))
+        write_table(draft / "comparisons.parquet", rows_table(comparisons, COMPARISONS))
+        write_speakers(draft / "speakers.parquet", tables.values(), METHODS)
+        write_json(draft / "methods.json", {partition.method: partition.to_json() for partition in partitions})
+        write_json(draft / "selection.json", choose(tables["validate"], target, regression_margin).to_json())
+        write_json(draft / "metrics.json", flat_metrics(cohort_wer, gaps, comparisons))
+
+
+def _partition(directory: Path, method: str) -> Partition:
+    source = directory / "description.json"
+    partition = read_partition(method, read_json(source), str(source))
+    placed = read_table(directory / "cohorts.parquet", COHORTS, ["cohort"])["cohort"]
+    if partition.applicable and placed.null_count == len(placed):
+        return replace(partition, applicable=False, cohorts=(), reason="it places no speaker in any cohort")
+    return partition
+
+
+def _groups(table: SplitTable, partitions: list[Partition], bootstrap: SpeakerBootstrap) -> list[Group]:
+    """Everyone first, then the cohorts as they were known at discovery, also those nobody of this split is in."""
+    wanted = [(WHOLE, WHOLE, table.everyone)]
+    wanted += [(partition.method, cohort, table.members(partition.method, cohort))
+               for partition in partitions if partition.applicable for cohort in partition.ranked]
+    return [Group(method, cohort, members_S,
+                  dict(zip(table.models, bootstrap.log_wers(table.error_matrix, table.words, members_S), strict=True)))
+            for method, cohort, members_S in wanted]
+
+
+def _wer_rows(table: SplitTable, group: Group, confidence: float) -> Iterator[Row]:
+    speakers = int(np.count_nonzero(group.members))
+    for model, log_wer in group.log_wers.items():
+        counts = table.table(model, group.members)
+        errors = int(counts.errors.sum())
+        bounds = wer_interval(log_wer, errors=errors, confidence=confidence) if counts.words.sum() else NOTHING
+        yield {"model": model, "method": group.method, "cohort": group.cohort, "split": table.split,
+               "speakers": speakers, "words": int(counts.words.sum()), "errors": errors, "wer": _known(bounds.estimate),
+               "wer_low": _known(bounds.low), "wer_high": _known(bounds.high),
+               "share": speakers / max(len(table.speakers), 1)}
+
+
+def _relative(log_ratio: Resampled, errors: int, reference_errors: int, confidence: float) -> Interval:
+    """Nothing can be so many times worse than no errors at all: then there is no figure."""
+    return relative_interval(log_ratio, errors=errors, confidence=confidence) if reference_errors else NOTHING
+
+
+def _known(value: float) -> float | None:
+    return value if np.isfinite(value) else None
+
+
+def _gap_rows(table: SplitTable, partition: Partition, groups: list[Group], settings: Evaluate,
+              rng: np.random.Generator) -> Iterator[Row]:
+    of = {group.cohort: group for group in groups if group.method == partition.method}
+    bottom, top = of[partition.bottom], of[partition.top]
+    members_CS = np.stack([group.members for group in of.values()]) & (table.words > 0)
+    placed_S, sizes_C = members_CS.any(axis=0), members_CS.sum(axis=1)
+    chance = null_spreads(table.error_matrix[placed_S], table.words[placed_S], sizes_C[sizes_C > 0],
+                          settings.null_partitions, rng)
+    for model, null in zip(table.models, chance, strict=True):
+        errors = table.errors[model]
+        gap = _relative(ratio_of_groups(bottom.log_wers[model], top.log_wers[model]), errors[bottom.members].sum(),
+                        errors[top.members].sum(), settings.confidence)
+        yield {"model": model, "method": partition.method, "split": table.split, "cohorts": len(partition.cohorts),
+               "bottom": partition.bottom, "top": partition.top, "bottom_share": float(bottom.members.mean()),
+               "gap_over_top": _known(gap.estimate), "gap_over_top_low": _known(gap.low),
+               "gap_over_top_high": _known(gap.high), "gap_over_bottom": _known(gap_over_bottom(gap.estimate)),
+               "spread": _known(spread(members_CS @ errors, members_CS @ table.words)),
+               "null_spread": _known(null.mean), "null_spread_high": _known(null.high)}
+
+
+def _comparison_rows(table: SplitTable, group: Group, confidence: float) -> Iterator[Row]:
+    base = table.table(BASE, group.members)
+    for arm in table.models:
+        if arm == BASE:
+            continue
+        counts = table.table(arm, group.members)
+        change = _relative(ratio_of_models(group.log_wers[arm], group.log_wers[BASE]), counts.errors.sum(),
+                           base.errors.sum(), confidence)
+        yield {"arm": arm, "split": table.split, "method": group.method, "cohort": group.cohort,
+               "speakers": len(base.words), "base_wer": _known(base.wer),
+               "arm_wer": _known(counts.wer), "relative": _known(change.estimate),
+               "relative_low": _known(change.low), "relative_high": _known(change.high)}
+
+
+def flat_metrics(cohort_wer: list[Row], gaps: list[Row], comparisons: list[Row]) -> dict[str, float]:
+    """Numbers by name, in characters that MLflow accepts; what could not be measured is left out.
+
+    Names are ``wer/<model>/<split>/whole``, ``wer/<model>/<split>/<method>/<cohort>``,
+    ``speakers/<split>/<method>/<cohort>``, ``gap/<method>/<bottom>/<top>/<model>/<split>`` (over top) and
+    ``relative/<arm>/<split>/whole`` or ``.../<method>/<cohort>``. Each names the cohorts that it tells about, so that a
+    name is enough to leave out what must not be published; spreads, which tell about all cohorts, are not here.
+    """
+    named: dict[str, float | None] = {}
+    for row in cohort_wer:
+        named[f"wer/{row['model']}/{row['split']}/{_scope(row)}"] = row["wer"]
+        named[f"speakers/{row['split']}/{_scope(row)}"] = float(row["speakers"])
+    for row in gaps:
+        named[f"gap/{row['method']}/{row['bottom']}/{row['top']}/{row['model']}/{row['split']}"] = row["gap_over_top"]
+    for row in comparisons:
+        named[f"relative/{row['arm']}/{row['split']}/{_scope(row)}"] = row["relative"]
+    return {re.sub(r"[^A-Za-z0-9_./ -]", "_", name): value for name, value in named.items() if value is not None}
+
+
+def _scope(row: Row) -> str:
+    return WHOLE if row["method"] == WHOLE else f"{row['method']}/{row['cohort']}"

@@ -1,0 +1,159 @@
+"""Everything that must be within a limit, bounded together.
+
+A count is a WER or a ratio of WERs with its limit, as logarithms. Lower bounds, which establish that a limit is broken,
+hold for all counts at once (max-t), since one is enough to fail. Upper bounds, which show that a limit is kept, hold
+one by one, since a pass needs all of them at once (intersection-union test, Berger 1982, Technometrics 24:295).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Final, NamedTuple
+
+import numpy as np
+
+from evenvoice.gates.evidence import Evidence
+from evenvoice.gates.verdict import Decision
+from evenvoice.metrics.bootstrap import (
+    Mask,
+    Resampled,
+    SpeakerBootstrap,
+    ratio_of_groups,
+    ratio_of_models,
+    simultaneous_level,
+)
+from evenvoice.params import Gate
+
+REPLICATES: Final = 4000
+"""Not a setting: a verdict must not depend on how long somebody was willing to wait."""
+STREAM: Final = 0x67617465
+"""Keeps these random numbers apart from those that other stages draw from the same seed."""
+
+
+class Scope(NamedTuple):
+    """A cohort of a method, or everyone."""
+
+    method: str
+    cohort: str
+
+
+WHOLE: Final = Scope("whole", "whole")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Bounds:
+    """A count on its natural scale, and what follows for its limit.
+
+    Attributes:
+        estimate: a WER, or a relative difference of WERs; ``low`` and ``high`` likewise.
+        missing_speakers: how many more would bring the upper bound to the limit; None unless undecided, and where the
+            estimate itself is beyond the limit.
+    """
+
+    estimate: float
+    low: float
+    high: float
+    decision: Decision
+    missing_speakers: int | None
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class _Count:
+    statistic: Resampled
+    limit: float
+    speakers: int
+
+    def missing_speakers(self, confidence: float) -> int | None:
+        """The distance of the upper bound shrinks with 1 / sqrt(speakers)."""
+        room = self.limit - self.statistic.estimate
+        if room <= 0:
+            return None
+        distance = self.statistic.upper(confidence) - self.statistic.estimate
+        return max(1, math.ceil(self.speakers * (distance / room) ** 2 - self.speakers))
+
+
+class Counts:
+    """All counts of one judgement; scopes with fewer speakers than ``min_speakers`` have none."""
+
+    def __init__(self, evidence: Evidence, limits: Gate, seed: int) -> None:
+        self._evidence, self._limits = evidence, limits
+        self._bootstrap = SpeakerBootstrap(len(evidence.test.speakers), REPLICATES,
+                                           np.random.default_rng([seed, STREAM]))
+        self.log_wers = {scope: self._log_wer(evidence.challenger, scope) for scope in self._scopes()
+                         if self.speakers(scope) >= limits.min_speakers}
+        self._gaps, self._changes = dict(self._gap_counts()), dict(self._change_counts())
+        self._whole = self._whole_count()
+        every = [*self._gaps.values(), *self._changes.values(), *([self._whole] if self._whole else [])]
+        self._level = simultaneous_level([count.statistic for count in every], limits.confidence)
+
+    def members(self, scope: Scope) -> Mask:
+        """(S,) who is in it."""
+        return self._evidence.test.everyone if scope == WHOLE else self._evidence.test.members(*scope)
+
+    def speakers(self, scope: Scope) -> int:
+        """Test speakers in it; those without words are no evidence."""
+        return int(np.count_nonzero(self._evidence.test.words[self.members(scope)]))
+
+    def gap(self, scope: Scope) -> Bounds | None:
+        """(W_cohort - W_top) / W_top; None for a top cohort, and where either is too small."""
+        return self._relative(self._gaps[scope]) if scope in self._gaps else None
+
+    @property
+    def whole(self) -> Bounds | None:
+        """WER of everyone; None with too few speakers."""
+        if self._whole is None:
+            return None
+        low, high, decision, missing = self._decide(self._whole)
+        return Bounds(estimate=math.exp(self._whole.statistic.estimate), low=math.exp(low), high=math.exp(high),
+                      decision=decision, missing_speakers=missing)
+
+    def changes(self) -> Iterator[tuple[Scope, Bounds]]:
+        """(W_challenger - W_base) / W_base of everyone and of each top cohort; none for the base itself."""
+        for scope, count in self._changes.items():
+            yield scope, self._relative(count)
+
+    def _scopes(self) -> Iterator[Scope]:
+        yield WHOLE
+        for partition in self._evidence.comparable:
+            yield from (Scope(partition.method, cohort) for cohort in partition.ranked)
+
+    def _log_wer(self, model: str, scope: Scope) -> Resampled:
+        return self._bootstrap.log_wer(self._evidence.test.table(model), self.members(scope))
+
+    def _gap_counts(self) -> Iterator[tuple[Scope, _Count]]:
+        for partition in self._evidence.comparable:
+            top = self.log_wers.get(Scope(partition.method, partition.top))
+            for scope in (Scope(partition.method, cohort) for cohort in partition.ranked[:-1]):
+                if top is not None and scope in self.log_wers:
+                    yield scope, self._count(scope, ratio_of_groups(self.log_wers[scope], top),
+                                             math.log1p(self._limits.max_gap))
+
+    def _whole_count(self) -> _Count | None:
+        if WHOLE not in self.log_wers:
+            return None
+        return self._count(WHOLE, self.log_wers[WHOLE], math.log(self._limits.max_wer))
+
+    def _change_counts(self) -> Iterator[tuple[Scope, _Count]]:
+        tops = [Scope(partition.method, partition.top) for partition in self._evidence.comparable]
+        for scope in (WHOLE, *tops):
+            if self._evidence.challenger != self._evidence.base and scope in self.log_wers:
+                change = ratio_of_models(self.log_wers[scope], self._log_wer(self._evidence.base, scope))
+                yield scope, self._count(scope, change, math.log1p(self._limits.regression_margin))
+
+    def _count(self, scope: Scope, statistic: Resampled, limit: float) -> _Count:
+        return _Count(statistic=statistic, limit=limit, speakers=self.speakers(scope))
+
+    def _relative(self, count: _Count) -> Bounds:
+        low, high, decision, missing = self._decide(count)
+        return Bounds(estimate=math.expm1(count.statistic.estimate), low=math.expm1(low), high=math.expm1(high),
+                      decision=decision, missing_speakers=missing)
+
+    def _decide(self, count: _Count) -> tuple[float, float, Decision, int | None]:
+        low, high = count.statistic.lower(self._level), count.statistic.upper(self._limits.confidence)
+        if low > count.limit:
+            return low, high, "exceeds", None
+        if high <= count.limit:
+            return low, high, "within", None
+        return low, high, "undecided", count.missing_speakers(self._limits.confidence)

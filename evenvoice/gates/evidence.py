@@ -1,0 +1,99 @@
+"""What the gate is given, and the refusal of anything it must not judge."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from evenvoice.errors import ArtifactError, GateError
+from evenvoice.metrics.bootstrap import SpeakerTable
+from evenvoice.metrics.partitions import METHODS, Partition, read_partition
+from evenvoice.metrics.selection import BASE
+from evenvoice.metrics.speakers import SplitTable, read_speakers
+from evenvoice.storage import read_json
+
+
+@dataclass(frozen=True, kw_only=True)
+class Evidence:
+    """What the gate judges.
+
+    Attributes:
+        test: errors of base and challenger on test speakers.
+        partitions: what each discovery method froze, also those that found nothing.
+        speakers_overlap: test speakers were also trained on, so nothing about new speakers can be shown.
+    """
+
+    test: SplitTable
+    partitions: tuple[Partition, ...]
+    challenger: str
+    speakers_overlap: bool
+    base: str = BASE
+
+    @property
+    def comparable(self) -> tuple[Partition, ...]:
+        """Those with two cohorts or more; a method that found no split has nothing to decide."""
+        return tuple(partition for partition in self.partitions if partition.comparable)
+
+
+def read_evidence(*, evaluation: Path, corpus: Path) -> Evidence:
+    """Read what the evaluate and ingest stages wrote.
+
+    Raises:
+        ArtifactError: a file is missing or broken.
+        GateError: a file lacks what the gate has to know.
+    """
+    selection, summary = read_json(evaluation / "selection.json"), read_json(corpus / "summary.json")
+    methods = read_json(evaluation / "methods.json")
+    overlap = _needed(summary, "speakers_overlap", corpus / "summary.json")
+    if not isinstance(overlap, bool):
+        raise GateError(name=f"speakers_overlap in {corpus / 'summary.json'}", rule="be true or false", value=overlap,
+                        action="Run the ingest stage again.")
+    return Evidence(
+        test=read_speakers(evaluation / "speakers.parquet", "test", METHODS),
+        partitions=tuple(read_partition(method, _needed(methods, method, evaluation / "methods.json"), "methods.json")
+                         for method in METHODS),
+        challenger=str(_needed(selection, "challenger", evaluation / "selection.json")), speakers_overlap=overlap)
+
+
+def _needed(content: Any, name: str, source: Path) -> Any:
+    if not isinstance(content, dict) or name not in content:
+        raise GateError(name=str(source), rule=f"say {name!r}", value="nothing about it",
+                        action="Run the stage that writes it again.")
+    return content[name]
+
+
+def check(evidence: Evidence) -> None:
+    """Refuse incomplete or contradictory evidence.
+
+    Raises:
+        GateError: a model or method is missing, a count is NaN or negative, a speaker comes twice or not at all, or a
+            cohort was not known when cohorts were frozen.
+    """
+    test = evidence.test
+    for model in (evidence.base, evidence.challenger):
+        if model not in test.errors:
+            raise GateError(name=f"model {model!r}", rule="have errors on test speakers", value="none",
+                            action="Run the transcribe and evaluate stages again.")
+        try:
+            SpeakerTable(test.errors[model], test.words)
+        except ArtifactError as error:
+            raise GateError(name=f"{error.name} ({model})", rule=error.rule, value=error.value,
+                            action=error.action) from error
+    if not 0 < len(set(test.speakers)) == len(test.speakers) == len(test.words):
+        raise GateError(name="test speakers", rule="each come once", value=f"{len(test.speakers)} rows",
+                        action="Run the evaluate stage again.")
+    for partition in evidence.partitions:
+        if partition.applicable:
+            _check_cohorts(test, partition)
+
+
+def _check_cohorts(test: SplitTable, partition: Partition) -> None:
+    if partition.method not in test.cohorts:
+        raise GateError(name=f"method {partition.method!r}", rule="place the test speakers", value="no cohorts of them",
+                        action="Run the discover and evaluate stages again.")
+    unknown = {cohort for cohort in test.cohorts[partition.method] if cohort is not None} - set(partition.ranked)
+    if unknown:
+        raise GateError(name=f"cohort {min(unknown)!r} of method {partition.method!r}",
+                        rule="have been known when cohorts were frozen", value="a new one",
+                        action="Run the discover and evaluate stages again.")

@@ -1,0 +1,87 @@
+"""The gate's answer: PASS, FAIL or INSUFFICIENT, why, and what was found on each count."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+Outcome = Literal["PASS", "FAIL", "INSUFFICIENT"]
+Decision = Literal["within", "exceeds", "undecided", "unjudgeable", "reference"]
+"""``reference`` is a top cohort that others are compared with; ``unjudgeable`` is too small to say anything about."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Whole:
+    """WER of everyone; the bounds are those that were held against ``max_wer``."""
+
+    speakers: int
+    words: int
+    wer: float | None
+    wer_low: float | None
+    wer_high: float | None
+    decision: Decision
+    missing_speakers: int | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class CohortFinding:
+    """One cohort beside the top cohort of its method.
+
+    Attributes:
+        wer_low: two-sided interval of the WER, with ``wer_high``.
+        gap: (W_cohort - W_top) / W_top.
+        gap_low: holds for all counts of the gate at once.
+        gap_high: holds for this one.
+        missing_speakers: how many more of this cohort, and in proportion of the top, would decide; None where the
+            estimate itself is beyond the limit or nothing is missing.
+    """
+
+    method: str
+    cohort: str
+    top: str
+    rule: str
+    speakers: int
+    words: int
+    wer: float | None
+    wer_low: float | None
+    wer_high: float | None
+    gap: float | None
+    gap_low: float | None
+    gap_high: float | None
+    decision: Decision
+    missing_speakers: int | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Regression:
+    """Challenger against base on the same speakers: (W_challenger - W_base) / W_base."""
+
+    scope: str
+    speakers: int
+    relative: float
+    relative_low: float
+    relative_high: float
+    decision: Decision
+    missing_speakers: int | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Verdict:
+    """All of reports/verdict.json."""
+
+    verdict: Outcome
+    reasons: tuple[str, ...]
+    limits: dict[str, float]
+    challenger: str
+    base: str
+    whole: Whole
+    cohorts: tuple[CohortFinding, ...]
+    regression: tuple[Regression, ...]
+    speakers_overlap: bool
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain JSON; ``regression`` by scope: ``whole``, or ``<method>/<top cohort>``."""
+        content = asdict(self)
+        content["regression"] = {found.pop("scope"): found for found in content["regression"]}
+        content["cohorts"], content["reasons"] = list(content["cohorts"]), list(self.reasons)
+        return content

@@ -1,0 +1,114 @@
+"""Findings as sentences that someone who runs the pipeline understands without a statistics book."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from evenvoice.gates.verdict import CohortFinding, Regression, Whole
+from evenvoice.metrics.partitions import Partition
+
+
+@dataclass(frozen=True, kw_only=True)
+class Wording:
+    """Turns findings into sentences, all with the same limits."""
+
+    max_gap: float
+    max_wer: float
+    regression_margin: float
+    confidence: float
+    min_speakers: int
+
+    def cohort(self, found: CohortFinding) -> str:
+        """Why a cohort does not pass."""
+        name = f"{found.cohort} of the {found.method} method ({found.rule})"
+        if found.decision == "unjudgeable":
+            return f"{name} {self._too_few(found.speakers, found.words, found.missing_speakers)}"
+        assert found.gap is not None
+        assert found.gap_low is not None
+        assert found.gap_high is not None
+        start = f"{name} makes {more(found.gap)} errors per word than {found.top}"
+        if found.decision == "exceeds":
+            return f"{start} ({self._sure} at least {more(found.gap_low)}), the limit is {percent(self.max_gap)} more."
+        return (f"{start}, the limit is {percent(self.max_gap)} more, and it may be up to {more(found.gap_high)}: "
+                f"{self._undecided(found.missing_speakers, f'in it, and in {found.top} in proportion')}")
+
+    def whole(self, found: Whole) -> str:
+        """Why the WER of everyone does not pass."""
+        if found.decision == "unjudgeable":
+            return f"The test split {self._too_few(found.speakers, found.words, found.missing_speakers)}"
+        assert found.wer is not None
+        assert found.wer_low is not None
+        assert found.wer_high is not None
+        start = f"WER of the whole is {percent(found.wer)}"
+        if found.decision == "exceeds":
+            return f"{start} ({self._sure} at least {percent(found.wer_low)}), the limit is {percent(self.max_wer)}."
+        return (f"{start}, the limit is {percent(self.max_wer)}, and it may be up to {percent(found.wer_high)}: "
+                f"{self._undecided(found.missing_speakers, 'in all')}")
+
+    def regression(self, found: Regression) -> str:
+        """Why the comparison with the base model does not pass."""
+        of = "the whole" if found.scope == "whole" else f"the top cohort {found.scope}"
+        start = f"WER of {of} changes by {signed(found.relative)} against the base model"
+        margin = f"at most {signed(self.regression_margin)} is tolerated"
+        if found.decision == "exceeds":
+            return f"{start} ({self._sure} at least {signed(found.relative_low)}), {margin}."
+        where = "in all" if found.scope == "whole" else "in it"
+        return (f"{start}, {margin}, and it may be up to {signed(found.relative_high)}: "
+                f"{self._undecided(found.missing_speakers, where)}")
+
+    def passed(self, cohorts: list[CohortFinding], whole: Whole, regression: tuple[Regression, ...]) -> list[str]:
+        """Why everything passes, by the closest call of each kind."""
+        closest = max(cohorts, key=lambda found: found.gap_high or 0.0)
+        assert closest.gap is not None
+        assert closest.gap_high is not None
+        assert whole.wer is not None
+        assert whole.wer_high is not None
+        sentences = [
+            f"Every cohort is within {percent(self.max_gap)} more errors per word than the top cohort of its method. "
+            f"Closest is {closest.cohort} of the {closest.method} method at {more(closest.gap)} "
+            f"({self._sure} at most {more(closest.gap_high)}).",
+            f"WER of the whole is {percent(whole.wer)} ({self._sure} at most {percent(whole.wer_high)}), "
+            f"the limit is {percent(self.max_wer)}."]
+        if regression:
+            worst = max(regression, key=lambda found: found.relative_high)
+            sentences.append(f"Nothing gets worse than the base model by more than {percent(self.regression_margin)}: "
+                             f"closest is {worst.scope} at {signed(worst.relative)} "
+                             f"({self._sure} at most {signed(worst.relative_high)}).")
+        return sentences
+
+    @property
+    def _sure(self) -> str:
+        return f"{percent(self.confidence)} sure:"
+
+    def _too_few(self, speakers: int, words: int, missing: int | None) -> str:
+        if speakers == 0:
+            return f"has no test speakers with words; {missing} are needed."
+        if missing:
+            return f"has {speakers} test speakers, {self.min_speakers} are needed: {missing} are missing."
+        return f"has {speakers} test speakers and {words} words, but no top cohort it could be compared with."
+
+    def _undecided(self, missing: int | None, where: str) -> str:
+        if missing is None:
+            return "the estimate itself is beyond the limit, so more speakers may as well end in FAIL."
+        return f"about {missing} more test speakers {where} would decide, if the estimate stays."
+
+
+def percent(share: float) -> str:
+    """A share in per cent, one decimal where there is one."""
+    return f"{100 * share:.1f}".removesuffix(".0") + " %"
+
+
+def signed(share: float) -> str:
+    """A relative change with its sign."""
+    return f"{'+' if share >= 0 else '-'}{percent(abs(share))}"
+
+
+def more(gap: float) -> str:
+    """A gap in words: ``62 % more`` or ``8.0 % fewer``."""
+    return f"{percent(abs(gap))} {'more' if gap >= 0 else 'fewer'}"
+
+
+def silent(partition: Partition) -> str:
+    """Why a method has no say."""
+    why = "found only one cohort" if partition.applicable else "does not apply"
+    return f"The {partition.method} method {why}: {partition.reason.rstrip('.')}."

@@ -1,0 +1,112 @@
+"""Which arm goes before the gate: chosen on validate speakers, so that test speakers are looked at once.
+
+This is a choice, not a claim: it compares point estimates, because a bound on the few validate speakers would always
+choose the base. Whether the chosen model really does no harm is decided by the gate, on test speakers, with bounds.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any, Final
+
+import numpy as np
+
+from evenvoice.errors import ArtifactError
+from evenvoice.metrics.partitions import Partition
+from evenvoice.metrics.speakers import SplitTable
+
+BASE: Final = "base"
+CANDIDATES: Final = (BASE, "finetune", "l2sp", "ewc", "oversample")
+CONTROLS: Final = ("placebo",)
+"""Trained only to be compared with; never chosen."""
+MODELS: Final = (*CANDIDATES, *CONTROLS)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Candidate:
+    """One model as validate speakers show it; a WER is None where there was nothing to measure."""
+
+    model: str
+    eligible: bool
+    validate_bottom_wer: float | None
+    validate_whole_wer: float | None
+    why: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Selection:
+    """The challenger, and why.
+
+    Attributes:
+        method: whose bottom cohort the arms aimed at; ``bottom`` is that cohort, None where there is none.
+    """
+
+    method: str
+    bottom: str | None
+    challenger: str
+    reason: str
+    candidates: tuple[Candidate, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        """Content of selection.json."""
+        return asdict(self)
+
+
+def choose(validate: SplitTable, partition: Partition, regression_margin: float) -> Selection:
+    """Take the model with the lowest WER of the bottom cohort among those that do not harm the whole.
+
+    Args:
+        partition: of the method that the mitigation aimed at.
+        regression_margin: relative rise of the whole's WER over the base's that is still tolerated.
+
+    Raises:
+        ArtifactError: no speaker of the validate split said a word.
+    """
+    if validate.words.sum() == 0:
+        raise ArtifactError(name="validate split", rule="hold words to choose the challenger by", value="none",
+                            action="Give ingest.split.validate a larger share.")
+    if not partition.comparable:
+        return _base_only(validate, partition, f"{partition.method} found no two cohorts, so no arm had anyone to help")
+    members_S = validate.members(partition.method, partition.bottom)
+    if validate.words[members_S].sum() == 0:
+        return _base_only(validate, partition, f"{partition.bottom}, the bottom cohort, has no words of validate "
+                                               "speakers, so no arm can be shown to help it")
+    ceiling = validate.table(BASE).wer * (1 + regression_margin)
+    candidates = tuple(_candidate(validate, model, members_S, ceiling) for model in MODELS)
+    return _best(candidates, partition)
+
+
+def _base_only(validate: SplitTable, partition: Partition, reason: str) -> Selection:
+    candidates = tuple(Candidate(model=model, eligible=model == BASE, validate_bottom_wer=None,
+                                 validate_whole_wer=validate.table(model).wer, why=reason) for model in MODELS)
+    return Selection(method=partition.method, bottom=partition.bottom if partition.comparable else None,
+                     challenger=BASE, reason=f"The base model stays: {reason}.", candidates=candidates)
+
+
+def _candidate(validate: SplitTable, model: str, members_S: np.ndarray[Any, Any], ceiling: float) -> Candidate:
+    whole, bottom = validate.table(model).wer, validate.table(model, members_S).wer
+    if model in CONTROLS:
+        eligible, why = False, "a control is never chosen"
+    elif model == BASE:
+        eligible, why = True, "the untouched base model"
+    elif whole > ceiling:
+        eligible, why = False, f"WER of the whole {whole:.2%} is above {ceiling:.2%}, what the margin tolerates"
+    else:
+        eligible, why = True, f"WER of the whole {whole:.2%} is within {ceiling:.2%}, what the margin tolerates"
+    return Candidate(model=model, eligible=eligible, validate_bottom_wer=bottom, validate_whole_wer=whole, why=why)
+
+
+def _best(candidates: tuple[Candidate, ...], partition: Partition) -> Selection:
+    def rank(candidate: Candidate) -> float:
+        return float("inf") if candidate.validate_bottom_wer is None else candidate.validate_bottom_wer
+
+    # min() keeps the first of equals and the base comes first: an arm must beat it, not tie
+    best = min((candidate for candidate in candidates if candidate.eligible), key=rank)
+    base = candidates[0]
+    if best is base:
+        reason = f"The base model stays: no eligible arm lowers its WER of {rank(base):.2%} on {partition.bottom}."
+    else:
+        reason = (f"{best.model} has the lowest WER on {partition.bottom}, {rank(best):.2%} against {rank(base):.2%} "
+                  f"of the base model, on validate speakers.")
+    return Selection(method=partition.method, bottom=partition.bottom, challenger=best.model, reason=reason,
+                     candidates=candidates)

@@ -1,0 +1,180 @@
+"""A recogniser on disk: weights, architecture, units and feature settings in one self-contained directory.
+
+    model.safetensors   weights and corpus statistics
+    config.json         architecture, featurize settings, sample rate, text normalisation, hash of the weights
+    tokenizer.json ...  what the tokenizer writes
+
+Nothing is pickled, so loading a foreign model runs no foreign code.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+from typing import Literal, Self
+
+import numpy as np
+import safetensors
+import safetensors.torch
+import torch
+from numpy.typing import NDArray
+from pydantic import ValidationError
+
+from evenvoice.data.audio import Waveform, resample
+from evenvoice.data.features import LogMel
+from evenvoice.data.text import NORMALISATION_VERSION
+from evenvoice.data.tokenizer import Tokenizer
+from evenvoice.decoding.greedy import transcribe
+from evenvoice.errors import ArtifactError
+from evenvoice.models.transducer import Transducer
+from evenvoice.params import Encoder, Featurize, Section, Train
+from evenvoice.storage import read_json, write_bytes, write_json
+
+WEIGHTS = "model.safetensors"
+CONFIG = "config.json"
+SERVED_SYMBOLS_PER_FRAME = 4
+
+
+class Architecture(Section):
+    """What the transducer is built from."""
+
+    encoder: Encoder
+    predictor_width: int
+    joiner_width: int
+    dropout: float
+    n_mels: int
+    vocabulary: int
+
+
+class Config(Section):
+    """config.json; ``format`` changes when older weights no longer fit the code."""
+
+    format: Literal[1] = 1
+    architecture: Architecture
+    featurize: Featurize
+    sample_rate: int
+    normalisation_version: int
+    weights_sha256: str
+
+
+class Recogniser:
+    """A transducer with all it takes to go from samples to text.
+
+    Attributes:
+        transducer: the model.
+        tokenizer: its units.
+        featurize: settings of its log-mel features.
+        sample_rate: of the audio it was trained on, in Hz.
+    """
+
+    def __init__(self, *, transducer: Transducer, tokenizer: Tokenizer, architecture: Architecture,
+                 featurize: Featurize, sample_rate: int) -> None:
+        self.transducer = transducer
+        self.tokenizer = tokenizer
+        self.featurize = featurize
+        self.sample_rate = sample_rate
+        self._architecture = architecture
+
+    @classmethod
+    def build(cls, train: Train, *, tokenizer: Tokenizer, featurize: Featurize, sample_rate: int,
+              mean: NDArray[np.float32], std: NDArray[np.float32], seed: int) -> Self:
+        """Make an untrained recogniser; equal seeds give equal weights.
+
+        Args:
+            train: architecture.
+            tokenizer: units.
+            featurize: settings of the features it will be given.
+            sample_rate: of the audio behind them, in Hz.
+            mean: (n_mels,) of the training speech.
+            std: (n_mels,) of the training speech.
+            seed: of the random weights.
+        """
+        architecture = Architecture(encoder=train.encoder, predictor_width=train.predictor_width,
+                                    joiner_width=train.joiner_width, dropout=train.dropout, n_mels=featurize.n_mels,
+                                    vocabulary=tokenizer.size)
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            transducer = _transducer(architecture)
+        transducer.set_normalisation(torch.as_tensor(mean), torch.as_tensor(std))
+        return cls(transducer=transducer, tokenizer=tokenizer, architecture=architecture, featurize=featurize,
+                   sample_rate=sample_rate)
+
+    @property
+    def frame_s(self) -> float:
+        """Seconds per encoder frame."""
+        return self.transducer.encoder.subsampling * self.featurize.hop_ms / 1000
+
+    def frames_in(self, seconds: float) -> int:
+        """Log-mel frames of so much speech."""
+        return round(seconds * 1000 / self.featurize.hop_ms)
+
+    def transcribe_waveform(self, samples: NDArray[np.float32], rate: int) -> str:
+        """Transcribe (T,) mono samples in [-1, 1] of any sample rate."""
+        waveform = resample(Waveform(samples, rate), self.sample_rate)
+        features = LogMel(self.featurize, self.sample_rate)(waveform.samples)
+        return transcribe(self, [features], SERVED_SYMBOLS_PER_FRAME)[0]
+
+    def save(self, directory: Path) -> None:
+        """Write the recogniser into ``directory``, the config with the weights' hash last."""
+        directory.mkdir(parents=True, exist_ok=True)
+        weights = safetensors.torch.save({name: tensor.detach().cpu().contiguous()
+                                          for name, tensor in self.transducer.state_dict().items()})
+        write_bytes(directory / WEIGHTS, weights)
+        self.tokenizer.save(directory)
+        config = Config(architecture=self._architecture, featurize=self.featurize, sample_rate=self.sample_rate,
+                        normalisation_version=NORMALISATION_VERSION,
+                        weights_sha256=hashlib.sha256(weights).hexdigest())
+        write_json(directory / CONFIG, config.model_dump())
+
+    @classmethod
+    def load(cls, directory: Path) -> Self:
+        """Read what :meth:`save` wrote, ready to transcribe on the processor.
+
+        Raises:
+            ArtifactError: something is missing, altered, or made for other code.
+        """
+        config = _config(directory / CONFIG)
+        transducer = _transducer(config.architecture)
+        _load_weights(transducer, directory / WEIGHTS, config.weights_sha256)
+        return cls(transducer=transducer.eval(), tokenizer=Tokenizer.load(directory), architecture=config.architecture,
+                   featurize=config.featurize, sample_rate=config.sample_rate)
+
+
+def _transducer(architecture: Architecture) -> Transducer:
+    return Transducer(encoder=architecture.encoder, predictor_width=architecture.predictor_width,
+                      joiner_width=architecture.joiner_width, dropout=architecture.dropout, n_mels=architecture.n_mels,
+                      vocabulary=architecture.vocabulary)
+
+
+def _config(path: Path) -> Config:
+    try:
+        config = Config.model_validate(read_json(path))
+    except ValidationError as error:
+        raise ArtifactError(name=str(path), rule="be a recogniser's configuration", value=_first_problem(error),
+                            action="It was written by other code: train the model again.") from error
+    if config.normalisation_version != NORMALISATION_VERSION:
+        raise ArtifactError(name=str(path), rule=f"follow text normalisation {NORMALISATION_VERSION}",
+                            value=config.normalisation_version,
+                            action="Train the model again: error rates of different normalisations do not compare.")
+    return config
+
+
+def _first_problem(error: ValidationError) -> str:
+    first = error.errors()[0]
+    return f"{'.'.join(map(str, first['loc']))}: {first['msg']}"
+
+
+def _load_weights(transducer: Transducer, path: Path, expected_sha256: str) -> None:
+    if not path.exists():
+        raise ArtifactError(name=str(path), rule="exist", value="no such file",
+                            action="Run the stage that writes it (`dvc dag` shows which).")
+    content = path.read_bytes()
+    found = hashlib.sha256(content).hexdigest()
+    if found != expected_sha256:
+        raise ArtifactError(name=str(path), rule=f"have the hash {expected_sha256[:12]} that its {CONFIG} names",
+                            value=found[:12], action="It was altered: run the stage that writes it again.")
+    try:
+        transducer.load_state_dict(safetensors.torch.load(content))
+    except (RuntimeError, safetensors.SafetensorError) as error:
+        raise ArtifactError(name=str(path), rule="fit the architecture that its configuration names",
+                            value=str(error).splitlines()[0], action="Train the model again.") from error

@@ -1,0 +1,72 @@
+"""Names of the tags that tie a run, a registered version and their inputs together."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Final
+
+from evenvoice.errors import TrackingError
+
+EXPERIMENT: Final = "train_asr"
+MODEL: Final = "evenvoice-asr"
+RECOGNISER: Final = "recogniser"
+"""Directory of the model files inside a logged model."""
+CHALLENGER: Final = "challenger"
+CHAMPION: Final = "champion"
+
+DAG_RUN: Final = "evenvoice.dag_run"
+COMMIT: Final = "evenvoice.commit"
+DIRTY: Final = "evenvoice.dirty"
+DATA: Final = "evenvoice.data"
+VERDICT: Final = "evenvoice.verdict"
+ARM: Final = "evenvoice.arm"
+MODEL_VERSION: Final = "evenvoice.model_version"
+INPUTS: Final = "evenvoice.inputs"
+SPEAKERS: Final = "evenvoice.speakers"
+REPORT: Final = "evenvoice.report"
+AUDIT_HEAD: Final = "evenvoice.audit_head"
+
+RUN_ID: Final = re.compile(r"[\w.:+~-]{1,250}", re.ASCII)
+COMMIT_ID: Final = re.compile(r"[0-9a-f]{7,64}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Lineage:
+    """Where a run came from."""
+
+    dag_run: str
+    commit: str
+    dirty: bool
+    data: str
+    verdict: str
+    arm: str
+
+    def tags(self) -> dict[str, str]:
+        """The same facts as tags, for runs and versions alike."""
+        return {DAG_RUN: self.dag_run, COMMIT: self.commit, DIRTY: str(self.dirty).lower(), DATA: self.data,
+                VERDICT: self.verdict, ARM: self.arm}
+
+
+def checked_run_id(run_id: str) -> str:
+    """A DAG run id that is safe inside a search expression.
+
+    Raises:
+        TrackingError: it holds other characters than Airflow allows.
+    """
+    return _checked(run_id, RUN_ID, "the DAG run id", "Give the run id as Airflow shows it.")
+
+
+def checked_commit(commit: str) -> str:
+    """A git commit id.
+
+    Raises:
+        TrackingError: it is not one.
+    """
+    return _checked(commit, COMMIT_ID, "the commit", "Give what `git rev-parse HEAD` prints.")
+
+
+def _checked(value: str, pattern: re.Pattern[str], name: str, action: str) -> str:
+    if not pattern.fullmatch(value):
+        raise TrackingError(name=name, rule=f"match {pattern.pattern}", value=repr(value), action=action)
+    return value

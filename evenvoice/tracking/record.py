@@ -1,0 +1,83 @@
+"""One MLflow run per DAG run: parameters, metrics, curves, report and lineage."""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from evenvoice.params import Params
+from evenvoice.storage import write_json
+from evenvoice.tracking import lineage, published
+from evenvoice.tracking.lineage import Lineage
+from evenvoice.tracking.location import Location
+from evenvoice.tracking.run_files import RunFiles
+from evenvoice.tracking.store import Point, RecordedRun, Store
+
+LONGEST_PARAM = 6000
+"""MLflow's limit."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recording:
+    """What came of it."""
+
+    run: str
+    experiment: str
+    created: bool
+    metrics: int
+    verdict: str
+
+
+def record(*, store: Store, location: Location, files: RunFiles, dag_run: str, commit: str, dirty: bool,
+           params: Params) -> Recording:
+    """Log a finished run; calling again completes or updates the same MLflow run and adds nothing twice.
+
+    Raises:
+        ArtifactError: a file of the run is missing or unreadable; MLflow is not touched then.
+        TransientError: MLflow does not answer.
+    """
+    origin = Lineage(dag_run=dag_run, commit=commit, dirty=dirty, data=files.data_hash(), verdict=files.verdict,
+                     arm=files.challenger)
+    figures = published.metrics(files, params.report.min_speakers)
+    curves = [point for model in files.models for point in published.curve(files, model)]
+    kept = [files.required(path) for path in (files.report, files.model_card, files.dvc_lock, files.params_file)]
+    kept += [files.run_description] if files.run_description.exists() else []
+    with location.locked():
+        known = store.find_run(dag_run)
+        run = known or store.create_run(dag_run)
+    store.log(run, params=_flat_params(params.model_dump(by_alias=True)), tags=origin.tags(),
+              points=_changed(figures, run) + curves)
+    for path in kept:
+        store.log_file(run.id, path)
+    _log_verdict(store, run.id, published.verdict(files, params.report.min_speakers))
+    store.finish_run(run.id)
+    return Recording(run=run.id, experiment=lineage.EXPERIMENT, created=known is None, metrics=len(figures),
+                     verdict=files.verdict)
+
+
+def _changed(figures: Mapping[str, float], run: RecordedRun) -> list[Point]:
+    """Figures that the run does not show yet; one that shows another value is followed by a newer one."""
+    since_start = round(time.time() * 1000) - run.started_at_ms
+    return [Point(name=name, value=value, step=0, after_ms=since_start if name in run.metrics else 0)
+            for name, value in figures.items() if run.metrics.get(name) != value]
+
+
+def _flat_params(content: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
+    flat: dict[str, str] = {}
+    for name, value in content.items():
+        if isinstance(value, Mapping):
+            flat |= _flat_params(value, f"{prefix}{name}.")
+        else:
+            flat[f"{prefix}{name}"] = str(value)[:LONGEST_PARAM]
+    return flat
+
+
+def _log_verdict(store: Store, run: str, shown: Mapping[str, Any]) -> None:
+    with tempfile.TemporaryDirectory() as scratch:
+        path = Path(scratch) / "verdict.json"
+        write_json(path, shown)
+        store.log_file(run, path)

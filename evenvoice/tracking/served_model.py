@@ -1,0 +1,121 @@
+"""The registered model: transcribes audio given as bytes, as a path or as samples.
+
+MLflow copies this file into the model and runs it when the model is loaded (models-from-code), so nothing is pickled.
+
+Input, one row per recording, exactly one of the columns filled:
+
+    audio     bytes of a WAV or FLAC file; base64 in JSON
+    path      path of such a file where the model runs; refused behind HTTP, where a caller could otherwise have the
+              server read out any recording it can open
+    samples   mono float samples in [-1, 1], at the rate of the parameter ``sample_rate``
+
+Output: one column ``text``, in the order of the input.
+
+    model = mlflow.pyfunc.load_model("models:/evenvoice-asr@champion")
+    model.predict({"path": "hello.wav"})
+    model.predict(pandas.DataFrame({"audio": [first, second]}))
+    model.predict({"samples": waveform}, params={"sample_rate": 8000})
+
+    curl localhost:5000/invocations -H 'Content-Type: application/json' \\
+        -d '{"dataframe_records": [{"audio": "'$(base64 -w0 hello.wav)'"}]}'
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+from mlflow.models import set_model
+from mlflow.pyfunc.model import PythonModel, PythonModelContext
+
+from evenvoice.data.audio import Waveform, decode, decode_file
+from evenvoice.errors import RecordingRejected
+from evenvoice.tracking.manifest import verify
+
+if TYPE_CHECKING:
+    from evenvoice.models.recogniser import Recogniser
+
+COLUMNS = ("audio", "path", "samples")
+LOWEST_RATE_HZ = 4000
+
+
+class ServedRecogniser(PythonModel):  # type: ignore[misc, unused-ignore]  # mlflow is typed only where it is installed
+    """Loads the recogniser once, after checking every file against its hash."""
+
+    _recogniser: Recogniser
+    _max_duration_s: float
+
+    def load_context(self, context: PythonModelContext) -> None:
+        """Verify and load the model files.
+
+        Raises:
+            ArtifactError: a file is missing, altered or unexpected; it is named.
+        """
+        from evenvoice.models.recogniser import Recogniser
+
+        directory = Path(context.artifacts["recogniser"])
+        verify(directory)
+        self._recogniser = Recogniser.load(directory)
+        self._max_duration_s = float(context.model_config["max_duration_s"])
+
+    def predict(self, context: PythonModelContext | None, model_input: pd.DataFrame,
+                params: dict[str, Any] | None = None) -> pd.DataFrame:
+        """Transcribe every row.
+
+        Raises:
+            RecordingRejected: a row fills none or several of the columns, or its audio cannot be used;
+                the row is named.
+        """
+        rate = int((params or {}).get("sample_rate", self._recogniser.sample_rate))
+        rows = model_input.to_dict("records")
+        return pd.DataFrame({"text": [self._transcribe(row, f"recording {number}", rate)
+                                      for number, row in enumerate(rows, start=1)]}, dtype=object)
+
+    def _transcribe(self, row: dict[Any, Any], name: str, rate: int) -> str:
+        waveform = self._waveform(row, name, rate)
+        return str(self._recogniser.transcribe_waveform(waveform.samples, waveform.rate))
+
+    def _waveform(self, row: dict[Any, Any], name: str, rate: int) -> Waveform:
+        given = {column: row[column] for column in COLUMNS if _is_filled(row.get(column))}
+        if len(given) != 1:
+            raise RecordingRejected(name=name, rule=f"fill exactly one of {', '.join(COLUMNS)}",
+                                    value=", ".join(given) or "none", action="Send each recording in one form.")
+        if "audio" in given:
+            return decode(bytes(given["audio"]), name=name, max_duration_s=self._max_duration_s)
+        if "path" in given:
+            return self._read(Path(given["path"]), name)
+        return self._checked(np.asarray(given["samples"], dtype=np.float32), name, rate)
+
+    def _read(self, path: Path, name: str) -> Waveform:
+        if "mlflow.pyfunc.scoring_server" in sys.modules:
+            raise RecordingRejected(name=name, rule="not be a path when sent to a server", value="a path",
+                                    action="Send the file's bytes in the column audio.")
+        try:
+            with path.open("rb") as file:
+                return decode_file(file, name=str(path), max_duration_s=self._max_duration_s)
+        except OSError as error:
+            raise RecordingRejected(name=str(path), rule="be a file that can be opened", value=error.strerror,
+                                    action="Correct the path.") from error
+
+    def _checked(self, samples: np.ndarray[Any, np.dtype[np.float32]], name: str, rate: int) -> Waveform:
+        if rate < LOWEST_RATE_HZ:
+            raise RecordingRejected(name=name, rule=f"have a sample_rate of at least {LOWEST_RATE_HZ} Hz", value=rate,
+                                    action="Give the rate the samples were recorded at.")
+        if samples.ndim != 1 or not 0 < len(samples) <= rate * self._max_duration_s:
+            raise RecordingRejected(name=name, rule=f"be mono samples of at most {self._max_duration_s:g} s",
+                                    value=f"shape {samples.shape} at {rate} Hz", action="Cut it, or mix it to mono.")
+        if not np.isfinite(samples).all():
+            raise RecordingRejected(name=name, rule="be finite", value="NaN or infinite samples",
+                                    action="Repair what makes the samples.")
+        return Waveform(samples=samples, rate=rate)
+
+
+def _is_filled(value: object) -> bool:
+    """Columns that a row leaves out arrive as None or NaN."""
+    return value is not None and not (isinstance(value, float) and np.isnan(value))
+
+
+set_model(ServedRecogniser())

@@ -1,0 +1,52 @@
+"""From recordings in the feature store to augmented batches on the device."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from evenvoice.data.feature_store import FeatureStore
+from evenvoice.models.padding import pad_features
+from evenvoice.models.recogniser import Recogniser
+from evenvoice.training.augment import mask
+from evenvoice.training.objective import Batch
+from evenvoice.training.settings import SpecAugment
+
+
+class Feed:
+    """Makes the batch of given recordings.
+
+    Args:
+        recogniser: its tokenizer and corpus statistics are used.
+        store: features and transcripts.
+        augment: masks to lay over the features; None leaves them clean.
+        device: where the batch is needed.
+    """
+
+    def __init__(self, recogniser: Recogniser, store: FeatureStore, augment: SpecAugment | None,
+                 device: torch.device) -> None:
+        self._tokenizer = recogniser.tokenizer
+        self._store = store
+        self._augment = augment
+        self._device = device
+        self._hop_s = recogniser.featurize.hop_ms / 1000
+        self._least_frames = recogniser.transducer.encoder.subsampling
+        self._fill_M = recogniser.transducer.mean_M.cpu().numpy()
+
+    def batch(self, indices: NDArray[np.int64], rng: np.random.Generator) -> Batch:
+        """Read, pad and augment recordings, and encode their transcripts."""
+        padded = pad_features([self._store.features(int(i)) for i in indices], fill_M=self._fill_M,
+                              least_frames=self._least_frames)
+        if self._augment is not None:
+            mask(padded.features_BTM.numpy(), frames=padded.frame_lengths_B.numpy(), fill_M=self._fill_M,
+                 hop_s=self._hop_s, settings=self._augment, rng=rng)
+        labels = [self._tokenizer.encode(self._store.texts[i]) for i in indices]
+        lengths = [len(one) for one in labels]
+        labels_BU = np.zeros((len(labels), max(lengths)), np.int64)
+        for row, one in enumerate(labels):
+            labels_BU[row, :len(one)] = one
+        return Batch(ids=tuple(self._store.ids[indices]), features_BTM=padded.features_BTM.to(self._device),
+                     frame_lengths_B=padded.frame_lengths_B.to(self._device),
+                     labels_BU=torch.from_numpy(labels_BU).to(self._device),
+                     label_lengths_B=torch.tensor(lengths, device=self._device))

@@ -1,0 +1,216 @@
+"""The training loop: batches in, weights changed in place, a curve out.
+
+It knows no mitigation. Whoever has one says which recordings to draw, how often, and what to add to the loss.
+
+Everything random in a step follows from (seed, step, process) and the learning rate from the step, so a training
+resumed from any checkpoint takes the same steps, bit for bit, as one that was never interrupted.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from evenvoice.data.batches import BatchPlan, BatchStream
+from evenvoice.data.feature_store import FeatureStore
+from evenvoice.errors import TrainingError
+from evenvoice.models.recogniser import Recogniser
+from evenvoice.progress import Progress
+from evenvoice.training import nonfinite
+from evenvoice.training.checkpoints import Checkpoint, Checkpoints, fingerprint
+from evenvoice.training.curve import Curve, Point
+from evenvoice.training.distributed import World, current_world
+from evenvoice.training.feed import Feed
+from evenvoice.training.objective import Batch, Objective
+from evenvoice.training.optimiser import adamw, load_state_tensors, set_learning_rate, state_tensors
+from evenvoice.training.schedule import one_cycle, step_seed
+from evenvoice.training.settings import FitSettings
+
+Penalty = Callable[[nn.Module], Tensor]
+
+ORDER, DROPOUT, MASKS = 1, 2, 3
+"""Purposes of random seeds."""
+
+
+def fit(*, recogniser: Recogniser, store: FeatureStore, indices: NDArray[np.int64], settings: FitSettings, seed: int,
+        progress: Progress, checkpoint_dir: Path | None, draw_weights: NDArray[np.float64] | None = None,
+        penalty: Penalty | None = None, identity: str = "") -> Curve:
+    """Train a recogniser in place, on a GPU where there is one, and with all processes that torchrun started.
+
+    Args:
+        recogniser: changed in place; comes back on the processor, in evaluation mode.
+        store: features and transcripts.
+        indices: recordings to train on.
+        settings: how.
+        seed: of order, masks and dropout.
+        progress: counts the steps.
+        checkpoint_dir: where to checkpoint and to resume from; None does neither. Delete it (``checkpoints.discard``)
+            once the trained model is saved.
+        draw_weights: expected draws of each of ``indices`` per epoch; None draws each once.
+        penalty: added to the loss of every step; called with ``recogniser.transducer``.
+        identity: names the penalty and its settings, which the fingerprint of a checkpoint cannot see by itself.
+
+    Raises:
+        NonFiniteLoss: more batches with a NaN or infinite loss or gradient than ``settings.nonfinite_budget``.
+        TrainingError: a checkpoint cannot be written, or a penalty without identity would be checkpointed.
+        ArtifactError: all checkpoints of this very training are damaged.
+    """
+    if penalty is not None and checkpoint_dir is not None and not identity:
+        raise TrainingError(name="identity", rule="name the penalty where checkpoints are kept", value="nothing",
+                            action="Pass the arm and its weight, e.g. identity='ewc 0.01'.")
+    world = current_world()
+    devices = [world.device] if world.device.type == "cuda" else []
+    with torch.random.fork_rng(devices=devices):
+        run = _Run(recogniser=recogniser, store=store, indices=indices, settings=settings, seed=seed, world=world,
+                   draw_weights=draw_weights, penalty=penalty)
+        checkpoints = None if checkpoint_dir is None else Checkpoints(checkpoint_dir, run.fingerprint(identity))
+        curve = _train(run, checkpoints, checkpoint_dir, progress)
+    recogniser.transducer.to("cpu").eval()
+    return curve
+
+
+def _train(run: _Run, checkpoints: Checkpoints | None, dump: Path | None, progress: Progress) -> Curve:
+    settings, curve = run.settings, run.curve
+    if checkpoints is not None and (found := checkpoints.load()) is not None:
+        run.restore(found)
+    run.check_agreement()
+    progress.total = settings.steps
+    progress.resume_at(curve.steps)
+    saved_at = time.monotonic()
+    while curve.steps < settings.steps:
+        run.step(dump)
+        if run.world.is_main:
+            progress.advance(1, **run.figures())
+        if checkpoints is not None and run.world.is_main and time.monotonic() - saved_at >= settings.checkpoint_every_s:
+            checkpoints.save(run.checkpoint())
+            saved_at = time.monotonic()
+    return curve
+
+
+class _Run:
+    """One training under way."""
+
+    def __init__(self, *, recogniser: Recogniser, store: FeatureStore, indices: NDArray[np.int64],
+                 settings: FitSettings, seed: int, world: World, draw_weights: NDArray[np.float64] | None,
+                 penalty: Penalty | None) -> None:
+        self.settings, self.world, self.curve = settings, world, Curve()
+        self._seed, self._penalty = seed, penalty
+        self._transducer = recogniser.transducer.to(world.device).train()
+        self._objective = world.wrap(Objective(self._transducer, settings.ctc_weight),
+                                     every_parameter_used=settings.ctc_weight > 0)
+        self._optimiser = adamw(self._transducer, settings.weight_decay)
+        self._plan = BatchPlan(frames=store.frames, indices=indices,
+                               frames_per_batch=recogniser.frames_in(settings.batch_s),
+                               seed=step_seed(seed, step=0, rank=0, purpose=ORDER), draw_weights=draw_weights)
+        self._stream = BatchStream(self._plan, rank=world.rank, world=world.size)
+        self._feed = Feed(recogniser, store, settings.augment, world.device)
+        self._hop_s = recogniser.featurize.hop_ms / 1000
+        self._texts, self._ids = store.texts[indices].tolist(), store.ids[indices].tolist()
+
+    def fingerprint(self, identity: str) -> str:
+        """All that decides the result; the audio counts through the corpus statistics among the weights."""
+        plan = self._plan
+        weights = [tensor.detach().cpu().numpy().tobytes() for tensor in self._transducer.state_dict().values()]
+        draws = b"" if plan.draw_weights is None else plan.draw_weights.astype(np.float64).tobytes()
+        result_settings = {key: value for key, value in asdict(self.settings).items() if key != "checkpoint_every_s"}
+        return fingerprint(result_settings, self._seed, self.world.size, identity, self._ids, self._texts,
+                           plan.frames[plan.indices].tolist(), draws, *weights)
+
+    def step(self, dump: Path | None) -> None:
+        """Draw a batch and update the weights, or skip it within the budget."""
+        started_at = time.monotonic()
+        step, settings, curve = self.curve.steps, self.settings, self.curve
+        batch = self._draw(step)
+        data_seconds = time.monotonic() - started_at
+        torch.manual_seed(step_seed(self._seed, step=step, rank=self.world.rank, purpose=DROPOUT))
+        learning_rate = one_cycle(step, steps=settings.steps, peak=settings.learning_rate,
+                                  warmup_share=settings.warmup_share)
+        loss, losses_B = self._update(batch, learning_rate)
+        curve.steps += 1
+        seconds = time.monotonic() - started_at
+        self._account(batch, seconds, data_seconds)
+        if loss is not None:
+            curve.points.append(Point(step, loss, learning_rate, seconds))
+            return
+        curve.batches_skipped += 1
+        if curve.batches_skipped > settings.nonfinite_budget:
+            raise nonfinite.stop(batch, losses_B, step=step, skipped=curve.batches_skipped,
+                                 budget=settings.nonfinite_budget, dump=dump)
+
+    def _draw(self, step: int) -> Batch:
+        seed = step_seed(self._seed, step=step, rank=self.world.rank, purpose=MASKS)
+        return self._feed.batch(next(self._stream), np.random.default_rng(seed))
+
+    def _update(self, batch: Batch, learning_rate: float) -> tuple[float | None, Tensor]:
+        """Take one step down the loss; None instead of a loss means that it was not finite and nothing changed."""
+        self._optimiser.zero_grad()
+        with torch.autocast(self.world.device.type, dtype=torch.bfloat16, enabled=self.world.device.type == "cuda"):
+            losses_B = self._objective(batch)
+        totals = self.world.sum(torch.stack([losses_B.detach().sum(), batch.label_lengths_B.sum().to(losses_B)]))
+        total, labels = totals.tolist()
+        if not np.isfinite(total):
+            return None, losses_B
+        # data parallelism averages gradients over processes; per label of all processes, a sum is wanted
+        loss = losses_B.sum() * (self.world.size / max(1.0, labels))
+        penalty = self._penalty(self._transducer) if self._penalty is not None else None
+        (loss if penalty is None else loss + penalty).backward()
+        norm = nn.utils.clip_grad_norm_(self._transducer.parameters(), self.settings.gradient_clip, foreach=True)
+        if not torch.isfinite(norm):
+            return None, losses_B
+        set_learning_rate(self._optimiser, learning_rate)
+        self._optimiser.step()
+        return total / max(1.0, labels) + (0.0 if penalty is None else penalty.item()), losses_B
+
+    def _account(self, batch: Batch, seconds: float, data_seconds: float) -> None:
+        frames = int(batch.frame_lengths_B.sum())
+        self.curve.seconds += seconds
+        self.curve.data_seconds += data_seconds
+        self.curve.frames += frames
+        self.curve.padded_frames += batch.features_BTM.shape[0] * batch.features_BTM.shape[1]
+        self.curve.audio_s += frames * self._hop_s * self.world.size
+
+    def figures(self) -> dict[str, float]:
+        """What progress shows."""
+        if not self.curve.points:
+            return {"skipped": self.curve.batches_skipped}
+        return {"loss": self.curve.points[-1].loss, "lr": self.curve.points[-1].learning_rate}
+
+    def checkpoint(self) -> Checkpoint:
+        """Everything that later steps depend on."""
+        tensors = {f"model/{name}": tensor.detach().cpu().contiguous()
+                   for name, tensor in self._transducer.state_dict().items()}
+        tensors |= {f"optimiser/{name}": tensor for name, tensor in state_tensors(self._optimiser).items()}
+        record = {"curve": asdict(self.curve), "stream": dict(self._stream.state_dict())}
+        return Checkpoint(self.curve.steps, tensors, record)
+
+    def restore(self, found: Checkpoint) -> None:
+        """Go on from a checkpoint."""
+        self._transducer.load_state_dict(_below("model/", found))
+        load_state_tensors(self._optimiser, _below("optimiser/", found))
+        self._stream.load_state_dict(found.record["stream"])
+        kept = dict(found.record["curve"])
+        self.curve.__dict__.update(kept, points=[Point(**point) for point in kept["points"]])
+
+    def check_agreement(self) -> None:
+        """Make sure that all processes found the same checkpoint.
+
+        Raises:
+            TrainingError: they stand at different steps.
+        """
+        step = torch.tensor(float(self.curve.steps), device=self.world.device)
+        mean = self.world.sum(step).item() / self.world.size
+        if mean != step.item():
+            raise TrainingError(name="checkpoint of this process", rule="be the one that the others found",
+                                value=f"step {step.item():g}, mean {mean:g}",
+                                action="Give all processes the same checkpoint directory.")
+
+
+def _below(prefix: str, found: Checkpoint) -> dict[str, Tensor]:
+    return {name.removeprefix(prefix): tensor for name, tensor in found.tensors.items() if name.startswith(prefix)}

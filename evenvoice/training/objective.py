@@ -1,0 +1,56 @@
+"""The training loss: transducer plus weighted CTC.
+
+Tensor names: B utterance, T frame, U label, M mel band, V vocabulary.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from evenvoice.losses.transducer import transducer_loss
+from evenvoice.models.transducer import BLANK, Transducer
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Padded recordings and their labels."""
+
+    ids: tuple[str, ...]
+    features_BTM: Tensor
+    frame_lengths_B: Tensor
+    labels_BU: Tensor
+    label_lengths_B: Tensor
+
+    @property
+    def labels(self) -> int:
+        """Labels of all recordings."""
+        return int(self.label_lengths_B.sum())
+
+
+class Objective(nn.Module):
+    """Loss of each utterance. One module, so that data parallelism can wrap it."""
+
+    def __init__(self, transducer: Transducer, ctc_weight: float) -> None:
+        super().__init__()
+        self.transducer = transducer
+        self.ctc_weight = ctc_weight
+
+    def forward(self, batch: Batch) -> Tensor:
+        """Negative log-likelihoods (B,) in nats, in float32 whatever autocast does."""
+        scores = self.transducer(batch.features_BTM, batch.frame_lengths_B, batch.labels_BU, batch.label_lengths_B)
+        losses_B = transducer_loss(scores.logits_BTUV, batch.labels_BU, scores.frame_lengths_B, batch.label_lengths_B,
+                                   blank=BLANK)
+        if self.ctc_weight == 0:
+            return losses_B
+        return losses_B + self.ctc_weight * _ctc(scores.ctc_logits_BTV, scores.frame_lengths_B, batch)
+
+
+def _ctc(logits_BTV: Tensor, frame_lengths_B: Tensor, batch: Batch) -> Tensor:
+    """CTC losses (B,); 0 where an utterance has fewer frames than CTC needs, which the transducer does not mind."""
+    log_probabilities_TBV = torch.log_softmax(logits_BTV.float(), dim=-1).transpose(0, 1)
+    return functional.ctc_loss(log_probabilities_TBV, batch.labels_BU, frame_lengths_B, batch.label_lengths_B,
+                               blank=BLANK, reduction="none", zero_infinity=True)

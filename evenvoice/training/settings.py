@@ -1,0 +1,57 @@
+"""What a training needs to know, whichever section of params.yaml it comes from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Self
+
+from evenvoice.params import Mitigate, Train
+
+
+@dataclass(frozen=True, kw_only=True)
+class SpecAugment:
+    """Masks over time and frequency (arXiv 1904.08779), without time warping."""
+
+    time_masks: int
+    time_mask_s: float
+    """Longest time mask."""
+    frequency_masks: int
+    frequency_mask_bands: int
+    """Widest frequency mask."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class FitSettings:
+    """How :func:`evenvoice.training.loop.fit` trains; the fields are those of ``params.train``."""
+
+    steps: int
+    batch_s: float
+    """Seconds of speech per batch and process, padding included."""
+    learning_rate: float
+    """Peak of the one-cycle schedule."""
+    warmup_share: float
+    weight_decay: float
+    gradient_clip: float
+    ctc_weight: float
+    augment: SpecAugment
+    nonfinite_budget: int
+    checkpoint_every_s: float
+
+    @classmethod
+    def for_base(cls, train: Train) -> Self:
+        """Train from scratch."""
+        return cls._of(train, steps=train.steps, learning_rate=train.learning_rate)
+
+    @classmethod
+    def for_mitigation(cls, train: Train, mitigate: Mitigate) -> Self:
+        """Train on, as the base model was trained but for the steps and the learning rate."""
+        return cls._of(train, steps=mitigate.steps, learning_rate=mitigate.learning_rate)
+
+    @classmethod
+    def _of(cls, train: Train, *, steps: int, learning_rate: float) -> Self:
+        augment = SpecAugment(time_masks=train.time_masks, time_mask_s=train.time_mask_s,
+                              frequency_masks=train.frequency_masks, frequency_mask_bands=train.frequency_mask_bands)
+        return cls(steps=steps, learning_rate=learning_rate, augment=augment, batch_s=train.batch_s,
+                   warmup_share=train.warmup_share, weight_decay=train.weight_decay, ctc_weight=train.ctc_weight,
+                   gradient_clip=train.gradient_clip, nonfinite_budget=train.nonfinite_budget,
+                   checkpoint_every_s=train.checkpoint_every_s)

@@ -1,0 +1,19 @@
+"""What a training leaves on disk: the recogniser, its curve and its summary, all or nothing."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from evenvoice.data.tables import write_table
+from evenvoice.models.recogniser import Recogniser
+from evenvoice.storage import fresh_directory, write_json
+from evenvoice.training.curve import Curve
+
+
+def write_trained(out: Path, recogniser: Recogniser, curve: Curve, **summary: object) -> None:
+    """Write weights and configuration, curve.parquet and summary.json; ``summary`` adds to the last."""
+    with fresh_directory(out) as draft:
+        recogniser.save(draft)
+        write_table(draft / "curve.parquet", curve.table())
+        write_json(draft / "summary.json",
+                   {"parameters": recogniser.transducer.parameter_count, **curve.summary(), **summary})

@@ -1,0 +1,158 @@
+"""`make run`: the DAG train_asr in the foreground, to its end."""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from types import FrameType
+from typing import Any, NoReturn
+
+import yaml
+from rich.console import Console
+
+from dags.dvc_graph import load_graph
+from dags.runs import Run
+from dags.workspace import Request, run_params
+from evenvoice.errors import ParamsError
+from ops.board import Board, Events, clock
+from ops.console import display
+from ops.database import fresh_database
+from ops.environment import environment
+from ops.processes import end_tree
+from ops.summary import print_failure, print_summary
+
+EFFECTS = ("record", "register", "promote")
+POLL_S = 0.2
+REPORTS = ("index.html", "verdict.json", "model_card.md")
+
+
+@dataclass(frozen=True)
+class RunOptions:
+    """What stands behind `make run`, as text."""
+
+    profile: str = ""
+    corpus: str = ""
+    changes: tuple[str, ...] = ()
+    """``train.steps=100`` and the like."""
+    force: bool = False
+    force_stage: str = ""
+    runner: str = "process"
+
+
+@dataclass
+class Interrupted(Exception):
+    """A signal asks for the end."""
+
+    number: int = field(default=signal.SIGINT)
+
+
+def run_in_foreground(root: Path, options: RunOptions, console: Console) -> int:
+    """Run and show it; returns the exit status of `make run`.
+
+    Raises:
+        ParamsError: the parameters were refused before anything began.
+    """
+    began = time.monotonic()
+    changes = parse_changes(options.changes)
+    request = Request(profile=options.profile, corpus=options.corpus, changes=changes, force=options.force,
+                      force_stage=options.force_stage)
+    run_params(root, request)
+    run = Run(root, f"make-{datetime.now(UTC):%Y%m%dT%H%M%S}-{secrets.token_hex(2)}")
+    run.directory.mkdir(parents=True)
+    board = Board(("snapshot", "plan", *(node.name for node in load_graph(root).in_order()), *EFFECTS))
+    console.print(f"run {run.run_id}   log {_near(run.directory / 'airflow.log')}", highlight=False)
+    exit_code = 1
+    try:
+        with _signals_raise():
+            fresh_database(root, run.directory / "airflow.db")
+            exit_code = _execute(run, options, changes, board, console)
+    except Interrupted as interrupted:
+        console.print("\nstopped; `make run` goes on from what is finished", highlight=False)
+        exit_code = 128 + interrupted.number
+    finally:
+        run.finish("success" if exit_code == 0 else "failed")
+        (run.directory / "airflow.db").unlink(missing_ok=True)
+    if exit_code == 0:
+        publish_reports(run)
+        print_summary(run, console, took=clock(time.monotonic() - began))
+    elif exit_code == 1:
+        print_failure(run, board, console)
+    return exit_code
+
+
+def parse_changes(texts: tuple[str, ...]) -> dict[str, Any]:
+    """``train.steps=100`` to ``{"train.steps": 100}``, values as YAML reads them."""
+    changes: dict[str, Any] = {}
+    for text in texts:
+        name, equals, value = text.partition("=")
+        if not equals:
+            raise ParamsError(name="SET", rule="read section.name=value", value=text,
+                              action='For example: make run SET="train.steps=100 mitigate.ewc_weight=0.1".')
+        changes[name.strip()] = yaml.safe_load(value)
+    return changes
+
+
+def publish_reports(run: Run) -> None:
+    """Put the newest report where people look for it, with the model version that came of it."""
+    target = run.root / "reports"
+    target.mkdir(exist_ok=True)
+    for name in REPORTS:
+        draft = target / f".{name}.draft"
+        shutil.copyfile(run.workspace / "reports" / name, draft)
+        draft.replace(target / name)
+
+
+def _execute(run: Run, options: RunOptions, changes: Mapping[str, Any], board: Board, console: Console) -> int:
+    settings: dict[str, Any] = {
+        "profile": options.profile, "corpus": options.corpus, "force": options.force,
+        "force_stage": options.force_stage, "runner": options.runner, "attended": False,
+        **{name: str(value).lower() if isinstance(value, bool) else value for name, value in changes.items()}}
+    argv = [sys.executable, "-m", "airflow", "dags", "test", "train_asr", "--conf", json.dumps(settings)]
+    env = {**environment(run.root, database=run.directory / "airflow.db"), "EVENVOICE_RUN": run.run_id}
+    with (run.directory / "airflow.log").open("ab") as log:
+        process = subprocess.Popen(argv, cwd=run.root, env=env, stdin=subprocess.DEVNULL, stdout=log,  # noqa: S603
+                                   stderr=subprocess.STDOUT, start_new_session=True)
+        try:
+            _watch(process, Events(run.progress), board, console)
+        finally:
+            if process.poll() is None:
+                end_tree(process.pid)
+    return 1 if process.wait() else 0
+
+
+def _watch(process: subprocess.Popen[bytes], events: Events, board: Board, console: Console) -> None:
+    with display(console, board) as shown:
+        over = False
+        while not over:
+            over = process.poll() is not None
+            for event in events.new():
+                shown.show(board.apply(event))
+            time.sleep(POLL_S)
+
+
+@contextmanager
+def _signals_raise() -> Iterator[None]:
+    def stop(number: int, _frame: FrameType | None) -> NoReturn:
+        raise Interrupted(number)
+
+    earlier = {kind: signal.signal(kind, stop) for kind in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
+    try:
+        yield
+    finally:
+        for kind, handler in earlier.items():
+            signal.signal(kind, handler)
+
+
+def _near(path: Path) -> str:
+    return os.path.relpath(path)

@@ -1,0 +1,48 @@
+"""One mitigation arm, or its placebo: the base model fine-tuned with the worst cohort in view."""
+
+import numpy as np
+
+from evenvoice.data.feature_store import FeatureStore
+from evenvoice.mitigation import ARMS, Situation
+from evenvoice.mitigation.bottom import bottom_speakers
+from evenvoice.models.recogniser import Recogniser
+from evenvoice.params import Params
+from evenvoice.progress import Progress
+from evenvoice.training.checkpoints import discard
+from evenvoice.training.curve import Curve
+from evenvoice.training.loop import fit
+from evenvoice.training.settings import FitSettings
+from evenvoice.training.trained import write_trained
+from stages import paths
+from stages.entry import run_matrix_stage
+
+SEED = 8
+"""Sets this stage's random numbers apart from those of the others; all arms share them, so they see the same order."""
+
+
+def main(params: Params, arm: str) -> None:
+    """Plan and train one arm; where no cohort is worse off than another, the base model is passed on unchanged."""
+    settings = params.mitigate
+    recogniser = Recogniser.load(paths.BASE_MODEL)
+    store = FeatureStore.open(paths.FEATURES)
+    progress = Progress(f"mitigate@{arm}")
+    bottom = bottom_speakers(paths.COHORTS / settings.cohorts, settings.cohorts, settings.bottom_share)
+    if not bottom:
+        progress.note(f"{settings.cohorts} found no cohort that is worse off: the base model is passed on unchanged")
+        write_trained(paths.MODELS / arm, recogniser, Curve(), bottom_speakers=0, recordings=0)
+        return
+    seed = int(np.random.SeedSequence([params.seed, SEED]).generate_state(1)[0])
+    plan = ARMS[arm](Situation(recogniser=recogniser, store=store, bottom_speakers=bottom, settings=settings,
+                               ctc_weight=params.train.ctc_weight, seed=seed, progress=progress))
+    progress.note(f"{len(bottom)} training speakers are worst off; training on {len(plan.indices)} recordings")
+    checkpoints = paths.CHECKPOINTS / arm
+    curve = fit(recogniser=recogniser, store=store, indices=plan.indices,
+                settings=FitSettings.for_mitigation(params.train, settings), seed=seed,
+                progress=Progress(f"mitigate@{arm}"), checkpoint_dir=checkpoints, draw_weights=plan.draw_weights,
+                penalty=plan.penalty, identity=plan.identity)
+    write_trained(paths.MODELS / arm, recogniser, curve, bottom_speakers=len(bottom), recordings=len(plan.indices))
+    discard(checkpoints)
+
+
+if __name__ == "__main__":
+    run_matrix_stage(main, __doc__, "arm", tuple(ARMS))

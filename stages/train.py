@@ -1,0 +1,39 @@
+"""The base recogniser. Under torchrun, all processes train together and the first one writes."""
+
+import numpy as np
+
+from evenvoice.data.feature_store import FeatureStore
+from evenvoice.data.tokenizer import Tokenizer
+from evenvoice.models.recogniser import Recogniser
+from evenvoice.params import Params
+from evenvoice.progress import Progress
+from evenvoice.training.checkpoints import discard
+from evenvoice.training.distributed import process_group
+from evenvoice.training.loop import fit
+from evenvoice.training.settings import FitSettings
+from evenvoice.training.trained import write_trained
+from stages import paths
+from stages.entry import run_stage
+
+SEED = 4
+"""Sets this stage's random numbers apart from those of the others."""
+
+
+def main(params: Params) -> None:
+    """Train on the train split."""
+    store = FeatureStore.open(paths.FEATURES)
+    seed = int(np.random.SeedSequence([params.seed, SEED]).generate_state(1)[0])
+    recogniser = Recogniser.build(params.train, tokenizer=Tokenizer.load(paths.TOKENIZER), featurize=params.featurize,
+                                  sample_rate=params.ingest.sample_rate, mean=store.mean, std=store.std, seed=seed)
+    checkpoints = paths.CHECKPOINTS / "base"
+    with process_group() as world:
+        curve = fit(recogniser=recogniser, store=store, indices=store.indices("train"),
+                    settings=FitSettings.for_base(params.train), seed=seed, progress=Progress("train"),
+                    checkpoint_dir=checkpoints)
+        if world.is_main:
+            write_trained(paths.BASE_MODEL, recogniser, curve)
+            discard(checkpoints)
+
+
+if __name__ == "__main__":
+    run_stage(main, __doc__)

@@ -1,0 +1,82 @@
+"""Tiny recognisers, and recordings in which every character has a pattern of mel bands of its own."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+
+from evenvoice.data.feature_store import FeatureStore
+from evenvoice.data.schemas import FEATURES
+from evenvoice.data.tables import rows_table
+from evenvoice.data.tokenizer import Tokenizer
+from evenvoice.models.recogniser import Recogniser
+from evenvoice.params import Encoder, Featurize, Train
+from evenvoice.training.settings import FitSettings, SpecAugment
+
+MELS = 8
+FRAMES_PER_CHARACTER = 12
+TEXTS = ("yes no", "no yes no", "one two", "two one no", "no no", "yes one")
+TOKENIZER = Tokenizer(kind="characters", units=tuple(sorted(set("".join(TEXTS)))))
+FEATURIZE = Featurize(n_mels=MELS, window_ms=25.0, hop_ms=10.0, low_hz=20.0, high_hz=4000.0, shard_mb=1)
+NO_MASKS = SpecAugment(time_masks=0, time_mask_s=0.0, frequency_masks=0, frequency_mask_bands=0)
+MASKS = SpecAugment(time_masks=1, time_mask_s=0.1, frequency_masks=1, frequency_mask_bands=2)
+
+
+def tiny_train(*, encoder: str = "convlstm", dropout: float = 0.0, layers: int = 1, width: int = 16) -> Train:
+    """The train section of a model that takes milliseconds."""
+    return Train(
+        encoder=Encoder.model_construct(name=encoder, stack=4, width=width, blocks=2, kernel=3, lstm_width=width,
+                                        lstm_layers=layers),
+        predictor_width=width, joiner_width=width, dropout=dropout, steps=4, batch_s=3.0, learning_rate=0.01,
+        warmup_share=0.2, weight_decay=0.0, gradient_clip=5.0, ctc_weight=0.5, time_masks=1, time_mask_s=0.1,
+        frequency_masks=1, frequency_mask_bands=2, nonfinite_budget=0, checkpoint_every_s=1e-9)
+
+
+def tiny_recogniser(*, encoder: str = "convlstm", dropout: float = 0.0, layers: int = 1, width: int = 16,
+                    seed: int = 1) -> Recogniser:
+    """An untrained recogniser of ``TEXTS``."""
+    return Recogniser.build(tiny_train(encoder=encoder, dropout=dropout, layers=layers, width=width),
+                            tokenizer=TOKENIZER, featurize=FEATURIZE, sample_rate=8000,
+                            mean=np.zeros(MELS, np.float32), std=np.ones(MELS, np.float32), seed=seed)
+
+
+def tiny_settings(*, steps: int = 4, learning_rate: float = 0.01, augment: SpecAugment = NO_MASKS,
+                  batch_s: float = 3.0, nonfinite_budget: int = 0, checkpoint_every_s: float = 1e-9,
+                  ctc_weight: float = 0.5) -> FitSettings:
+    """A training of a few steps that checkpoints after each."""
+    return FitSettings(steps=steps, batch_s=batch_s, learning_rate=learning_rate, warmup_share=0.2, weight_decay=0.0,
+                       gradient_clip=5.0, ctc_weight=ctc_weight, augment=augment, nonfinite_budget=nonfinite_budget,
+                       checkpoint_every_s=checkpoint_every_s)
+
+
+def spoken(text: str, seed: int = 0) -> np.ndarray:
+    """Features (frames, MELS) float16 of a text: each character is twelve noisy frames of its own pattern."""
+    noise = np.random.default_rng([seed, zlib.crc32(text.encode())])
+    patterns = [np.random.default_rng(ord(character)).normal(size=MELS) for character in text]
+    frames = np.repeat(patterns, FRAMES_PER_CHARACTER, axis=0)
+    return (frames + 0.1 * noise.normal(size=frames.shape)).astype(np.float16)
+
+
+def spoken_store(texts: Sequence[str] = TEXTS, splits: Sequence[str] | None = None) -> FeatureStore:
+    """A store of recordings ``r0``, ``r1`` ... each by its own speaker ``s0``, ``s1`` ..."""
+    return FeatureStore(rows_table(feature_rows(texts, splits), FEATURES),
+                        mean=np.zeros(MELS, np.float32), std=np.ones(MELS, np.float32))
+
+
+def feature_rows(texts: Sequence[str] = TEXTS, splits: Sequence[str] | None = None) -> list[dict[str, object]]:
+    """Rows of the FEATURES table; all in the train split unless said otherwise."""
+    rows: list[dict[str, object]] = []
+    for number, text in enumerate(texts):
+        features = spoken(text, seed=number)
+        rows.append({"utterance": f"r{number}", "speaker": f"s{number}",
+                     "split": splits[number] if splits is not None else "train", "text": text,
+                     "duration_s": len(features) / 100, "frames": len(features), "features": features.tobytes()})
+    return rows
+
+
+def weights(recogniser: Recogniser) -> torch.Tensor:
+    """All weights as one vector, for comparing models bit for bit."""
+    return torch.cat([tensor.flatten() for tensor in recogniser.transducer.state_dict().values()])

@@ -1,0 +1,90 @@
+"""The gate stage, files to files."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from evenvoice.errors import ArtifactError, GateError
+from evenvoice.metrics.partitions import METHODS, Partition
+from evenvoice.metrics.speakers import SplitTable, write_speakers
+from evenvoice.params import Params, load_params
+from evenvoice.storage import read_json, write_json
+from stages import gate
+from tests.builders.tables import Made, made_partition, made_split, no_partition
+
+PARTITIONS = (made_partition({"north": 0.2, "south": 0.1}), no_partition("geodemographic", "no census"),
+              no_partition("clusters", "no embeddings"))
+
+
+def everywhere(test: SplitTable) -> SplitTable:
+    nowhere = {method: [None] * len(test.speakers) for method in METHODS}
+    return SplitTable(split=test.split, speakers=test.speakers, words=test.words, errors=test.errors,
+                      cohorts={**nowhere, **test.cohorts})  # type: ignore[dict-item]
+
+
+def write_inputs(north: Made, partitions: tuple[Partition, ...] = PARTITIONS, *, overlap: object = False) -> None:
+    test = everywhere(made_split({"north": north, "south": Made(100, 0.1)}, {"ewc": 0.95}))
+    write_speakers(Path("artifacts/evaluation/speakers.parquet"), [test], METHODS)
+    write_json(Path("artifacts/evaluation/methods.json"), {one.method: one.to_json() for one in partitions})
+    write_json(Path("artifacts/evaluation/selection.json"), {"challenger": "ewc"})
+    write_json(Path("artifacts/corpus/summary.json"), {"speakers_overlap": overlap})
+
+
+@pytest.fixture
+def params(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Params:
+    params = load_params()
+    monkeypatch.chdir(tmp_path)
+    return params
+
+
+def test_the_verdict_is_written_and_its_reasons_are_the_last_lines(params: Params, capsys: pytest.CaptureFixture[str]
+                                                                   ) -> None:
+    write_inputs(Made(100, 0.1))
+    gate.main(params)
+    verdict = read_json(Path("reports/verdict.json"))
+    assert (verdict["verdict"], verdict["challenger"], verdict["base"]) == ("PASS", "ewc", "base")
+    lines = capsys.readouterr().out.splitlines()
+    assert lines == ["PASS (ewc against base)", *(f"- {reason}" for reason in verdict["reasons"])]
+    assert lines[-1] == "- The clusters method does not apply: no embeddings."
+
+
+def test_an_unfavourable_verdict_is_a_result_and_no_error(params: Params) -> None:
+    write_inputs(Made(100, 0.3))
+    gate.main(params)
+    verdict = read_json(Path("reports/verdict.json"))
+    assert verdict["verdict"] == "FAIL"
+    assert verdict["cohorts"][0]["gap"] == pytest.approx(2, abs=0.1)
+    assert verdict["cohorts"][0]["decision"] == "exceeds"
+
+
+def test_the_corpus_says_whether_test_speakers_were_trained_on(params: Params) -> None:
+    write_inputs(Made(100, 0.1), overlap=True)
+    gate.main(params)
+    verdict = read_json(Path("reports/verdict.json"))
+    assert (verdict["verdict"], verdict["speakers_overlap"]) == ("INSUFFICIENT", True)
+
+
+def test_a_corpus_that_does_not_say_whether_speakers_overlap_is_not_judged(params: Params) -> None:
+    write_inputs(Made(100, 0.1))
+    write_json(Path("artifacts/corpus/summary.json"), {})
+    with pytest.raises(GateError, match="must say 'speakers_overlap'"):
+        gate.main(params)
+    write_json(Path("artifacts/corpus/summary.json"), {"speakers_overlap": None})
+    with pytest.raises(GateError, match="must be true or false"):
+        gate.main(params)
+
+
+def test_a_method_that_is_missing_from_the_evaluation_is_not_skipped(params: Params) -> None:
+    write_inputs(Made(100, 0.1), PARTITIONS[:2])
+    with pytest.raises(GateError, match="must say 'clusters'"):
+        gate.main(params)
+    assert not Path("reports/verdict.json").exists()
+
+
+def test_a_missing_table_is_not_judged(params: Params) -> None:
+    write_inputs(Made(100, 0.1))
+    Path("artifacts/evaluation/speakers.parquet").unlink()
+    with pytest.raises(ArtifactError, match=r"speakers\.parquet must exist"):
+        gate.main(params)

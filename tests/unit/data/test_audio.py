@@ -1,0 +1,132 @@
+"""Audio that comes from strangers."""
+
+from __future__ import annotations
+
+import io
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from evenvoice.data.audio import Waveform, decode, decode_file, encode_flac, resample
+from evenvoice.errors import RecordingRejected
+from tests.builders.audio import file_bytes, tone, with_declared_frames
+
+FLAC = file_bytes(tone(0.5))
+WAV = file_bytes(tone(0.5), "WAV")
+
+
+def refusal(content: bytes, max_duration_s: float = 10.0) -> RecordingRejected:
+    with pytest.raises(RecordingRejected) as caught:
+        decode(content, name="recording 'r1'", max_duration_s=max_duration_s)
+    assert caught.value.name == "recording 'r1'"
+    return caught.value
+
+
+@pytest.mark.parametrize("content", [FLAC, WAV], ids=["flac", "wav"])
+def test_wav_and_flac_give_their_samples(content: bytes) -> None:
+    waveform = decode(content, name="r1", max_duration_s=10)
+    assert waveform.rate == 16000
+    assert waveform.duration_s == 0.5
+    np.testing.assert_allclose(waveform.samples, tone(0.5).samples, atol=1e-4)
+
+
+def test_channels_are_averaged() -> None:
+    waveform = decode(file_bytes(tone(0.5), channels=3), name="r1", max_duration_s=10)
+    assert waveform.samples.shape == (8000,)
+    np.testing.assert_allclose(waveform.samples, tone(0.5).samples, atol=1e-4)
+
+
+def test_an_empty_file_is_refused_by_name() -> None:
+    assert refusal(b"").value == "an empty file"
+
+
+def test_a_text_file_is_refused_by_name() -> None:
+    assert refusal(b"utterance one two three\n" * 50).rule == "be readable audio"
+
+
+@pytest.mark.parametrize("share", [0.1, 0.5, 0.99])
+@pytest.mark.parametrize("content", [FLAC, WAV], ids=["flac", "wav"])
+def test_a_truncated_file_is_refused_by_name(content: bytes, share: float) -> None:
+    assert "truncated" in refusal(content[:int(len(content) * share)]).action
+
+
+def test_a_wav_file_written_to_a_pipe_has_no_length_and_is_read() -> None:
+    at = WAV.index(b"data") + 4
+    streamed = WAV[:at] + b"\xff\xff\xff\xff" + WAV[at + 4:]
+    assert decode(streamed, name="r1", max_duration_s=10).duration_s == 0.5
+
+
+def test_a_header_that_declares_hours_is_refused_before_decoding() -> None:
+    rejection = refusal(with_declared_frames(FLAC, 16000 * 3600 * 10))
+    assert rejection.rule == "last at most 10 s"
+    assert rejection.value == "36000 s"
+
+
+def test_a_header_that_declares_more_memory_than_there_is_is_refused() -> None:
+    wide = file_bytes(tone(0.1, rate=192_000), channels=8)
+    rejection = refusal(with_declared_frames(wide, 192_000 * 600), max_duration_s=600)
+    assert rejection.rule == "decode into at most 256 MiB"
+    assert rejection.value == "3515 MiB (192000 Hz x 8 channels x 600 s)"
+
+
+def test_a_stream_without_a_length_is_refused() -> None:
+    assert refusal(with_declared_frames(FLAC, 0)).value == "an unknown length"
+
+
+def test_compressed_audio_needs_consent() -> None:
+    content = file_bytes(tone(0.5), "OGG")
+    assert refusal(content).rule == "be WAV, WAVEX, FLAC"
+    waveform = decode_file(io.BytesIO(content), name="r1", max_duration_s=10, formats=("OGG",))
+    assert waveform.duration_s == 0.5
+
+
+def test_a_part_of_a_file_is_taken_between_its_times() -> None:
+    part = decode_file(io.BytesIO(FLAC), name="r1", max_duration_s=0.2, start_s=0.1, end_s=0.3)
+    np.testing.assert_allclose(part.samples, tone(0.5).samples[1600:4800], atol=1e-4)
+
+
+@pytest.mark.parametrize(("start_s", "end_s"), [(0.3, 0.2), (-0.1, 0.2), (0.1, 0.9), (float("nan"), 0.2),
+                                                (0.0, float("inf"))])
+def test_a_part_outside_its_file_is_refused(start_s: float, end_s: float) -> None:
+    with pytest.raises(RecordingRejected):
+        decode_file(io.BytesIO(FLAC), name="r1", max_duration_s=10, start_s=start_s, end_s=end_s)
+
+
+def test_resampling_keeps_length_and_pitch() -> None:
+    resampled = resample(tone(1.0, rate=8000), 16000)
+    assert resampled.rate == 16000
+    assert resampled.duration_s == 1.0
+    spectrum = np.abs(np.fft.rfft(resampled.samples))
+    assert spectrum.argmax() == 440
+
+
+def test_samples_beyond_full_scale_are_clipped_not_wrapped() -> None:
+    loud = Waveform(samples=np.array([3.0, -3.0, 0.5] * 100, np.float32), rate=16000)
+    decoded = decode(encode_flac(loud), name="r1", max_duration_s=10)
+    np.testing.assert_allclose(decoded.samples[:3], [1.0, -1.0, 0.5], atol=1e-4)
+
+
+@given(data=st.data())
+@settings(max_examples=150, deadline=None)
+def test_damaged_bytes_are_decoded_or_refused_but_never_crash(data: st.DataObject) -> None:
+    content = bytearray(data.draw(st.sampled_from([FLAC, WAV])))
+    for at in data.draw(st.lists(st.integers(0, 200), max_size=6)):
+        content[at] = data.draw(st.integers(0, 255))
+    cut = data.draw(st.integers(0, len(content)))
+    try:
+        waveform = decode(bytes(content[:cut]), name="r1", max_duration_s=10)
+    except RecordingRejected:
+        return
+    assert waveform.duration_s <= 10
+
+
+@given(content=st.binary(max_size=400))
+@settings(max_examples=100, deadline=None)
+def test_random_bytes_behind_a_known_beginning_never_crash(content: bytes) -> None:
+    for beginning in (b"", b"fLaC", b"RIFF\x00\x01\x00\x00WAVEfmt "):
+        try:
+            decode(beginning + content, name="r1", max_duration_s=10)
+        except RecordingRejected:
+            continue

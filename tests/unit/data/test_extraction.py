@@ -1,0 +1,107 @@
+"""Features of a corpus, from Parquet shards to Arrow shards."""
+
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pytest
+
+from evenvoice.data.audio import decode
+from evenvoice.data.extraction import LEAST_STD, _in_order, extract
+from evenvoice.data.feature_store import FeatureStore
+from evenvoice.data.features import LogMel
+from evenvoice.errors import ArtifactError
+from evenvoice.progress import Progress
+from evenvoice.storage import read_json, sha256
+from tests.builders.audio import file_bytes, tone
+from tests.builders.features import RATE, SETTINGS, Said, write_corpus
+
+RECORDINGS = [Said("a", seconds=0.5, hertz=300), Said("b", split="test", seconds=0.31, hertz=900),
+              Said("c", split="discover", seconds=0.02), Said("d", seconds=1.0, hertz=2000, text="good morning")]
+
+
+def extract_to(out, corpus):
+    extract(corpus=corpus, out=out, settings=SETTINGS, sample_rate=RATE, progress=Progress("featurize"))
+    return FeatureStore.open(out)
+
+
+def log_mel_of(said):
+    audio = file_bytes(tone(said.seconds, RATE, said.hertz))
+    return LogMel(SETTINGS, RATE)(decode(audio, name="", max_duration_s=2).samples)
+
+
+@pytest.fixture
+def corpus(tmp_path):
+    write_corpus(tmp_path / "corpus", RECORDINGS)
+    return tmp_path / "corpus"
+
+
+def test_every_recording_comes_out_in_order_with_what_is_known_of_it(tmp_path, corpus):
+    store = extract_to(tmp_path / "features", corpus)
+    assert store.ids.tolist() == ["a", "b", "c", "d"]
+    assert store.splits.tolist() == ["train", "test", "discover", "train"]
+    assert store.speakers[3] == "speaker of d"
+    assert store.texts[3] == "good morning"
+    assert store.frames.tolist() == [48, 29, 1, 98]
+    np.testing.assert_allclose(store.durations_s, [0.5, 0.31, 0.02, 1.0], rtol=1e-6)
+
+
+def test_features_are_those_of_serving_rounded_to_float16(tmp_path, corpus):
+    store = extract_to(tmp_path / "features", corpus)
+    for i, said in enumerate(RECORDINGS):
+        np.testing.assert_array_equal(store.features(i), log_mel_of(said).astype(np.float16))
+
+
+def test_statistics_are_over_training_frames_only(tmp_path, corpus):
+    store = extract_to(tmp_path / "features", corpus)
+    train = np.concatenate([log_mel_of(RECORDINGS[0]), log_mel_of(RECORDINGS[3])]).astype(np.float64)
+    np.testing.assert_allclose(store.mean, train.mean(axis=0), rtol=1e-5)
+    np.testing.assert_allclose(store.std, train.std(axis=0).clip(LEAST_STD), rtol=1e-4)
+
+
+def test_a_band_in_which_nothing_happens_is_not_blown_up(tmp_path):
+    write_corpus(tmp_path / "corpus", [Said("quiet", audio=file_bytes(tone(0.5, RATE, peak=0.0)))])
+    extract_to(tmp_path / "features", tmp_path / "corpus")
+    assert read_json(tmp_path / "features" / "statistics.json")["std"] == [LEAST_STD] * 16
+
+
+def test_the_same_corpus_gives_the_same_bytes(tmp_path, corpus):
+    for name in ("first", "second"):
+        extract_to(tmp_path / name, corpus)
+    for file in sorted((tmp_path / "first").iterdir()):
+        assert sha256(file) == sha256(tmp_path / "second" / file.name)
+
+
+@pytest.mark.parametrize(("said", "message"), [
+    (Said("x", audio=b"fLaC but no more"), "audio of x must be readable audio"),
+    (Said("x", audio=file_bytes(tone(0.5))[:-200]), "audio of x must be"),
+    (Said("x", audio=file_bytes(tone(0.5, rate=8000))), "audio of x must be sampled at 16000 Hz, got 8000 Hz"),
+    (Said("x", declared_s=3.0), r"audio of x must last 3\.00 s, got 0\.50 s"),
+])
+def test_altered_audio_is_refused_by_name_and_nothing_is_written(tmp_path, said, message):
+    write_corpus(tmp_path / "corpus", [RECORDINGS[0], said])
+    with pytest.raises(ArtifactError, match=message):
+        extract_to(tmp_path / "features", tmp_path / "corpus")
+    assert [path.name for path in tmp_path.iterdir()] == ["corpus"]
+
+
+def test_a_corpus_without_training_speakers_is_refused(tmp_path):
+    write_corpus(tmp_path / "corpus", [Said("a", split="test")])
+    with pytest.raises(ArtifactError, match="the train split must have recordings"):
+        extract_to(tmp_path / "features", tmp_path / "corpus")
+
+
+def test_only_a_few_recordings_are_under_way_at_once():
+    taken, lock = [], threading.Lock()
+
+    def items():
+        for i in range(100):
+            with lock:
+                taken.append(i)
+            yield i
+
+    with ThreadPoolExecutor(2) as threads:
+        results = _in_order(threads, lambda i: -i, items(), ahead=4)
+        assert next(results) == 0
+        assert len(taken) == 4
+        assert list(results) == [-i for i in range(1, 100)]

@@ -1,0 +1,89 @@
+"""The feature store reads what was written, in place, and refuses what was altered."""
+
+import numpy as np
+import pytest
+
+from evenvoice.data.feature_store import FeatureStore
+from evenvoice.data.schemas import FEATURES
+from evenvoice.data.tables import write_ipc_shards
+from evenvoice.errors import ArtifactError
+from evenvoice.storage import write_json
+from tests.builders.features import counting_features, write_features
+
+
+def test_frames_lie_row_by_row_as_they_were_written(tmp_path):
+    write_features(tmp_path, frames=[3, 1, 7])
+    store = FeatureStore.open(tmp_path)
+    assert len(store) == 3
+    assert store.frames.tolist() == [3, 1, 7]
+    for i, frames in enumerate([3, 1, 7]):
+        np.testing.assert_array_equal(store.features(i), counting_features(frames, 4))
+
+
+def test_recordings_spread_over_several_shards_are_one_store(tmp_path):
+    write_features(tmp_path, frames=[100_000, 100_000, 5, 100_000, 6], n_mels=4)
+    assert len(list(tmp_path.glob("*.arrow"))) == 2
+    store = FeatureStore.open(tmp_path)
+    assert [len(store.features(i)) for i in range(5)] == [100_000, 100_000, 5, 100_000, 6]
+    np.testing.assert_array_equal(store.features(4), counting_features(6, 4))
+
+
+def test_features_are_a_read_only_view_of_the_mapped_file(tmp_path):
+    write_features(tmp_path, frames=[3])
+    features = FeatureStore.open(tmp_path).features(0)
+    assert features.dtype == np.float16
+    assert not features.flags.owndata
+    assert not features.flags.writeable
+
+
+def test_what_is_known_of_each_recording_stands_beside_it(tmp_path):
+    write_features(tmp_path, frames=[3, 1], splits=["train", "test"])
+    store = FeatureStore.open(tmp_path)
+    assert store.ids.tolist() == ["u0", "u1"]
+    assert store.speakers.tolist() == ["s0", "s1"]
+    assert store.texts.tolist() == ["text 0", "text 1"]
+    np.testing.assert_allclose(store.durations_s, [0.03, 0.01], rtol=1e-6)
+    assert store.mean.tolist() == [0.5] * 4
+    assert store.std.tolist() == [2.0] * 4
+
+
+def test_indices_of_splits_keep_the_order(tmp_path):
+    write_features(tmp_path, frames=[1] * 5, splits=["test", "train", "validate", "train", "test"])
+    store = FeatureStore.open(tmp_path)
+    assert store.indices("train").tolist() == [1, 3]
+    assert store.indices("validate", "test").tolist() == [0, 2, 4]
+    assert store.indices("discover").tolist() == []
+
+
+@pytest.mark.parametrize(("frames", "content"), [(3, b"\0" * 23), (3, b"\0" * 25), (2, b"\0" * 24), (0, b"")])
+def test_bytes_that_are_not_the_declared_frames_are_refused_by_name(tmp_path, frames, content):
+    row = {"utterance": "u7", "speaker": "s", "split": "train", "text": "t", "duration_s": 1.0, "frames": frames,
+           "features": content}
+    write_ipc_shards(tmp_path, "features", FEATURES, [row], 1, "features")
+    write_json(tmp_path / "statistics.json", {"mean": [0.0] * 4, "std": [1.0] * 4})
+    with pytest.raises(ArtifactError, match=f"features of u7 must be {frames} frames"):
+        FeatureStore.open(tmp_path)
+
+
+def test_a_truncated_shard_is_refused_by_name(tmp_path):
+    write_features(tmp_path, frames=[3, 1, 7])
+    shard = tmp_path / "features-00000.arrow"
+    shard.write_bytes(shard.read_bytes()[:-30])
+    with pytest.raises(ArtifactError, match=r"features-00000\.arrow must be a readable Arrow IPC file"):
+        FeatureStore.open(tmp_path)
+
+
+@pytest.mark.parametrize("statistics", [
+    {"mean": [0.0] * 4}, {"mean": [0.0] * 4, "std": [1.0] * 3}, {"mean": [0.0] * 4, "std": [0.0] * 4},
+    {"mean": ["a"] * 4, "std": [1.0] * 4}, [], {"mean": [], "std": []},
+])
+def test_statistics_that_cannot_normalise_are_refused(tmp_path, statistics):
+    write_features(tmp_path, frames=[3])
+    write_json(tmp_path / "statistics.json", statistics)
+    with pytest.raises(ArtifactError, match=r"statistics\.json must hold a finite mean and a positive std"):
+        FeatureStore.open(tmp_path)
+
+
+def test_without_features_the_stage_that_writes_them_is_named(tmp_path):
+    with pytest.raises(ArtifactError, match="Run the stage that writes it"):
+        FeatureStore.open(tmp_path)

@@ -1,0 +1,304 @@
+"""Verdicts on made tables of errors, where the truth is known."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from evenvoice.errors import GateError
+from evenvoice.gates import CohortFinding, Evidence, Verdict, judge
+from evenvoice.metrics.partitions import Partition
+from evenvoice.params import Gate
+from tests.builders.tables import EVEN, Made, made_partition, made_split, no_partition
+
+LIMITS = Gate(max_gap=0.5, max_wer=0.25, regression_margin=0.03, confidence=0.95, min_speakers=10)
+NORTH_SOUTH = made_partition({"north": 0.2, "south": 0.1})
+
+
+def evidence(cohorts: Mapping[str, Made], arms: Mapping[str, Any] | None = None, *, challenger: str = "base",
+             partition: Partition = NORTH_SOUTH, overlap: bool = False) -> Evidence:
+    return Evidence(test=made_split(cohorts, arms), partitions=(partition, no_partition("clusters", "no voices")),
+                    challenger=challenger, speakers_overlap=overlap)
+
+
+def verdict(cohorts: Mapping[str, Made], arms: Mapping[str, Any] | None = None, *, limits: Gate = LIMITS,
+            **more: Any) -> Verdict:
+    return judge(evidence(cohorts, arms, **more), limits, seed=1)
+
+
+def finding(found: Verdict, cohort: str) -> CohortFinding:
+    return next(one for one in found.cohorts if one.cohort == cohort)
+
+
+EQUAL = {"north": Made(200, 0.1), "south": Made(200, 0.1)}
+
+
+def test_equal_cohorts_of_200_speakers_pass() -> None:
+    found = verdict(EQUAL)
+    assert found.verdict == "PASS"
+    assert finding(found, "north").decision == "within"
+    assert finding(found, "south").decision == "reference"
+    assert found.regression == ()
+
+
+def test_twice_the_errors_in_200_speakers_fail_and_the_reason_says_how_sure() -> None:
+    found = verdict({"north": Made(200, 0.2), "south": Made(200, 0.1)})
+    assert found.verdict == "FAIL"
+    north = finding(found, "north")
+    assert north.gap == pytest.approx(1.0)
+    assert north.gap_low is not None
+    assert north.gap_low > 0.8
+    assert found.reasons[0].startswith(
+        "north of the geographic method (rule of north) makes 100 % more errors per word than south (95 % sure: at "
+        "least 8")
+
+
+def test_twice_the_errors_in_too_few_speakers_is_insufficient() -> None:
+    found = verdict({"north": Made(10, 0.2, factors=(0.1, 3.0, 0.5)), "south": Made(10, 0.1, factors=(0.1, 3.0, 0.5))})
+    assert found.verdict == "INSUFFICIENT"
+    assert finding(found, "north").decision == "undecided"
+    assert finding(found, "north").missing_speakers is None
+    assert "the estimate itself is beyond the limit" in found.reasons[0]
+
+
+def test_the_missing_speakers_are_those_that_bring_the_upper_bound_to_the_limit() -> None:
+    few = {"north": Made(20, 0.12, factors=(0.1, 0.5, 1.0, 2.4)), "south": Made(20, 0.1)}
+    found = verdict(few)
+    missing = finding(found, "north").missing_speakers
+    assert found.verdict == "INSUFFICIENT"
+    assert missing is not None
+    enough = {name: replace(made, speakers=20 + missing + 2) for name, made in few.items()}
+    almost = {name: replace(made, speakers=20 + missing // 2) for name, made in few.items()}
+    assert finding(verdict(enough), "north").decision == "within"
+    assert finding(verdict(almost), "north").decision == "undecided"
+
+
+def test_a_cohort_that_discovery_knows_but_no_test_speaker_belongs_to_is_never_overlooked() -> None:
+    found = verdict(EQUAL, partition=made_partition({"north": 0.2, "west": 0.15, "south": 0.1}))
+    assert found.verdict == "INSUFFICIENT"
+    assert finding(found, "west").decision == "unjudgeable"
+    assert finding(found, "west").wer is None
+    assert found.reasons[0] == ("west of the geographic method (rule of west) has no test speakers with words; "
+                                "10 are needed.")
+
+
+def test_a_cohort_that_said_nothing_is_not_a_perfect_one() -> None:
+    found = verdict({"north": Made(50, 0.0, words=0), "south": Made(200, 0.1)})
+    assert found.verdict == "INSUFFICIENT"
+    assert finding(found, "north").decision == "unjudgeable"
+
+
+def test_fewer_speakers_than_the_limit_are_not_judged_however_clear_they_look() -> None:
+    found = verdict({"north": Made(9, 0.1, factors=EVEN), "south": Made(200, 0.1)})
+    assert found.verdict == "INSUFFICIENT"
+    assert finding(found, "north").missing_speakers == 1
+    assert "has 9 test speakers, 10 are needed: 1 are missing." in found.reasons[0]
+
+
+def test_a_top_cohort_that_is_too_small_leaves_nothing_to_compare_with() -> None:
+    found = verdict({"north": Made(200, 0.2), "south": Made(3, 0.1)})
+    assert found.verdict == "INSUFFICIENT"
+    assert {one.decision for one in found.cohorts} == {"unjudgeable"}
+    assert "no top cohort it could be compared with" in found.reasons[0]
+
+
+def test_a_missing_cohort_does_not_hide_a_failing_one() -> None:
+    found = verdict({"north": Made(200, 0.3), "south": Made(200, 0.1)},
+                    partition=made_partition({"north": 0.2, "west": 0.15, "south": 0.1}))
+    assert found.verdict == "FAIL"
+    assert found.reasons[0].startswith("north")
+    assert found.reasons[1].startswith("west")
+
+
+def test_speakers_that_were_trained_on_cannot_pass() -> None:
+    found = verdict(EQUAL, overlap=True)
+    assert found.verdict == "INSUFFICIENT"
+    assert "trained on" in found.reasons[0]
+
+
+def test_speakers_that_were_trained_on_can_fail() -> None:
+    assert verdict({"north": Made(200, 0.3), "south": Made(200, 0.1)}, overlap=True).verdict == "FAIL"
+
+
+def test_a_whole_that_gets_worse_than_the_base_fails() -> None:
+    found = verdict(EQUAL, {"ewc": 1.2}, challenger="ewc")
+    assert found.verdict == "FAIL"
+    assert found.reasons[0].startswith("WER of the whole changes by +20")
+
+
+def test_levelling_down_the_top_cohort_fails_although_the_gap_shrinks() -> None:
+    cohorts = {"north": Made(200, 0.14), "south": Made(100, 0.1)}
+    assert verdict(cohorts, {"ewc": 1.0}, challenger="ewc").verdict == "PASS"
+    found = verdict(cohorts, {"ewc": {"north": 0.9, "south": 1.2}}, challenger="ewc")
+    gap = finding(found, "north").gap
+    assert gap is not None
+    assert gap < 0.1
+    assert found.verdict == "FAIL"
+    assert found.reasons[0].startswith("WER of the top cohort geographic/south changes by +20")
+
+
+def test_an_arm_that_helps_everyone_passes_where_the_base_does_too() -> None:
+    found = verdict(EQUAL, {"ewc": 0.9}, challenger="ewc")
+    assert found.verdict == "PASS"
+    assert [one.scope for one in found.regression] == ["whole", "geographic/south"]
+
+
+def test_no_regression_is_not_shown_by_too_few_speakers() -> None:
+    few = evidence({"north": Made(20, 0.1), "south": Made(20, 0.1)}, {"ewc": 1.0}, challenger="ewc")
+    few.test.errors["ewc"][:] += np.tile([-8, 8, 6, -6], 10)
+    found = judge(few, LIMITS, seed=1)
+    assert found.verdict == "INSUFFICIENT"
+    assert {one.decision for one in found.regression} == {"undecided"}
+    assert [one.relative for one in found.regression] == pytest.approx([0, 0])
+
+
+def test_a_whole_above_the_largest_wer_fails() -> None:
+    found = verdict({"north": Made(200, 0.4), "south": Made(200, 0.4)})
+    assert found.verdict == "FAIL"
+    assert found.reasons[0].startswith("WER of the whole is 40 %")
+
+
+def test_a_whole_that_may_be_above_the_largest_wer_is_insufficient() -> None:
+    found = verdict({"north": Made(12, 0.24), "south": Made(12, 0.24)}, limits=LIMITS.model_copy(
+        update={"max_gap": 5.0}))
+    assert found.verdict == "INSUFFICIENT"
+    assert found.whole.decision == "undecided"
+    assert found.whole.missing_speakers is not None
+
+
+def test_no_method_with_two_cohorts_is_no_evidence_of_equal_service() -> None:
+    found = verdict({"all": Made(200, 0.1)}, partition=made_partition({"all": 0.1}))
+    assert found.verdict == "INSUFFICIENT"
+    assert found.reasons == (
+        "No discovery method has two cohorts to compare, so equal service was not tested.",
+        "The geographic method found only one cohort: made for a test.",
+        "The clusters method does not apply: no voices.")
+
+
+def test_a_method_that_found_no_split_leaves_the_decision_to_the_others() -> None:
+    one = evidence(EQUAL)
+    everyone = np.full(400, "all", dtype=object)
+    found = judge(replace(one, partitions=(NORTH_SOUTH, made_partition({"all": 0.1}, method="clusters")),
+                          test=replace(one.test, cohorts={**one.test.cohorts, "clusters": everyone})), LIMITS, seed=1)
+    assert found.verdict == "PASS"
+    assert found.reasons[-1] == "The clusters method found only one cohort: made for a test."
+
+
+def test_the_top_cohort_is_the_one_of_discovery_even_where_it_is_not_the_best_here() -> None:
+    found = verdict({"north": Made(200, 0.1), "south": Made(200, 0.2)})
+    gap = finding(found, "north").gap
+    assert gap == pytest.approx(-0.5)
+    assert found.verdict == "PASS"
+
+
+def test_a_top_cohort_without_errors_is_taken_to_have_made_half_of_one() -> None:
+    found = verdict({"north": Made(100, 0.1), "south": Made(100, 0.0)})
+    assert found.verdict == "FAIL"
+    assert finding(found, "south").wer == 0
+    assert finding(found, "north").gap == pytest.approx(2000 / 0.5 - 1)
+
+
+def test_no_error_against_one_decides_nothing() -> None:
+    found = verdict({"north": Made(10, 0.005, words=20, factors=(0, 0, 0, 0, 10)), "south": Made(10, 0.0, words=20)})
+    assert finding(found, "north").decision == "undecided"
+
+
+def test_one_of_twenty_cohorts_is_not_condemned_for_chance() -> None:
+    """The lower bounds hold together: what fails alone may not fail among twenty."""
+    uneven = (0.2, 0.5, 1.0, 1.5, 1.8)
+    alone = {"c00": Made(15, 0.21, factors=uneven), "top": Made(200, 0.1, factors=uneven)}
+    others = {f"c{number:02d}": Made(15, 0.1, factors=uneven) for number in range(1, 20)}
+    one = verdict(alone, partition=made_partition({"c00": 0.2, "top": 0.1}))
+    many = verdict(alone | others, partition=made_partition(dict.fromkeys(["c00", *others], 0.2) | {"top": 0.1}))
+    first, second = finding(one, "c00"), finding(many, "c00")
+    assert first.gap_low is not None
+    assert second.gap_low is not None
+    assert second.gap_low < first.gap_low - 0.03
+    assert first.gap_high == pytest.approx(second.gap_high, rel=0.05)
+
+
+def test_verdicts_are_plain_json_and_repeat_to_the_byte() -> None:
+    texts = [json.dumps(verdict(EQUAL, {"ewc": 0.9}, challenger="ewc").to_json(), allow_nan=False) for _ in range(2)]
+    assert texts[0] == texts[1]
+    content = json.loads(texts[0])
+    assert set(content) == {"verdict", "reasons", "limits", "challenger", "base", "whole", "cohorts", "regression",
+                            "speakers_overlap"}
+    assert content["limits"] == LIMITS.model_dump()
+    assert set(content["regression"]) == {"whole", "geographic/south"}
+
+
+@pytest.mark.parametrize("count", [float("nan"), -1.0, float("inf")])
+def test_what_is_not_a_count_is_refused(count: float) -> None:
+    broken = evidence(EQUAL)
+    errors = broken.test.errors["base"].astype(float)
+    errors[3] = count
+    with pytest.raises(GateError, match="must be a count"):
+        judge(replace(broken, test=replace(broken.test, errors={"base": errors})), LIMITS, seed=1)
+
+
+def test_a_challenger_without_errors_on_test_is_refused() -> None:
+    with pytest.raises(GateError, match="model 'ewc' must have errors"):
+        verdict(EQUAL, challenger="ewc")
+
+
+def test_a_speaker_that_comes_twice_is_refused() -> None:
+    twice = evidence(EQUAL)
+    twice.test.speakers[1] = twice.test.speakers[0]
+    with pytest.raises(GateError, match="test speakers must each come once"):
+        judge(twice, LIMITS, seed=1)
+
+
+def test_nobody_at_all_is_refused() -> None:
+    with pytest.raises(GateError, match="test speakers must each come once, got 0 rows"):
+        verdict({"north": Made(0, 0.1)})
+
+
+def test_a_cohort_that_appeared_after_discovery_is_refused() -> None:
+    with pytest.raises(GateError, match="cohort 'west' of method 'geographic'"):
+        verdict({**EQUAL, "west": Made(20, 0.1)})
+
+
+def test_a_method_without_labels_of_test_speakers_is_refused() -> None:
+    with pytest.raises(GateError, match="method 'geodemographic' must place"):
+        verdict(EQUAL, partition=made_partition({"a": 0.2, "b": 0.1}, method="geodemographic"))
+
+
+ORDER = {"FAIL": 0, "INSUFFICIENT": 1, "PASS": 2}
+made = st.builds(Made, speakers=st.integers(0, 40), wer=st.floats(0, 0.5), words=st.sampled_from([0, 20, 200]),
+                 factors=st.sampled_from([EVEN, (0.2, 1.0, 1.8)]))
+tables = st.builds(evidence, st.fixed_dictionaries({"north": made, "south": made}).filter(
+    lambda cohorts: any(one.speakers for one in cohorts.values())),
+    st.builds(lambda factor: {"ewc": factor}, st.floats(0.5, 1.5)), challenger=st.sampled_from(["base", "ewc"]), overlap=st.booleans())
+
+
+@settings(deadline=None, max_examples=60)
+@given(tables, st.sampled_from(["max_gap", "max_wer", "regression_margin"]), st.floats(0.01, 1), st.floats(0.01, 1))
+def test_a_stricter_limit_never_gives_a_kinder_verdict(table: Evidence, limit: str, one: float, other: float) -> None:
+    strict, lenient = (judge(table, LIMITS.model_copy(update={limit: value}), seed=1)
+                       for value in sorted((one, other)))
+    assert ORDER[strict.verdict] <= ORDER[lenient.verdict]
+
+
+@settings(deadline=None, max_examples=40)
+@given(tables)
+def test_every_verdict_has_a_reason_and_every_cohort_a_decision(table: Evidence) -> None:
+    found = judge(table, LIMITS, seed=1)
+    assert found.reasons
+    assert len(found.cohorts) == 2
+    assert (found.verdict == "PASS") <= (not table.speakers_overlap)
+    json.dumps(found.to_json(), allow_nan=False)
+
+
+@settings(deadline=None, max_examples=30)
+@given(tables, st.integers(11, 60))
+def test_asking_for_more_speakers_never_makes_a_pass(table: Evidence, min_speakers: int) -> None:
+    before = judge(table, LIMITS, seed=1)
+    after = judge(table, LIMITS.model_copy(update={"min_speakers": min_speakers}), seed=1)
+    assert after.verdict != "PASS" or before.verdict == "PASS"
