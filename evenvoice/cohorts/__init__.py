@@ -36,17 +36,13 @@ def find_cohorts(method: str, table: CohortTable, settings: Discover, seed: int)
     """Fit one method on the discover speakers of ``table`` and prune it on its validate speakers.
 
     Raises:
-        CohortError: an unknown method, or no discover speaker has a transcribed word.
+        CohortError: an unknown method.
     """
     if method not in METHODS:
         raise CohortError(name="cohort method", rule=f"be one of {', '.join(METHODS)}", value=method,
                           action="Correct the name in dvc.yaml.")
-    discover = table.counted("discover")
-    if not len(discover):
-        raise CohortError(name="the discover split", rule="hold speakers with transcribed words", value="none",
-                          action="Give ingest.split.discover a larger share, or bring a corpus with more speakers.")
     rng = np.random.default_rng([seed, _STREAM, list(METHODS).index(method)])
-    return METHODS[method](discover, table.counted("validate"), settings, rng)
+    return METHODS[method](table.counted("discover"), table.counted("validate"), settings, rng)
 
 
 def discover(method: str, *, corpus: Path, hypotheses: Path, embeddings: Path, out: Path, settings: Discover,
@@ -55,7 +51,7 @@ def discover(method: str, *, corpus: Path, hypotheses: Path, embeddings: Path, o
 
     Raises:
         ArtifactError: an input is missing or broken.
-        CohortError: nobody to discover on.
+        CohortError: an unknown method.
     """
     table = load_cohort_table(corpus=corpus, hypotheses=hypotheses, embeddings=embeddings)
     found = find_cohorts(method, table, settings, seed)

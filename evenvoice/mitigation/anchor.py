@@ -31,7 +31,8 @@ def quadratic_anchor(module: nn.Module, *, weight: float, importance: Mapping[st
         parameters = dict(current.named_parameters())
         if parameters.keys() != anchors.keys():
             raise TrainingError(name="the penalised model", rule="have the anchored model's parameters",
-                                value=sorted(parameters.keys() ^ anchors.keys()), action="Pass the model that was anchored.")
+                                value=sorted(parameters.keys() ^ anchors.keys()),
+                                action="Pass the model that was anchored.")
         pulls = [_pull(parameters[name], anchor, None if importance is None else importance[name])
                  for name, anchor in anchors.items()]
         return 0.5 * weight * torch.stack(pulls).sum()

@@ -58,6 +58,7 @@ class Contents:
     """The report as data; nothing below ``minimum`` speakers is left in it.
 
     Attributes:
+        mitigated: the method whose bottom cohort the arms aimed at.
         hidden: per method, cohorts that are not shown because they, or their complement, are too small.
         inputs: file name -> sha256 of everything the report was made from.
     """
@@ -69,6 +70,7 @@ class Contents:
     gaps: tuple[Row, ...]
     comparisons: tuple[Row, ...]
     selection: Row
+    mitigated: str
     curves: dict[str, tuple[Row, ...]]
     training: dict[str, Row]
     compute: dict[str, Row]
@@ -94,11 +96,12 @@ class Contents:
                      if (row["model"], row["method"], row["split"]) == (model, method, split)), None)
 
 
-def read_contents(sources: Sources, minimum: int) -> Contents:
+def read_contents(sources: Sources, *, minimum: int, mitigated: str) -> Contents:
     """Read and suppress.
 
     Args:
         sources: artefact locations.
+        mitigated: the method whose bottom cohort the mitigation arms aimed at.
         minimum: cohorts with fewer speakers on a split are left out, and what would reveal them with them.
 
     Raises:
@@ -117,6 +120,7 @@ def read_contents(sources: Sources, minimum: int) -> Contents:
         comparisons=tuple(row for row in read_table(sources.evaluation / "comparisons.parquet", COMPARISONS).to_pylist()
                           if not _is_hidden(row, hidden)),
         selection=read_json(sources.evaluation / "selection.json"),
+        mitigated=mitigated,
         curves={name: tuple(read_table(sources.models / name / "curve.parquet", CURVE).to_pylist()) for name in models},
         training={name: read_json(sources.models / name / "summary.json") for name in models},
         compute={name: read_json(sources.hypotheses / name / "compute.json") for name in models},
@@ -165,5 +169,5 @@ def _digests(sources: Sources) -> dict[str, str]:
     """sha256 of each input small enough to be an input of this page, in name order."""
     roots = (sources.corpus / "summary.json", sources.evaluation, sources.verdict, sources.cohorts, sources.hypotheses,
              sources.models)
-    files = [file for root in roots for file in (sorted(root.rglob("*")) if root.is_dir() else [root]) if file.is_file()]
-    return {str(file): sha256(file) for file in files}
+    files = [file for root in roots for file in (sorted(root.rglob("*")) if root.is_dir() else [root])]
+    return {str(file): sha256(file) for file in files if file.is_file()}

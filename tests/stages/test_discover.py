@@ -83,10 +83,17 @@ def test_a_method_that_does_not_apply_writes_its_reason_and_places_nobody(tmp_pa
     assert read_table(out / "cohorts.parquet", COHORTS)["cohort"].null_count == len(SPLITS)
 
 
-def test_a_corpus_without_discover_speakers_is_refused(tmp_path):
-    nobody = cohort_table(splits=["train"] * 4, errors=[0] * 4, words=[0] * 4)
-    with pytest.raises(CohortError, match="the discover split must hold speakers"):
-        run(tmp_path, "geographic", nobody)
+@pytest.mark.parametrize("method", METHODS)
+def test_a_corpus_without_discover_speakers_has_no_cohorts_but_stops_nothing(tmp_path, method):
+    everyone = world()
+    description = read_json(run(tmp_path, method, everyone.where(everyone.splits != "discover")) / "description.json")
+    assert description["applicable"] is False
+    assert "24" in description["reason"]
+
+
+def test_an_unknown_method_is_refused(tmp_path):
+    with pytest.raises(CohortError, match="cohort method must be one of geographic, geodemographic, clusters"):
+        run(tmp_path, "astrological")
     assert not (tmp_path / "out").exists()
 
 

@@ -115,7 +115,7 @@ def _named_audio(index: Path, select: str, inside: Path | None) -> Iterator[Path
                 if not name.startswith(select):
                     continue
                 # Kaldi's paths may start at the parent
-                found = (path for path in (index.parent / name, index.parent.parent / name) if path.exists())
+                found = (path for path in (index.parent / name, index.parent.parent / name) if _is_file(path))
                 path = next(found, None)
                 if path is not None and not (inside and path.is_relative_to(inside)):
                     yield path
@@ -124,10 +124,22 @@ def _named_audio(index: Path, select: str, inside: Path | None) -> Iterator[Path
 def _names(index: Path, line: str) -> list[str]:
     if index.suffix == ".scp":
         return [line.strip().partition(" ")[2].strip()]
-    names = AUDIO_PATH.findall(line)
-    if index.suffix not in (".json", ".jsonl"):
-        return names
-    return [json.loads(f'"{name}"') for name in names if not name.endswith("\\")]
+    names: list[str] = AUDIO_PATH.findall(line)
+    return [_unescaped(name) for name in names] if index.suffix in (".json", ".jsonl") else names
+
+
+def _unescaped(name: str) -> str:
+    try:
+        return str(json.loads(f'"{name}"'))
+    except ValueError:
+        return name
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except OSError:  # a sentence that is longer than any path
+        return False
 
 
 def _key_in_use() -> str:

@@ -6,6 +6,7 @@ are refused: an index file must not be able to run programs.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -81,4 +82,4 @@ def _refuse_command(index: Path, key: str, path: str) -> None:
 def _resolve(directory: Path, path: str) -> str:
     inside = locate(directory, path, index=directory / "wav.scp")
     beside = locate(directory.parent, path, index=directory / "wav.scp")
-    return inside if inside == beside or Path(inside).exists() else beside
+    return inside if inside == beside or os.path.lexists(inside) else beside

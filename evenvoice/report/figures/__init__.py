@@ -1,4 +1,4 @@
-"""The report's figures: each function takes the contents and returns inline SVG, or None when there is nothing to show."""
+"""The report's figures: each function takes the contents and returns inline SVG, or None with nothing to show."""
 
 from evenvoice.report.figures.arms import arms_figure
 from evenvoice.report.figures.curves import curves_figure

@@ -25,12 +25,11 @@ def arms_figure(contents: Contents) -> str | None:
 
 
 def _scopes(contents: Contents) -> list[tuple[str, str, str]]:
-    target = str(contents.selection.get("method", ""))
-    gap = contents.gap("base", target) if target else None
-    scopes = [("everyone", "whole", "whole")]
-    if gap is not None:
-        scopes = [(f"bottom: {gap['bottom']}", target, gap["bottom"]), (f"top: {gap['top']}", target, gap["top"]), *scopes]
-    return scopes
+    target = contents.mitigated
+    everyone = ("everyone", "whole", "whole")
+    if (gap := contents.gap("base", target)) is None:
+        return [everyone]
+    return [(f"bottom: {gap['bottom']}", target, gap["bottom"]), (f"top: {gap['top']}", target, gap["top"]), everyone]
 
 
 def _row(contents: Contents, arm: str, method: str, cohort: str) -> Row | None:
@@ -45,8 +44,8 @@ def _panel(axes: Axes, title: str, rows: list[Row | None]) -> None:
         if row is None or row["relative"] is None:
             continue
         colour = BASE if row["arm"] == "placebo" else CHALLENGER if row["relative"] <= 0 else LIMIT
-        axes.plot([100 * row["relative_low"], 100 * row["relative_high"]], [height, height], color=colour, linewidth=2.2,
-                  solid_capstyle="round")
+        axes.plot([100 * row["relative_low"], 100 * row["relative_high"]], [height, height], color=colour,
+                  linewidth=2.2, solid_capstyle="round")
         axes.plot(100 * row["relative"], height, "o", color=colour, markersize=7)
     axes.set_title(title)
     axes.set_ylim(-0.6, len(rows) - 0.4)

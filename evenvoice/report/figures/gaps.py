@@ -7,7 +7,7 @@ from evenvoice.report.figures.style import CHALLENGER, INK, QUIET, figure, grid,
 
 
 def gaps_figure(contents: Contents) -> str | None:
-    """Spread between best and worst cohort of the base model on test speakers; bars show 0 to the null's 95th percentile."""
+    """Spread between best and worst cohort, base model, test speakers; bars reach to the null's 95th percentile."""
     shown = [(method, row) for method in contents.methods
              if (row := contents.gap("base", method.name)) is not None and row["spread"] is not None]
     if not shown:

@@ -11,8 +11,8 @@ import matplotlib as mpl
 
 mpl.use("svg")
 
-from matplotlib.axes import Axes  # noqa: E402  the backend has to be chosen first
-from matplotlib.figure import Figure  # noqa: E402
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 
 INK = "#1d2433"
 QUIET = "#8a93a5"

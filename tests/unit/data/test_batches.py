@@ -63,11 +63,13 @@ def test_neither_order_nor_company_is_the_same_every_epoch():
     first, second = (one_epoch(frames, frames_per_batch=5000, seed=seed) for seed in (0, 1))
     longest = [int(frames[batch].max()) for batch in first]
     assert longest != sorted(longest)
-    assert {frozenset(batch.tolist()) for batch in first}.isdisjoint(frozenset(batch.tolist()) for batch in second)
+    companies = {frozenset(batch.tolist()) for batch in first}
+    assert len(companies.intersection(frozenset(batch.tolist()) for batch in second)) < len(companies) / 4
 
 
 def test_the_generator_decides_everything():
-    assert [b.tolist() for b in one_epoch(range(1, 99), seed=4)] == [b.tolist() for b in one_epoch(range(1, 99), seed=4)]
+    first, second = (one_epoch(range(1, 99), seed=4) for _ in range(2))
+    assert [batch.tolist() for batch in first] == [batch.tolist() for batch in second]
 
 
 def test_whole_weights_are_exact_draws():

@@ -111,14 +111,14 @@ def test_training_without_text_is_refused():
 
 
 def test_a_vocabulary_smaller_than_the_alphabet_is_refused_by_name():
-    with pytest.raises(ParamsError, match=r"tokenizer\.vocabulary must hold every character of the training text, got 16"):
+    with pytest.raises(ParamsError, match=r"tokenizer\.vocabulary must hold every character .*, got 16"):
         trained("sentencepiece", vocabulary=16)
 
 
 def test_a_tokenizer_without_its_model_is_refused(tmp_path):
     trained("sentencepiece").save(tmp_path)
     (tmp_path / "sentencepiece.model").unlink()
-    with pytest.raises(ArtifactError, match=r"sentencepiece\.model must be the model that was saved with it, got no such"):
+    with pytest.raises(ArtifactError, match=r"sentencepiece\.model must be the model .*, got no such file"):
         Tokenizer.load(tmp_path)
 
 

@@ -2,6 +2,7 @@
 
 import math
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
@@ -35,6 +36,10 @@ def gradient(logits, *rest, **named):
     return logits.grad
 
 
+def assert_close(actual, expected, rtol=1e-7, atol=0.0):
+    np.testing.assert_allclose(actual.detach().double().numpy(), expected.detach().double().numpy(), rtol, atol)
+
+
 def test_one_frame_and_one_label_is_label_then_blank():
     logits = torch.tensor([[[[0.0, 1.0]], [[3.0, 0.0]]]], dtype=torch.float64).permute(0, 2, 1, 3)
     label, blank = 1 / (1 + math.exp(-1)), 1 / (1 + math.exp(-3))
@@ -51,7 +56,7 @@ def test_equal_chances_count_the_alignments():
 
 def test_a_batch_of_all_sizes_equals_enumeration():
     batch = made_batch(SIZES)
-    torch.testing.assert_close(transducer_loss(*batch), reference_losses(*batch[:2], SIZES), rtol=1e-12, atol=1e-12)
+    assert_close(transducer_loss(*batch), reference_losses(*batch[:2], SIZES), rtol=1e-12, atol=1e-12)
 
 
 @settings(deadline=None, max_examples=40)
@@ -59,24 +64,24 @@ def test_a_batch_of_all_sizes_equals_enumeration():
        seed=st.integers(0, 2**31), vocabulary=st.integers(2, 6))
 def test_any_batch_equals_enumeration(sizes, seed, vocabulary):
     batch = made_batch(sizes, vocabulary=vocabulary, seed=seed)
-    torch.testing.assert_close(transducer_loss(*batch), reference_losses(*batch[:2], sizes), rtol=1e-10, atol=1e-10)
+    assert_close(transducer_loss(*batch), reference_losses(*batch[:2], sizes), rtol=1e-10, atol=1e-10)
 
 
 def test_the_two_references_agree():
     logits, targets, *_ = made_batch(SIZES)
-    torch.testing.assert_close(reference_losses(logits, targets, SIZES),
+    assert_close(reference_losses(logits, targets, SIZES),
                                reference_losses(logits, targets, SIZES, plain_loss))
 
 
 def test_blank_may_be_any_index():
     logits, targets, *lengths = made_batch(SIZES)
     losses = transducer_loss(logits, targets - 1, *lengths, blank=4)
-    torch.testing.assert_close(losses, reference_losses(logits, targets - 1, SIZES, blank=4))
+    assert_close(losses, reference_losses(logits, targets - 1, SIZES, blank=4))
 
 
 def test_the_gradient_is_the_derivative():
-    logits, *rest = made_batch(SIZES)
-    weights = torch.linspace(-1, 2, len(SIZES), dtype=torch.float64)  # a zero and both signs
+    logits, *rest = made_batch([(1, 2), (2, 0), (3, 2)], vocabulary=4)
+    weights = torch.tensor([-1.0, 0.0, 2.0], dtype=torch.float64)
     assert torch.autograd.gradcheck(lambda x: transducer_loss(x, *rest) * weights, logits.requires_grad_())
 
 
@@ -84,7 +89,7 @@ def test_the_gradient_equals_that_of_a_lattice_left_to_autograd():
     logits, targets, frames, labels = made_batch([(9, 6), (4, 6), (9, 0)], seed=3)
     plain = logits.clone().requires_grad_()
     autograd_losses(plain, targets, [(9, 6), (4, 6), (9, 0)]).sum().backward()
-    torch.testing.assert_close(gradient(logits, targets, frames, labels), plain.grad, rtol=1e-10, atol=1e-12)
+    assert_close(gradient(logits, targets, frames, labels), plain.grad, rtol=1e-10, atol=1e-12)
 
 
 def autograd_losses(logits, targets, sizes):
@@ -125,9 +130,9 @@ def test_whatever_stands_in_the_padding_changes_nothing():
         spoiled[row, frames_here:] = math.nan
         spoiled[row, :, labels_here + 1:] = math.inf
         wrong[row, labels_here:] = -1
-    torch.testing.assert_close(transducer_loss(spoiled, wrong, frames, labels),
+    assert_close(transducer_loss(spoiled, wrong, frames, labels),
                                transducer_loss(logits, targets, frames, labels), rtol=0, atol=0)
-    torch.testing.assert_close(gradient(spoiled, wrong, frames, labels), gradient(logits, targets, frames, labels),
+    assert_close(gradient(spoiled, wrong, frames, labels), gradient(logits, targets, frames, labels),
                                rtol=0, atol=0)
     assert not gradient(spoiled, wrong, frames, labels)[0, 1:].any()
 
@@ -138,17 +143,18 @@ def test_each_utterance_is_alone_in_its_batch():
     for row, (frames_here, labels_here) in enumerate(SIZES):
         alone = transducer_loss(logits[row:row + 1, :frames_here, :labels_here + 1], targets[row:row + 1, :labels_here],
                                 frames[row:row + 1], labels[row:row + 1])
-        torch.testing.assert_close(alone, together[row:row + 1], rtol=1e-14, atol=0)
+        assert_close(alone, together[row:row + 1], rtol=1e-14, atol=0)
 
 
 def test_float32_and_bfloat16_come_close_to_float64():
     logits, *rest = made_batch([(60, 20), (45, 13)])
     exact, exact_gradient = transducer_loss(logits, *rest), gradient(logits, *rest)
-    torch.testing.assert_close(transducer_loss(logits.float(), *rest).double(), exact, rtol=1e-5, atol=0)
-    torch.testing.assert_close(gradient(logits.float(), *rest).double(), exact_gradient, rtol=1e-3, atol=1e-5)
+    assert_close(transducer_loss(logits.float(), *rest).double(), exact, rtol=1e-5, atol=0)
+    assert_close(gradient(logits.float(), *rest).double(), exact_gradient, rtol=1e-3, atol=1e-5)
     rounded = logits.bfloat16()
     assert transducer_loss(rounded, *rest).dtype == torch.float32
-    torch.testing.assert_close(gradient(rounded, *rest).double(), gradient(rounded.double(), *rest), rtol=1e-2, atol=1e-4)
+    assert_close(gradient(rounded, *rest).double(), gradient(rounded.double(), *rest), rtol=1e-2,
+                               atol=1e-4)
 
 
 def test_an_impossible_label_is_infinitely_unlikely_rather_than_an_error():
@@ -158,7 +164,7 @@ def test_an_impossible_label_is_infinitely_unlikely_rather_than_an_error():
 
 
 @pytest.mark.parametrize(("changed", "message"), [
-    ({"frame_lengths_B": torch.tensor([3, 5])}, r"frame_lengths\[1\] must be from 1 to the 4 frames of the logits, got 5"),
+    ({"frame_lengths_B": torch.tensor([3, 5])}, r"frame_lengths\[1\] must be from 1 to the 4 frames .*, got 5"),
     ({"frame_lengths_B": torch.tensor([0, 4])}, r"frame_lengths\[0\] must be from 1 to the 4 frames"),
     ({"label_lengths_B": torch.tensor([2, 3])}, r"label_lengths\[1\] must be from 0 to the 2 labels given, got 3"),
     ({"label_lengths_B": torch.tensor([-1, 1])}, r"label_lengths\[0\] must be from 0"),

@@ -51,7 +51,7 @@ def test_touched_audio_changes_it_and_a_touched_index_does_not(corpus: Path) -> 
 
 def test_an_index_of_the_same_size_with_other_words_changes_it(corpus: Path) -> None:
     before = fingerprint(str(corpus))
-    write_manifest(corpus, [{**ROWS[0], "text": "halt"[:4]}, ROWS[1]])
+    write_manifest(corpus, [{**ROWS[0], "text": "halt"}, ROWS[1]])
     assert fingerprint(str(corpus))["sha256"] != before["sha256"]
 
 
@@ -81,6 +81,13 @@ def test_kaldi_audio_beside_the_directory_counts(tmp_path: Path) -> None:
     assert before["files"] == 4
     touch(tmp_path / "wav" / "a-1.flac")
     assert fingerprint(str(directory)) != before
+
+
+@pytest.mark.parametrize("line", [f"{'x' * 5000}.wav", '{"path": "\\x.wav"}', "null\0character.wav", "\\.wav"])
+def test_lines_that_name_nothing_are_passed_over(corpus: Path, line: str) -> None:
+    for name in ("notes.txt", "notes.jsonl"):
+        (corpus / name).write_text(line + "\n")
+    assert fingerprint(str(corpus))["files"] == 5
 
 
 def test_links_in_a_circle_end(corpus: Path) -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from evenvoice.data.corpora import kaldi
 from evenvoice.data.corpora.files import FileAudio
-from evenvoice.errors import CorpusError
+from evenvoice.errors import CorpusError, RecordingRejected
 from tests.builders.corpora import kaldi_corpus, write_audio
 
 UTTERANCES = {"a-1": ("a", "TURN IT UP"), "a-2": ("a", "TURN IT DOWN"), "b-1": ("b", "STOP")}
@@ -79,3 +79,12 @@ def test_audio_in_the_directory_itself_is_found_first(tmp_path: Path) -> None:
 def test_select_takes_the_paths_that_begin_with_it(tmp_path: Path) -> None:
     directory = kaldi_corpus(tmp_path, UTTERANCES)
     assert [r.key for r in kaldi.recordings(directory, select="wav/b")] == ["b-1"]
+
+
+@pytest.mark.parametrize("path", ["x" * 5000, "null\0character.flac", "nowhere.flac"])
+def test_a_path_that_is_no_file_is_refused_when_it_is_loaded(tmp_path: Path, path: str) -> None:
+    directory = kaldi_corpus(tmp_path, UTTERANCES)
+    (directory / "wav.scp").write_text(f"a-1 {path}\n")
+    [recording] = kaldi.recordings(directory, select="")
+    with pytest.raises(RecordingRejected, match="a-1 must name an audio file that can be opened"):
+        recording.audio.load(name="a-1", max_duration_s=5)

@@ -1,0 +1,193 @@
+"""Files to tables: what goes in, what is refused, and that nothing is half-written."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from evenvoice.data.audio import decode
+from evenvoice.data.ingest import ingest
+from evenvoice.data.pseudonyms import KEY_VARIABLE
+from evenvoice.data.schemas import REJECTED, SPEAKERS, UTTERANCES
+from evenvoice.data.tables import read_table
+from evenvoice.errors import CorpusError, TooManyRejected
+from evenvoice.progress import Progress
+from tests.builders.corpora import SPEAKERS as VOICES
+from tests.builders.corpora import params_with, speakers_corpus, write_audio, write_manifest
+
+
+def run(root: Path, rows: list[dict[str, str]], **changes: Any) -> Path:
+    """Ingest the rows as a manifest; the tables are in the returned folder."""
+    write_manifest(root / "corpus", rows)
+    params = params_with({"ingest": {"corpus": str(root / "corpus"), **changes}})
+    ingest(settings=params.ingest, synthetic=params.synthetic, seed=1, out=root / "out",
+           rejected_list=root / "checkpoints" / "rejected.tsv", progress=Progress("ingest"))
+    return root / "out"
+
+
+@pytest.fixture()
+def rows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[dict[str, str]]:
+    monkeypatch.delenv(KEY_VARIABLE, raising=False)
+    return speakers_corpus(tmp_path / "corpus")
+
+
+def test_every_recording_becomes_an_utterance(tmp_path: Path, rows: list[dict[str, str]]) -> None:
+    out = run(tmp_path, rows)
+    utterances = read_table(out / "utterances", UTTERANCES).to_pylist()
+    assert len(utterances) == 16
+    first = utterances[0]
+    assert (first["text"], first["duration_s"]) == ("turn it up", 1.0)
+    assert (round(first["lat"], 4), round(first["lon"], 4)) == (52.5, 13.4)
+    assert decode(first["audio"], name="r", max_duration_s=5).duration_s == 1.0
+    assert Counter(row["split"] for row in read_table(out / "speakers.parquet", SPEAKERS).to_pylist()) == {
+        "train": 4, "discover": 1, "validate": 1, "test": 2}
+
+
+def test_the_summary_counts_what_is_there(tmp_path: Path, rows: list[dict[str, str]]) -> None:
+    summary = json.loads((run(tmp_path, rows) / "summary.json").read_text())
+    assert summary["splits"]["train"] == {"speakers": 4, "recordings": 8, "hours": 0.0022}
+    assert (summary["recordings"], summary["rejected"], summary["hours"]) == (16, 0, 0.0044)
+    assert (summary["layout"], summary["labelled"], summary["speakers_overlap"]) == ("manifest", "recorded", False)
+    assert summary["pseudonym_key"] == "seed"
+
+
+def test_no_name_of_a_speaker_is_in_the_tables(tmp_path: Path, rows: list[dict[str, str]]) -> None:
+    out = run(tmp_path, rows)
+    for table in (read_table(out / "utterances"), read_table(out / "speakers.parquet")):
+        assert not any(voice in str(table.to_pylist()) for voice in VOICES)
+
+
+def test_the_same_corpus_gives_the_same_bytes(tmp_path: Path, rows: list[dict[str, str]]) -> None:
+    first = {path.name: path.read_bytes() for path in run(tmp_path, rows).rglob("*") if path.is_file()}
+    again = {path.name: path.read_bytes() for path in run(tmp_path, rows).rglob("*") if path.is_file()}
+    assert first == again
+
+
+def test_many_recordings_keep_their_order_on_every_core(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv(KEY_VARIABLE, raising=False)
+    rows = [{**row, "text": f"number {i}"} for i, row in enumerate(speakers_corpus(tmp_path / "corpus", 10))]
+    texts = read_table(run(tmp_path, rows) / "utterances", columns=["text"])["text"].to_pylist()
+    assert texts == [f"number {i}" for i in range(80)]
+
+
+def test_one_bad_recording_stops_the_run_and_leaves_the_old_tables(tmp_path: Path, rows: list[dict[str, str]]) -> None:
+    before = (run(tmp_path, rows) / "summary.json").read_bytes()
+    (tmp_path / "corpus" / "voice03" / "1.flac").write_bytes(b"fLaC")
+    with pytest.raises(TooManyRejected, match=r"0\.0625 \(1 of 16\).*The first: recording 'voice03/1\.flac' must"):
+        run(tmp_path, rows)
+    assert (tmp_path / "out" / "summary.json").read_bytes() == before
+    assert [path.name for path in tmp_path.iterdir() if "draft" in path.name] == []
+
+
+def test_all_refused_recordings_are_listed_for_a_person(tmp_path: Path, rows: list[dict[str, str]]) -> None:
+    rows[0]["text"], rows[5]["path"] = "", "gone.flac"
+    with pytest.raises(TooManyRejected, match="checkpoints/rejected.tsv"):
+        run(tmp_path, rows)
+    header, first, second = (tmp_path / "checkpoints" / "rejected.tsv").read_text().splitlines()
+    assert header == "recording\trule\tvalue\taction"
+    assert first.startswith("voice00/0.flac\thave a transcript\tnone\t")
+    assert second.startswith("gone.flac\tname an audio file that can be opened\t")
+
+
+def test_tolerated_refusals_are_a_table_and_a_count(tmp_path: Path, rows: list[dict[str, str]]) -> None:
+    (tmp_path / "corpus" / "voice03" / "1.flac").write_bytes(b"")
+    rows[0]["text"] = "a word" * 20
+    out = run(tmp_path, rows, max_rejected=0.125)
+    assert [row["recording"] for row in read_table(out / "rejected.parquet", REJECTED).to_pylist()] == [
+        "voice00/0.flac", "voice03/1.flac"]
+    summary = json.loads((out / "summary.json").read_text())
+    assert (summary["source_recordings"], summary["recordings"], summary["rejected"]) == (16, 14, 2)
+
+
+def test_an_id_that_stands_twice_is_refused_by_name(tmp_path: Path, rows: list[dict[str, str]]) -> None:
+    with pytest.raises(CorpusError, match=r"id 'voice00/0\.flac' must stand for one recording"):
+        run(tmp_path, [*rows, rows[0]], max_rejected=1.0)
+
+
+def test_nothing_selected_is_refused(tmp_path: Path, rows: list[dict[str, str]]) -> None:
+    with pytest.raises(CorpusError, match="must hold recordings, got none under 'nobody/'"):
+        run(tmp_path, rows, select="nobody/")
+
+
+def test_too_few_speakers_for_four_splits_are_refused(tmp_path: Path, rows: list[dict[str, str]]) -> None:
+    with pytest.raises(CorpusError, match="split 'discover' must have a speaker, got train 1, discover 0"):
+        run(tmp_path, rows[:2])
+
+
+def test_a_split_whose_only_speaker_is_refused_stops_the_run(tmp_path: Path, rows: list[dict[str, str]]) -> None:
+    splits = read_table(run(tmp_path, rows, splits="speakers") / "utterances", columns=["split"])["split"].to_pylist()
+    at = splits.index("validate")
+    for row in rows[at:at + 2]:
+        (tmp_path / "corpus" / row["path"]).write_bytes(b"")
+    with pytest.raises(CorpusError, match="split 'validate' must have a speaker"):
+        run(tmp_path, rows, max_rejected=0.5)
+
+
+def test_everything_refused_is_never_tolerated(tmp_path: Path, rows: list[dict[str, str]]) -> None:
+    with pytest.raises(CorpusError, match="must have a speaker"):
+        run(tmp_path, [{**row, "text": ""} for row in rows], max_rejected=1.0)
+
+
+def test_a_speaker_in_two_splits_is_refused_unless_that_is_asked_for(tmp_path: Path,
+                                                                     rows: list[dict[str, str]]) -> None:
+    for i, row in enumerate(rows):
+        row["split"] = "test" if i % 2 else "train"
+    with pytest.raises(CorpusError, match="speaker 'voice00' must be in one split only"):
+        run(tmp_path, rows, splits="corpus")
+
+
+def test_joined_recordings_say_all_their_words(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv(KEY_VARIABLE, raising=False)
+    rows = [{**row, "text": "four"} for row in speakers_corpus(tmp_path / "corpus", 4)]
+    out = run(tmp_path, rows, concatenate_min=2, concatenate_max=2, concatenate_repeats=3)
+    utterances = read_table(out / "utterances", UTTERANCES).to_pylist()
+    assert len(utterances) == 8 * 4 * 3 // 2
+    assert {row["text"] for row in utterances} == {"four four"}
+    assert all(2.02 <= row["duration_s"] <= 2.15 for row in utterances)
+
+
+def test_a_census_beside_the_corpus_comes_along(tmp_path: Path, rows: list[dict[str, str]]) -> None:
+    census = tmp_path / "census.csv"
+    census.write_text("postal_code,median_income,rural\n01067,41000,0.25\n10115,52000,0\n")
+    table = read_table(run(tmp_path, rows, census=str(census)) / "census.parquet").to_pylist()
+    assert table == [{"postal_code": "01067", "median_income": 41000.0, "rural": 0.25},
+                     {"postal_code": "10115", "median_income": 52000.0, "rural": 0.0}]
+
+
+@pytest.mark.parametrize(("content", "rule"), [
+    ("zip,rural\n01067,0.2\n", "have a text column 'postal_code'"),
+    ("postal_code,rural\n01067,0.2\n01067,0.3\n", "have each postal_code once"),
+    ("postal_code,rural\n01067,much\n", "be numeric"),
+    ("postal_code,rural\n01067\n", "be a readable CSV"),
+])
+def test_a_census_that_cannot_be_used_is_refused(tmp_path: Path, rows: list[dict[str, str]], content: str,
+                                                 rule: str) -> None:
+    (tmp_path / "census.csv").write_text(content)
+    with pytest.raises(CorpusError, match=rule):
+        run(tmp_path, rows, census=str(tmp_path / "census.csv"))
+
+
+def test_a_secret_key_changes_the_names_and_is_noted(tmp_path: Path, rows: list[dict[str, str]],
+                                                     monkeypatch: pytest.MonkeyPatch) -> None:
+    by_seed = read_table(run(tmp_path, rows) / "speakers.parquet")["speaker"].to_pylist()
+    monkeypatch.setenv(KEY_VARIABLE, "one secret")
+    out = run(tmp_path, rows)
+    assert set(by_seed).isdisjoint(read_table(out / "speakers.parquet")["speaker"].to_pylist())
+    assert json.loads((out / "summary.json").read_text())["pseudonym_key"] == "environment"
+
+
+def test_first_known_attribute_stands_for_the_speaker(tmp_path: Path, rows: list[dict[str, str]]) -> None:
+    for i, row in enumerate(rows):
+        row["accent"] = "" if i % 2 == 0 else "scottish"
+    speakers = read_table(run(tmp_path, rows) / "speakers.parquet", SPEAKERS).to_pylist()
+    assert {row["accent"] for row in speakers} == {"scottish"}
+
+
+def test_long_audio_is_refused_by_its_header(tmp_path: Path, rows: list[dict[str, str]]) -> None:
+    write_audio(tmp_path / "corpus" / rows[0]["path"], seconds=3.0)
+    with pytest.raises(TooManyRejected, match="must last at most 2 s, got 3 s"):
+        run(tmp_path, rows, max_duration_s=2.0)
