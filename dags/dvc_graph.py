@@ -13,8 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-import yaml
-
+from dags.yaml_files import read_yaml
 from evenvoice.errors import ParamsError
 
 _REFERENCE = re.compile(r"\$\{([^}]+)\}")
@@ -104,8 +103,8 @@ def load_graph(root: Path, choices: Values | None = None) -> Graph:
         choices: values that a parameter may take in another run. Each counts as a dependency, so a DAG drawn before
             the run's parameters are known has every edge that any of its runs needs.
     """
-    stages = yaml.safe_load((root / "dvc.yaml").read_text(encoding="utf-8"))["stages"]
-    settled = _flat(yaml.safe_load((root / "params.yaml").read_text(encoding="utf-8")))
+    stages = read_yaml(root / "dvc.yaml")["stages"]
+    settled = _flat(read_yaml(root / "params.yaml"))
     return parse_graph(stages, {**settled, **(choices or {})})
 
 

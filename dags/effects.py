@@ -64,7 +64,7 @@ APPROVED_BY = "{{ ti.xcom_pull(task_ids='approve')['responded_by_user']['name'] 
 APPROVAL_BODY = "Run {{ run_id }}: the verdict, its reasons and every figure are in the report of this run in MLflow."
 
 
-@task.branch(task_id="decide", doc_md="Promoted: nothing more. Undecided: ask a person, if one attends. Otherwise leave it.")
+@task.branch(task_id="decide", doc_md="Undecided: asks a person, if one attends.")
 def decide(**context: Any) -> str | None:
     """Choose by what `promote` answered."""
     outcome = read_answer(run_of(context), "promote")["outcome"]

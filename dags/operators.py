@@ -13,14 +13,14 @@ from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-import yaml
 from airflow.sdk import BaseOperator
 from airflow.sdk.exceptions import AirflowException, AirflowFailException
 
 from dags.plan import read_plan
-from dags.runners import RUNNERS, Job, JobFailed, Runner
+from dags.runners import RUNNERS, Job, JobError, Runner
 from dags.runs import ROOT, Run
 from dags.workspace import publish_lock
+from dags.yaml_files import read_yaml
 from evenvoice.errors import EvenvoiceError, TransientError
 from evenvoice.storage import read_json, write_json
 
@@ -47,7 +47,7 @@ def reported(run: Run, name: str) -> Iterator[None]:
     run.emit(name, "started")
     try:
         yield
-    except JobFailed as error:
+    except JobError as error:
         run.emit(name, "failed", error="\n".join(error.tail), log=str(error.job.log), transient=error.transient)
         raise (AirflowException if error.transient else AirflowFailException)(str(error)) from None
     except EvenvoiceError as error:
@@ -149,7 +149,7 @@ def _job(run: Run, name: str, module: str, *arguments: str, trusted: bool = Fals
 def _demand_result(run: Run, stage: str) -> None:
     """Exit status 0 alone proves nothing (a trapped TERM ends so too); the entry in dvc.lock does."""
     path = run.workspace / "dvc.lock"
-    locked = yaml.safe_load(path.read_text(encoding="utf-8"))["stages"] if path.exists() else {}
+    locked = read_yaml(path)["stages"] if path.exists() else {}
     outs = [out["path"] for out in locked.get(stage, {}).get("outs", [])]
     if not outs or not all((run.workspace / out).exists() for out in outs):
         raise TransientError(name=stage, rule="have its outputs recorded in dvc.lock", value="no whole entry",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from airflow.sdk import DAG, Param
 
-from dags.operators import EffectOperator, run_of
+from dags.operators import EffectOperator
 
 DOC = """
 Moves the alias *champion* back to the version that held it before, and writes who did it and why to the audit record.

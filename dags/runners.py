@@ -39,7 +39,7 @@ class Job:
     """Effects reach the registry and get its settings; stages do not."""
 
 
-class JobFailed(Exception):
+class JobError(Exception):
     """A job ended with something else than success; reads as the last lines of its output."""
 
     def __init__(self, job: Job, exit_code: int, tail: list[str]) -> None:
@@ -62,7 +62,7 @@ class Runner(Protocol):
         """Run ``job`` to its end and pass each line of its output to ``show``.
 
         Raises:
-            JobFailed: the job ended with another exit status than 0.
+            JobError: the job ended with another exit status than 0.
         """
 
     def stop(self) -> None:
@@ -134,7 +134,7 @@ def _follow(process: subprocess.Popen[bytes], log: Path, position: int, show: Ca
             time.sleep(POLL_S)
 
 
-def _failure(job: Job, exit_code: int, beginning: int) -> JobFailed:
+def _failure(job: Job, exit_code: int, beginning: int) -> JobError:
     with job.log.open("rb") as output:
         output.seek(beginning)
         lines = [_text(line) for line in output.read().split(b"\n") if line.strip()]
@@ -144,7 +144,7 @@ def _failure(job: Job, exit_code: int, beginning: int) -> JobFailed:
             break
     # what DVC adds says less than the stage's own words, which belong at the very end
     own = [line for line in lines if not line.startswith("ERROR: failed to reproduce")]
-    return JobFailed(job, exit_code, own[-TAIL_LINES:])
+    return JobError(job, exit_code, own[-TAIL_LINES:])
 
 
 def _environment(job: Job) -> dict[str, str]:

@@ -8,7 +8,7 @@ from airflow.sdk import DAG, Asset, AssetOrTimeSchedule, CronTriggerTimetable, c
 
 from dags.dvc_graph import load_graph
 from dags.effects import after_the_graph, mark_finished, plan, snapshot
-from dags.rendering import render
+from dags.rendering import render, share_params
 from dags.runs import ROOT
 from dags.trigger_form import choices, form
 
@@ -28,8 +28,9 @@ with DAG("train_asr", doc_md=DOC, description="Trains, checks, mitigates, gates 
          schedule=AssetOrTimeSchedule(timetable=CronTriggerTimetable("0 3 * * 1", timezone="UTC"), assets=CORPUS),
          start_date=datetime(2026, 1, 1), catchup=False, max_active_runs=2, render_template_as_native_obj=False,
          on_success_callback=mark_finished, on_failure_callback=mark_finished, tags=["evenvoice"],
-         params=form(ROOT, load_graph(ROOT).names)):
+         params=form(ROOT, load_graph(ROOT).names)) as dag:
     stages = render(load_graph(ROOT, choices()))
     planned = plan()
     chain(snapshot(), planned, [stage for stage in stages.values() if not stage.upstream_list])
     after_the_graph([stage for stage in stages.values() if not stage.downstream_list])
+    share_params(dag)

@@ -6,11 +6,11 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final
 
-import yaml
 from airflow.sdk import Param
 
 from dags.runners import RUNNERS
 from dags.workspace import Request
+from dags.yaml_files import read_yaml
 from evenvoice.params import Params
 
 _SCHEMA: Final[dict[str, Any]] = Params.model_json_schema(by_alias=True)
@@ -30,7 +30,7 @@ def form(root: Path, stages: tuple[str, ...]) -> dict[str, Param]:
     the profile, and go stale when params.yaml changes.
     """
     profiles = sorted(path.stem for path in (root / "profiles").glob("*.yaml"))
-    content = yaml.safe_load((root / "params.yaml").read_text(encoding="utf-8"))
+    content = read_yaml(root / "params.yaml")
     run = {
         "profile": _choice(["", *profiles], "Values of profiles/<name>.yaml are laid over params.yaml.", "run"),
         "corpus": Param("", "Path of a corpus on this machine; empty takes ingest.corpus.", type="string",

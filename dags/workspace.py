@@ -18,6 +18,7 @@ from typing import Any
 import yaml
 
 from dags.runs import Run, prune, state_of
+from dags.yaml_files import read_yaml
 from evenvoice.data.corpora.fingerprint import fingerprint
 from evenvoice.errors import ParamsError, WorkspaceError
 from evenvoice.params import overlay, parse_params
@@ -71,7 +72,7 @@ def create(run: Run, request: Request) -> None:
 
 def run_params(root: Path, request: Request) -> dict[str, Any]:
     """params.yaml with the request laid over it: profile, then corpus, then single values; validated."""
-    merged = _yaml(root / "params.yaml")
+    merged = read_yaml(root / "params.yaml")
     if request.profile:
         merged = overlay(merged, _profile(root, request.profile))
     if request.corpus:
@@ -96,14 +97,19 @@ def publish_lock(run: Run) -> None:
         write_text(run.state / "locks" / read_json(run.description)["lock"], lock.read_text(encoding="utf-8"))
 
 
+def describe_corpus(params: Mapping[str, Any], workspace: Path) -> None:
+    """Write corpus.json, by which DVC sees whether the recordings changed."""
+    ingest = params["ingest"]
+    write_json(workspace / "corpus.json", fingerprint(ingest["corpus"], ingest["select"]))
+
+
 def _settle_params(run: Run, request: Request, params: dict[str, Any]) -> None:
-    """params.yaml keeps its comments where nothing differs; corpus.json tells DVC what the recordings are now."""
+    """params.yaml keeps its comments where nothing differs."""
     path = run.workspace / "params.yaml"
-    if params != _yaml(path):
+    if params != read_yaml(path):
         asked = f"profile {request.profile or 'none'}, corpus {params['ingest']['corpus']}, {dict(request.changes)}"
         write_text(path, f"# params.yaml with: {asked}\n" + yaml.safe_dump(params, sort_keys=False))
-    ingest = params["ingest"]
-    write_json(run.workspace / "corpus.json", fingerprint(ingest["corpus"], ingest["select"]))
+    describe_corpus(params, run.workspace)
 
 
 def _copy_checkout(root: Path, workspace: Path) -> str:
@@ -152,7 +158,7 @@ def _profile(root: Path, name: str) -> dict[str, Any]:
     if name not in known:
         raise ParamsError(name="profile", rule=f"be one of {', '.join(known)}", value=name,
                           action="Choose one of these, or add a file to profiles/.")
-    return _yaml(path)
+    return read_yaml(path)
 
 
 def _absolute_paths(root: Path, ingest: Mapping[str, Any]) -> dict[str, str]:
@@ -173,14 +179,6 @@ def _nested(changes: Mapping[str, Any]) -> dict[str, Any]:
             value = {part: value}
         nested = overlay(nested, value)
     return nested
-
-
-def _yaml(path: Path) -> dict[str, Any]:
-    content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    if not isinstance(content, dict):
-        raise ParamsError(name=str(path), rule="hold sections of parameters", value=repr(content)[:60],
-                          action="Look at params.yaml for the form.")
-    return content
 
 
 def _git(root: Path, *arguments: str, check: bool = True) -> str:

@@ -1,4 +1,4 @@
-"""The commands behind the Makefile: ``python -m ops run|up|down|doctor|env``."""
+"""The commands behind the Makefile: ``python -m ops run|up|down|doctor|corpus|lock|env``."""
 
 from __future__ import annotations
 
@@ -35,6 +35,13 @@ def _obey(arguments: argparse.Namespace, console: Console) -> int:
     if arguments.command == "env":
         command = arguments.argv
         os.execvpe(command[0], command, environment(ROOT))  # noqa: S606
+    if arguments.command == "corpus":
+        from dags.workspace import Request, describe_corpus, run_params
+        describe_corpus(run_params(ROOT, Request()), ROOT)
+        return 0
+    if arguments.command == "lock":
+        from ops.locks import make_locks
+        return make_locks(ROOT)
     if arguments.command == "doctor":
         from ops.doctor import examine
         return examine(ROOT, console)
@@ -58,6 +65,8 @@ def _parser() -> argparse.ArgumentParser:
     up.add_argument("--airflow-port", type=int, default=AIRFLOW_PORT)
     up.add_argument("--mlflow-port", type=int, default=MLFLOW_PORT)
     commands.add_parser("down", help="stop what `up` started")
+    commands.add_parser("corpus", help="write corpus.json, which tells DVC what the recordings are now")
+    commands.add_parser("lock", help="resolve the locks anew")
     commands.add_parser("doctor", help="what this machine lacks")
     env = commands.add_parser("env", help="run a command with Airflow's, MLflow's and DVC's settings")
     env.add_argument("argv", nargs=argparse.REMAINDER, metavar="command")

@@ -7,7 +7,7 @@ import os
 import signal
 import time
 
-import psutil
+import psutil  # type: ignore[import-untyped]
 
 GRACE_S = 15.0
 

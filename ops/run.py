@@ -51,7 +51,7 @@ class RunOptions:
 
 
 @dataclass
-class Interrupted(Exception):
+class StopRequestedError(Exception):
     """A signal asks for the end."""
 
     number: int = field(default=signal.SIGINT)
@@ -77,9 +77,9 @@ def run_in_foreground(root: Path, options: RunOptions, console: Console) -> int:
         with _signals_raise():
             fresh_database(root, run.directory / "airflow.db")
             exit_code = _execute(run, options, changes, board, console)
-    except Interrupted as interrupted:
+    except StopRequestedError as stop:
         console.print("\nstopped; `make run` goes on from what is finished", highlight=False)
-        exit_code = 128 + interrupted.number
+        exit_code = 128 + stop.number
     finally:
         run.finish("success" if exit_code == 0 else "failed")
         (run.directory / "airflow.db").unlink(missing_ok=True)
@@ -144,7 +144,7 @@ def _watch(process: subprocess.Popen[bytes], events: Events, board: Board, conso
 @contextmanager
 def _signals_raise() -> Iterator[None]:
     def stop(number: int, _frame: FrameType | None) -> NoReturn:
-        raise Interrupted(number)
+        raise StopRequestedError(number)
 
     earlier = {kind: signal.signal(kind, stop) for kind in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
     try:

@@ -86,9 +86,9 @@ def resample(waveform: Waveform, rate: int) -> Waveform:
 
 
 def encode_flac(waveform: Waveform) -> bytes:
-    """Encode as 16-bit FLAC; samples beyond [-1, 1] are clipped."""
+    """Encode as 16-bit FLAC; soundfile clips samples beyond [-1, 1]."""
     buffer = io.BytesIO()
-    soundfile.write(buffer, np.clip(waveform.samples, -1.0, 1.0), waveform.rate, format="FLAC", subtype="PCM_16")
+    soundfile.write(buffer, waveform.samples, waveform.rate, format="FLAC", subtype="PCM_16")
     return buffer.getvalue()
 
 

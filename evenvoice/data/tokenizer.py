@@ -136,7 +136,7 @@ def _train_sentencepiece(transcripts: list[str], vocabulary: int, seed: int) -> 
             vocab_size=vocabulary - 1,  # one id is blank's
             hard_vocab_limit=False,  # little text may not hold that many units
             character_coverage=1.0, normalization_rule_name="identity",  # texts are normalised already
-            unk_id=0, bos_id=-1, eos_id=-1, pad_id=-1, unk_surface="",
+            unk_id=0, bos_id=-1, eos_id=-1, pad_id=-1,
             input_sentence_size=SENTENCES_AT_MOST, shuffle_input_sentence=True,
             num_threads=1, minloglevel=2)
     except RuntimeError as error:

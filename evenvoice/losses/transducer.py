@@ -9,7 +9,8 @@ anti-diagonal depend only on the diagonal before, so the lattice is stored skewe
 step of a recursion is a few whole-batch operations.
 
 Autograd sees one function. Of the (B, T, U, V) logits only blank's and the labels' log-probabilities enter the
-lattice, and the gradient is written straight into the one buffer that is returned:
+lattice, and the gradient is written straight into the one buffer that is returned (half precision, which is
+computed in float32, needs a second one):
 
     d loss / d logit_v = occupancy * softmax_v - [v is blank] * P(blank arc) - [v is the label] * P(label arc)
 

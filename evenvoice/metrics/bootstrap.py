@@ -30,6 +30,8 @@ Mask = NDArray[np.bool_]
 HALF_AN_ERROR: Final = 0.5
 """Stands in for no errors at all, so that a logarithm exists; with :func:`counting_error` the one-sided 95 % bound is
 then 2.6 errors, where the exact one for independent words is 3.0."""
+NEVER_THE_LARGEST: Final = -1e3
+"""Stands for a standardised replicate in which the group was not drawn."""
 CELLS_AT_ONCE: Final = 2_000_000
 """Weights drawn or multiplied together: bounds the working memory to some 16 MB."""
 
@@ -208,18 +210,17 @@ def simultaneous_level(statistics: Sequence[Resampled], confidence: float) -> fl
     Max-t (Westfall and Young 1993): the quantile of the largest standardised replicate, which knows that claims about
     overlapping groups rise and fall together, turned back into a level. Between ``confidence`` and Bonferroni's.
     """
-    standard_RK = [_standardised(statistic.replicates) for statistic in statistics if statistic.standard_error > 0]
-    if not standard_RK:
+    standard_KR = [_standardised(statistic.replicates) for statistic in statistics
+                   if np.nanstd(statistic.replicates) > 0]  # without errors there is nothing to be large
+    if not standard_KR:
         return confidence
-    largest_R = np.max(np.stack(standard_RK), axis=0)
+    largest_R = np.max(np.stack(standard_KR), axis=0)
     return max(confidence, float(ndtr(np.quantile(largest_R, confidence))))
 
 
 def _standardised(replicates_R: Floats) -> Floats:
-    spread = np.nanstd(replicates_R)
-    if spread == 0:
-        return np.full_like(replicates_R, -np.inf)
-    return np.where(np.isnan(replicates_R), -np.inf, (replicates_R - np.nanmean(replicates_R)) / spread)
+    standard_R = (replicates_R - np.nanmean(replicates_R)) / np.nanstd(replicates_R)
+    return np.where(np.isnan(standard_R), NEVER_THE_LARGEST, standard_R)
 
 
 def wer_interval(log_wer: Resampled, *, errors: float, confidence: float) -> Interval:

@@ -61,10 +61,11 @@ def _register(chosen: argparse.Namespace) -> Result:
     from evenvoice.tracking.register import ServedSettings, register
     from evenvoice.tracking.store import Store
 
+    dag_run = checked_run_id(chosen.run_id)
     location, ingest = Location.from_environment(), load_params().ingest
     settings = ServedSettings(sample_rate=ingest.sample_rate, max_duration_s=ingest.max_duration_s)
     return asdict(register(store=Store(location), location=location, files=RunFiles(Path()), settings=settings,
-                           dag_run=checked_run_id(chosen.run_id)))
+                           dag_run=dag_run))
 
 
 def _promote(chosen: argparse.Namespace) -> Result:
@@ -72,13 +73,14 @@ def _promote(chosen: argparse.Namespace) -> Result:
     from evenvoice.tracking.promotion import Approval, Expected, promote
     from evenvoice.tracking.store import Store
 
+    dag_run = checked_run_id(chosen.run_id)
     location, params = Location.from_environment(), load_params()
     rules = Rules(margin=params.gate.regression_margin, confidence=params.gate.confidence,
                   replicates=params.evaluate.replicates, seed=params.seed)
     asked = chosen.approved_by is not None or chosen.reason is not None
     approval = Approval(by=chosen.approved_by or "", reason=chosen.reason or "") if asked else None
     return asdict(promote(store=Store(location), location=location, files=RunFiles(Path()), rules=rules,
-                          dag_run=checked_run_id(chosen.run_id), approval=approval,
+                          dag_run=dag_run, approval=approval,
                           expected=Expected(*chosen.expected_champion) if chosen.expected_champion else None))
 
 

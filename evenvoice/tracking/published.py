@@ -1,8 +1,9 @@
 """Which figures of a run may leave its workspace: metrics for MLflow, with small cohorts taken out.
 
 A cohort below the least number of speakers is hidden, and with it those that would give it away by subtraction
-(:mod:`evenvoice.metrics.suppression`). A gap that a hidden cohort is one end of is hidden too, since it gives the
-cohort's WER away beside that of the other end. Speakers, embeddings and positions are never read here.
+(:mod:`evenvoice.metrics.suppression`). So is every gap that a hidden cohort is one end of, since beside the WER of the
+other end it gives the hidden one away, and every spread over cohorts of which one is hidden. Speakers, embeddings and
+positions are never read here.
 """
 
 from __future__ import annotations
@@ -22,32 +23,42 @@ from evenvoice.tracking.store import Point
 Row = Mapping[str, Any]
 Hidden = Mapping[str, frozenset[str]]
 WHOLE = "whole"
-GAP_FIGURES = ("gap_over_top", "gap_over_bottom", "bottom_share")
-SPREAD_FIGURES = ("spread", "null_spread", "null_spread_high")
+UNPLACED = "speakers without a cohort"
+BOUNDS = ("wer_low", "wer_high")
+SPREADS = ("spread", "null_spread", "null_spread_high")
+GAPS_OF_A_COHORT = ("gap", "gap_low", "gap_high")
+LEFT_OUT = "A reason is left out here because it speaks of a cohort too small to publish."
 
 
 def metrics(files: RunFiles, min_speakers: int) -> dict[str, float]:
-    """Every publishable figure of a run by its metric name.
+    """Every publishable figure by its metric name: metrics.json, and bounds, spreads and compute beside it.
 
     Raises:
         ArtifactError: a table of the evaluation is missing or unreadable.
     """
-    rows = read_table(files.evaluation / "cohort_wer.parquet", COHORT_WER).to_pylist()
-    gaps = read_table(files.evaluation / "gaps.parquet", GAPS).to_pylist()
+    rows = _rows(files)
     hidden = hidden_cohorts(rows, min_speakers)
-    found = dict(_flat(files, hidden))
+    found = {name: value for name, value in _flattened("", read_json(files.evaluation / "metrics.json")).items()
+             if not _tells_about_hidden(name, hidden)}
+    gaps = read_table(files.evaluation / "gaps.parquet", GAPS).to_pylist()
     for model in files.models:
         found |= _flattened(f"compute/{model}", read_json(files.compute(model)))
-        found |= dict(_cohort_wer(rows, model, hidden))
-        found |= dict(_gaps(gaps, model, hidden))
+        found |= dict(_bounds(rows, model, hidden))
+        found |= dict(_spreads(gaps, model, hidden))
     return {_metric_name(name): value for name, value in sorted(found.items())}
 
 
 def verdict(files: RunFiles, min_speakers: int) -> dict[str, Any]:
-    """The verdict without the figures of hidden cohorts."""
-    hidden = hidden_cohorts(read_table(files.evaluation / "cohort_wer.parquet", COHORT_WER).to_pylist(), min_speakers)
-    shown = [row for row in files.judgement.get("cohorts", []) if not _is_hidden(row, hidden)]
-    return {**files.judgement, "cohorts": shown}
+    """The verdict without what it says about hidden cohorts."""
+    judgement = files.judgement
+    hidden = hidden_cohorts(_rows(files), min_speakers)
+    return {**judgement,
+            "reasons": [LEFT_OUT if _mentions_hidden(reason, hidden) else reason
+                        for reason in judgement.get("reasons", [])],
+            "regression": {scope: found for scope, found in judgement.get("regression", {}).items()
+                           if not _tells_about_hidden(scope, hidden)},
+            "cohorts": [_without_gap_to_hidden(row, hidden) for row in judgement.get("cohorts", [])
+                        if not _is_hidden(row, hidden)]}
 
 
 def curve(files: RunFiles, model: str) -> list[Point]:
@@ -62,45 +73,62 @@ def curve(files: RunFiles, model: str) -> list[Point]:
 
 
 def hidden_cohorts(rows: list[dict[str, Any]], min_speakers: int) -> Hidden:
-    """Per method, the cohorts not to show; hidden on one split is hidden on all, since splits can be compared."""
+    """Per method, the cohorts not to show; hidden on one split is hidden on all, since splits can be compared.
+
+    The whole is published, so whom a method placed in no cohort counts as one more cohort.
+    """
     sizes: defaultdict[tuple[str, str], dict[str, int]] = defaultdict(dict)
+    everyone: dict[str, int] = {}
     for row in rows:
-        if row["method"] != WHOLE:
+        if row["method"] == WHOLE:
+            everyone[row["split"]] = row["speakers"]
+        else:
             sizes[row["method"], row["split"]][row["cohort"]] = row["speakers"]
     hidden: defaultdict[str, frozenset[str]] = defaultdict(frozenset)
-    for (method, _), counts in sizes.items():
-        hidden[method] |= suppress(counts, min_speakers)
+    for (method, split), counts in sizes.items():
+        unplaced = max(0, everyone.get(split, 0) - sum(counts.values()))
+        hidden[method] |= suppress({**counts, UNPLACED: unplaced}, min_speakers) - {UNPLACED}
     return hidden
+
+
+def _rows(files: RunFiles) -> list[dict[str, Any]]:
+    return list(read_table(files.evaluation / "cohort_wer.parquet", COHORT_WER).to_pylist())
 
 
 def _is_hidden(row: Row, hidden: Hidden) -> bool:
     return row["cohort"] in hidden.get(row["method"], frozenset())
 
 
-def _flat(files: RunFiles, hidden: Hidden) -> Iterator[tuple[str, float]]:
-    """metrics.json without names that speak of a hidden cohort."""
-    names = {cohort for cohorts in hidden.values() for cohort in cohorts}
-    for name, value in _flattened("", read_json(files.evaluation / "metrics.json")).items():
-        if not names & set(re.split(r"[/.:@ ]", name)):
-            yield name, value
+def _tells_about_hidden(name: str, hidden: Hidden) -> bool:
+    """Metric names are made of parts between slashes, among them the method and every cohort they are about."""
+    parts = set(name.split("/"))
+    return any(method in parts and parts & {cohort, _metric_name(cohort)}
+               for method, cohorts in hidden.items() for cohort in cohorts)
 
 
-def _cohort_wer(rows: list[dict[str, Any]], model: str, hidden: Hidden) -> Iterator[tuple[str, float]]:
+def _mentions_hidden(reason: str, hidden: Hidden) -> bool:
+    return any(re.search(rf"(?<!\w){re.escape(cohort)}(?!\w)", reason)
+               for cohorts in hidden.values() for cohort in cohorts)
+
+
+def _without_gap_to_hidden(row: Row, hidden: Hidden) -> Row:
+    if row.get("top") not in hidden.get(row["method"], frozenset()):
+        return row
+    return {**row, "top": None, **dict.fromkeys(GAPS_OF_A_COHORT)}
+
+
+def _bounds(rows: list[dict[str, Any]], model: str, hidden: Hidden) -> Iterator[tuple[str, float]]:
     for row in rows:
-        if (row["model"], row["split"]) == (model, "test") and row["wer"] is not None and not _is_hidden(row, hidden):
-            place = WHOLE if row["method"] == WHOLE else f"{row['method']}/{row['cohort']}"
-            yield from ((f"{figure}/{place}/{model}", row[figure]) for figure in ("wer", "wer_low", "wer_high")
+        if (row["model"], row["split"]) == (model, "test") and not _is_hidden(row, hidden):
+            scope = WHOLE if row["method"] == WHOLE else f"{row['method']}/{row['cohort']}"
+            yield from ((f"{bound}/{model}/test/{scope}", row[bound]) for bound in BOUNDS if row[bound] is not None)
+
+
+def _spreads(rows: list[dict[str, Any]], model: str, hidden: Hidden) -> Iterator[tuple[str, float]]:
+    for row in rows:
+        if (row["model"], row["split"]) == (model, "test") and not hidden.get(row["method"]):
+            yield from ((f"{figure}/{row['method']}/{model}/test", row[figure]) for figure in SPREADS
                         if row[figure] is not None)
-
-
-def _gaps(rows: list[dict[str, Any]], model: str, hidden: Hidden) -> Iterator[tuple[str, float]]:
-    for row in rows:
-        if (row["model"], row["split"]) != (model, "test"):
-            continue
-        away = hidden.get(row["method"], frozenset())
-        # the spread is over all cohorts: with one of them hidden it may be that one's WER
-        figures = (() if {row["bottom"], row["top"]} & away else GAP_FIGURES) + (() if away else SPREAD_FIGURES)
-        yield from ((f"{figure}/{row['method']}/{model}", row[figure]) for figure in figures if row[figure] is not None)
 
 
 def _flattened(prefix: str, content: Mapping[str, Any]) -> dict[str, float]:
@@ -115,5 +143,5 @@ def _flattened(prefix: str, content: Mapping[str, Any]) -> dict[str, float]:
 
 
 def _metric_name(name: str) -> str:
-    """MLflow allows letters, digits and ``_-./: `` in the name of a metric."""
-    return re.sub(r"[^\w\-./: ]", "_", name, flags=re.ASCII)
+    """Only characters that MLflow allows in the name of a metric."""
+    return re.sub(r"[^A-Za-z0-9_./ -]", "_", name)

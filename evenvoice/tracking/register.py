@@ -19,8 +19,8 @@ from evenvoice.tracking.location import Location
 from evenvoice.tracking.run_files import RunFiles
 from evenvoice.tracking.store import RecordedRun, Store, Version
 
-REQUIREMENTS: Final = ("mlflow", "numpy", "pandas", "pyarrow", "pydantic", "PyYAML", "rapidfuzz", "safetensors",
-                       "sentencepiece", "soundfile", "soxr", "torch")
+REQUIREMENTS: Final = ("mlflow", "numpy", "pandas", "pydantic", "PyYAML", "safetensors", "scipy", "sentencepiece",
+                       "soundfile", "soxr", "torch")
 """What the served model imports; named here because MLflow's own search takes half a minute."""
 
 

@@ -40,6 +40,8 @@ if TYPE_CHECKING:
 
 COLUMNS = ("audio", "path", "samples")
 LOWEST_RATE_HZ = 4000
+SERVER = "mlflow.pyfunc.scoring_server.app"
+"""Imported by `mlflow models serve` and by nothing else."""
 
 
 class ServedRecogniser(PythonModel):  # type: ignore[misc, unused-ignore]  # mlflow is typed only where it is installed
@@ -90,7 +92,7 @@ class ServedRecogniser(PythonModel):  # type: ignore[misc, unused-ignore]  # mlf
         return self._checked(np.asarray(given["samples"], dtype=np.float32), name, rate)
 
     def _read(self, path: Path, name: str) -> Waveform:
-        if "mlflow.pyfunc.scoring_server" in sys.modules:
+        if SERVER in sys.modules:
             raise RecordingRejected(name=name, rule="not be a path when sent to a server", value="a path",
                                     action="Send the file's bytes in the column audio.")
         try:

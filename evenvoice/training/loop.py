@@ -29,7 +29,7 @@ from evenvoice.training.curve import Curve, Point
 from evenvoice.training.distributed import World, current_world
 from evenvoice.training.feed import Feed
 from evenvoice.training.objective import Batch, Objective
-from evenvoice.training.optimiser import adamw, load_state_tensors, set_learning_rate, state_tensors
+from evenvoice.training.optimiser import AdamW
 from evenvoice.training.schedule import one_cycle, step_seed
 from evenvoice.training.settings import FitSettings
 
@@ -105,7 +105,7 @@ class _Run:
         self._transducer = recogniser.transducer.to(world.device).train()
         self._objective = world.wrap(Objective(self._transducer, settings.ctc_weight),
                                      every_parameter_used=settings.ctc_weight > 0)
-        self._optimiser = adamw(self._transducer, settings.weight_decay)
+        self._optimiser = AdamW(self._transducer, settings.weight_decay)
         self._plan = BatchPlan(frames=store.frames, indices=indices,
                                frames_per_batch=recogniser.frames_in(settings.batch_s),
                                seed=step_seed(seed, step=0, rank=0, purpose=ORDER), draw_weights=draw_weights)
@@ -164,8 +164,7 @@ class _Run:
         norm = nn.utils.clip_grad_norm_(self._transducer.parameters(), self.settings.gradient_clip, foreach=True)
         if not torch.isfinite(norm):
             return None, losses_B
-        set_learning_rate(self._optimiser, learning_rate)
-        self._optimiser.step()
+        self._optimiser.step(learning_rate)
         return total / max(1.0, labels) + (0.0 if penalty is None else penalty.item()), losses_B
 
     def _account(self, batch: Batch, seconds: float, data_seconds: float) -> None:
@@ -186,14 +185,14 @@ class _Run:
         """Everything that later steps depend on."""
         tensors = {f"model/{name}": tensor.detach().cpu().contiguous()
                    for name, tensor in self._transducer.state_dict().items()}
-        tensors |= {f"optimiser/{name}": tensor for name, tensor in state_tensors(self._optimiser).items()}
+        tensors |= {f"optimiser/{name}": tensor for name, tensor in self._optimiser.state_tensors().items()}
         record = {"curve": asdict(self.curve), "stream": dict(self._stream.state_dict())}
         return Checkpoint(self.curve.steps, tensors, record)
 
     def restore(self, found: Checkpoint) -> None:
         """Go on from a checkpoint."""
         self._transducer.load_state_dict(_below("model/", found))
-        load_state_tensors(self._optimiser, _below("optimiser/", found))
+        self._optimiser.load_state_tensors(_below("optimiser/", found))
         self._stream.load_state_dict(found.record["stream"])
         kept = dict(found.record["curve"])
         self.curve.__dict__.update(kept, points=[Point(**point) for point in kept["points"]])

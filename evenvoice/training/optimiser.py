@@ -1,4 +1,8 @@
-"""AdamW over a module, and its state as named tensors for a checkpoint."""
+"""AdamW over the parameters of a module (I. Loshchilov and F. Hutter, "Decoupled Weight Decay Regularization", 2019).
+
+PyTorch's fused kernel without ``torch.optim`` around it: constructing its AdamW imports the compiler, which takes
+longer than a tenth of a fine-tuning.
+"""
 
 from __future__ import annotations
 
@@ -7,31 +11,59 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor, nn
 
-
-def adamw(module: nn.Module, weight_decay: float) -> torch.optim.AdamW:
-    """AdamW that shrinks matrices but neither biases nor normalisation gains."""
-    matrices = [parameter for parameter in module.parameters() if parameter.ndim > 1]
-    vectors = [parameter for parameter in module.parameters() if parameter.ndim <= 1]
-    return torch.optim.AdamW([{"params": matrices, "weight_decay": weight_decay},
-                              {"params": vectors, "weight_decay": 0.0}], lr=0.0, fused=True)
+BETAS = (0.9, 0.999)
+EPSILON = 1e-8
+MEAN, VARIANCE, STEPS = "mean", "variance", "steps"
 
 
-def set_learning_rate(optimiser: torch.optim.Optimizer, learning_rate: float) -> None:
-    """For all parameters, from the next step on."""
-    for group in optimiser.param_groups:
-        group["lr"] = learning_rate
+class AdamW:
+    """Shrinks matrices but neither biases nor normalisation gains."""
+
+    def __init__(self, module: nn.Module, weight_decay: float) -> None:
+        self._parameters = dict(module.named_parameters())
+        self._weight_decay = weight_decay
+        self._state = {name: {MEAN: torch.zeros_like(parameter), VARIANCE: torch.zeros_like(parameter),
+                              STEPS: torch.zeros((), device=parameter.device)}
+                       for name, parameter in self._parameters.items()}
+
+    def zero_grad(self) -> None:
+        """Forget the gradients."""
+        for parameter in self._parameters.values():
+            parameter.grad = None
+
+    @torch.no_grad()
+    def step(self, learning_rate: float) -> None:
+        """Update every parameter that has a gradient."""
+        for decay, of_kind in ((self._weight_decay, _is_matrix), (0.0, _is_vector)):
+            gradients = {name: parameter.grad for name, parameter in self._parameters.items()
+                         if of_kind(parameter) and parameter.grad is not None}
+            if gradients:
+                self._update(gradients, learning_rate, decay)
+
+    def _update(self, gradients: dict[str, Tensor], learning_rate: float, decay: float) -> None:
+        states = [self._state[name] for name in gradients]
+        torch._foreach_add_([state[STEPS] for state in states], 1)
+        torch._fused_adamw_(
+            [self._parameters[name] for name in gradients], list(gradients.values()),
+            [state[MEAN] for state in states], [state[VARIANCE] for state in states], [],
+            [state[STEPS] for state in states], lr=learning_rate, beta1=BETAS[0], beta2=BETAS[1], weight_decay=decay,
+            eps=EPSILON, amsgrad=False, maximize=False)
+
+    def state_tensors(self) -> dict[str, Tensor]:
+        """Moments and step counts as '<parameter>/<kind>'."""
+        return {f"{name}/{kind}": tensor.detach().cpu().contiguous()
+                for name, state in self._state.items() for kind, tensor in state.items()}
+
+    def load_state_tensors(self, tensors: Mapping[str, Tensor]) -> None:
+        """Put back what :meth:`state_tensors` returned."""
+        for name, state in self._state.items():
+            for kind, tensor in state.items():
+                tensor.copy_(tensors[f"{name}/{kind}"])
 
 
-def state_tensors(optimiser: torch.optim.Optimizer) -> dict[str, Tensor]:
-    """Moments and step counts by '<parameter number>/<kind>'."""
-    return {f"{number}/{kind}": value.detach().cpu().contiguous()
-            for number, kinds in optimiser.state_dict()["state"].items() for kind, value in kinds.items()}
+def _is_matrix(parameter: Tensor) -> bool:
+    return parameter.ndim > 1
 
 
-def load_state_tensors(optimiser: torch.optim.Optimizer, tensors: Mapping[str, Tensor]) -> None:
-    """Put back what :func:`state_tensors` returned."""
-    state: dict[int, dict[str, Tensor]] = {}
-    for name, value in tensors.items():
-        number, kind = name.split("/")
-        state.setdefault(int(number), {})[kind] = value
-    optimiser.load_state_dict({"state": state, "param_groups": optimiser.state_dict()["param_groups"]})
+def _is_vector(parameter: Tensor) -> bool:
+    return not _is_matrix(parameter)

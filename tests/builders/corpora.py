@@ -10,7 +10,6 @@ import pytest
 import yaml
 
 from evenvoice.data.corpora.recording import Recording
-from evenvoice.data.pseudonyms import KEY_VARIABLE
 from evenvoice.params import Params, overlay, parse_params
 from tests.builders.audio import file_bytes, tone
 
@@ -91,8 +90,3 @@ class ToneAudio:
     def load(self, *, name: str, max_duration_s: float) -> Any:
         """The tone, whatever the limit."""
         return self.waveform
-
-
-def without_secret_key(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Pseudonyms from the seed, whatever the environment of the tests holds."""
-    monkeypatch.delenv(KEY_VARIABLE, raising=False)

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 import torch
 
 from evenvoice.data.feature_store import FeatureStore
 from evenvoice.data.schemas import FEATURES
-from evenvoice.data.tables import rows_table
+from evenvoice.data.tables import rows_table, write_ipc_shards
 from evenvoice.data.tokenizer import Tokenizer
 from evenvoice.models.recogniser import Recogniser
 from evenvoice.params import Encoder, Featurize, Train
+from evenvoice.storage import write_json
 from evenvoice.training.settings import FitSettings, SpecAugment
 
 MELS = 8
@@ -80,3 +82,10 @@ def feature_rows(texts: Sequence[str] = TEXTS, splits: Sequence[str] | None = No
 def weights(recogniser: Recogniser) -> torch.Tensor:
     """All weights as one vector, for comparing models bit for bit."""
     return torch.cat([tensor.flatten() for tensor in recogniser.transducer.state_dict().values()])
+
+
+def write_features(directory: Path, texts: Sequence[str] = TEXTS, splits: Sequence[str] | None = None) -> None:
+    """What the featurize stage would leave in ``directory``."""
+    directory.mkdir(parents=True)
+    write_ipc_shards(directory, "features", FEATURES, feature_rows(texts, splits), 1, "features")
+    write_json(directory / "statistics.json", {"mean": [0.0] * MELS, "std": [1.0] * MELS})

@@ -36,16 +36,28 @@ def write_run(workspace: Path, *, model: Path, verdict: str = "PASS", errors: Se
     write_table(files.evaluation / "cohort_wer.parquet", _cohort_wer(cohorts))
     write_table(files.evaluation / "gaps.parquet", _gaps())
     write_table(files.evaluation / "speakers.parquet", _speakers(errors, words, speaker))
-    write_json(files.evaluation / "metrics.json", {"wer_whole_base": 0.06, "gap/geographic/hamlet": 0.9})
-    write_json(files.verdict_file, {"verdict": verdict, "challenger": "ewc", "base": "base", "reasons": ["as made"],
-                                    "limits": dict(limits or {"max_gap": 0.5}),
-                                    "cohorts": [{"method": "geographic", "cohort": name, "speakers": count, "wer": 0.1}
-                                                for name, count in cohorts.items()]})
+    write_json(files.evaluation / "metrics.json", _metrics(cohorts))
+    write_json(files.verdict_file, _verdict(verdict, cohorts, limits or {"max_gap": 0.5}))
     write_text(files.report, "<html>report</html>")
     write_text(files.model_card, "# Model card")
     write_text(files.dvc_lock, yaml.safe_dump({"stages": {"ingest": {"outs": [
         {"path": "artifacts/corpus", "md5": CORPUS_HASH}]}}}))
     return files
+
+
+def _metrics(cohorts: Mapping[str, int]) -> dict[str, float]:
+    figures = {f"wer/{model}/test/geographic/{name}": 0.06 for model in ("base", "ewc", "placebo") for name in cohorts}
+    return {**figures, "wer/base/test/whole": 0.06, "wer/ewc/test/whole": 0.05,
+            "gap/geographic/south/north/ewc/test": 0.4, "gap/geographic/hamlet/north/base/test": 0.9}
+
+
+def _verdict(verdict: str, cohorts: Mapping[str, int], limits: Mapping[str, float]) -> dict[str, object]:
+    found = [{"method": "geographic", "cohort": name, "top": "north", "speakers": count, "wer": 0.1, "gap": 0.4,
+              "gap_low": 0.1, "gap_high": 0.7} for name, count in cohorts.items()]
+    return {"verdict": verdict, "challenger": "ewc", "base": "base", "limits": dict(limits), "cohorts": found,
+            "reasons": ["south of the geographic method makes 40 % more errors.",
+                        "hamlet of the geographic method has 3 test speakers."],
+            "regression": {"whole": {"relative": -0.1}, "geographic/harbour": {"relative": -0.2}}}
 
 
 def _curve() -> pa.Table:

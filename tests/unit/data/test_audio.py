@@ -58,6 +58,14 @@ def test_a_wav_file_written_to_a_pipe_has_no_length_and_is_read() -> None:
     assert decode(streamed, name="r1", max_duration_s=10).duration_s == 0.5
 
 
+@pytest.mark.parametrize("frames", [7999, 8001, 9000])
+def test_a_header_that_is_wrong_about_the_length_never_gives_more_than_there_is(frames: int) -> None:
+    if frames > 8000:
+        assert "truncated" in refusal(with_declared_frames(FLAC, frames)).action
+    else:
+        assert len(decode(with_declared_frames(FLAC, frames), name="r1", max_duration_s=10).samples) == frames
+
+
 def test_a_header_that_declares_hours_is_refused_before_decoding() -> None:
     rejection = refusal(with_declared_frames(FLAC, 16000 * 3600 * 10))
     assert rejection.rule == "last at most 10 s"

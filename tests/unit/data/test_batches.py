@@ -41,6 +41,11 @@ def test_no_batch_is_larger_than_allowed_padding_included(frames, seed, frames_p
         assert len(batch) * max(frames[i] for i in batch) <= frames_per_batch
 
 
+def test_the_longest_of_a_batch_counts_wherever_it_stands():
+    for batch in one_epoch(frames := [99, 100] * 50, frames_per_batch=299):
+        assert len(batch) * max(frames[i] for i in batch) <= 299
+
+
 def test_only_the_given_indices_are_drawn():
     assert sorted(np.concatenate(one_epoch([50] * 10, indices=[7, 2, 5])).tolist()) == [2, 5, 7]
 

@@ -5,7 +5,7 @@ import pytest
 
 from evenvoice.data.feature_store import FeatureStore
 from evenvoice.data.schemas import FEATURES
-from evenvoice.data.tables import write_ipc_shards
+from evenvoice.data.tables import open_ipc_shards, write_ipc_shards
 from evenvoice.errors import ArtifactError
 from evenvoice.storage import write_json
 from tests.builders.features import counting_features, write_features
@@ -26,6 +26,13 @@ def test_recordings_spread_over_several_shards_are_one_store(tmp_path):
     store = FeatureStore.open(tmp_path)
     assert [len(store.features(i)) for i in range(5)] == [100_000, 100_000, 5, 100_000, 6]
     np.testing.assert_array_equal(store.features(4), counting_features(6, 4))
+
+
+def test_a_part_of_the_table_finds_its_own_bytes(tmp_path):
+    write_features(tmp_path, frames=[3, 1, 7])
+    ones = np.ones(4, np.float32)
+    store = FeatureStore(open_ipc_shards(tmp_path, FEATURES).slice(1), mean=ones, std=ones)
+    np.testing.assert_array_equal(store.features(1), counting_features(7, 4))
 
 
 def test_features_are_a_read_only_view_of_the_mapped_file(tmp_path):

@@ -29,7 +29,7 @@ def run(root: Path, rows: list[dict[str, str]], **changes: Any) -> Path:
     return root / "out"
 
 
-@pytest.fixture()
+@pytest.fixture
 def rows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[dict[str, str]]:
     monkeypatch.delenv(KEY_VARIABLE, raising=False)
     return speakers_corpus(tmp_path / "corpus")
@@ -85,7 +85,7 @@ def test_one_bad_recording_stops_the_run_and_leaves_the_old_tables(tmp_path: Pat
 
 def test_all_refused_recordings_are_listed_for_a_person(tmp_path: Path, rows: list[dict[str, str]]) -> None:
     rows[0]["text"], rows[5]["path"] = "", "gone.flac"
-    with pytest.raises(TooManyRejected, match="checkpoints/rejected.tsv"):
+    with pytest.raises(TooManyRejected, match=r"checkpoints/rejected\.tsv"):
         run(tmp_path, rows)
     header, first, second = (tmp_path / "checkpoints" / "rejected.tsv").read_text().splitlines()
     assert header == "recording\trule\tvalue\taction"

@@ -210,6 +210,12 @@ def test_no_error_against_one_decides_nothing() -> None:
     assert finding(found, "north").decision == "undecided"
 
 
+def test_nobody_makes_any_error() -> None:
+    found = verdict({"north": Made(300, 0.0), "south": Made(300, 0.0)})
+    assert found.verdict == "INSUFFICIENT"  # half an error against half an error is not known to be within 50 %
+    assert found.whole.decision == "within"
+
+
 def test_one_of_twenty_cohorts_is_not_condemned_for_chance() -> None:
     """The lower bounds hold together: what fails alone may not fail among twenty."""
     uneven = (0.2, 0.5, 1.0, 1.5, 1.8)
@@ -275,7 +281,8 @@ made = st.builds(Made, speakers=st.integers(0, 40), wer=st.floats(0, 0.5), words
                  factors=st.sampled_from([EVEN, (0.2, 1.0, 1.8)]))
 tables = st.builds(evidence, st.fixed_dictionaries({"north": made, "south": made}).filter(
     lambda cohorts: any(one.speakers for one in cohorts.values())),
-    st.builds(lambda factor: {"ewc": factor}, st.floats(0.5, 1.5)), challenger=st.sampled_from(["base", "ewc"]), overlap=st.booleans())
+    st.builds(lambda factor: {"ewc": factor}, st.floats(0.5, 1.5)),
+    challenger=st.sampled_from(["base", "ewc"]), overlap=st.booleans())
 
 
 @settings(deadline=None, max_examples=60)

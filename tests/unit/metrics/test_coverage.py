@@ -1,6 +1,6 @@
 """How often intervals and verdicts are wrong, in worlds whose truth is known.
 
-The figures in docs/fairness.md are those of this file with EVENVOICE_TRIALS=2000.
+The figures in docs/fairness.md are those of this file with EVENVOICE_TRIALS=400.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ from evenvoice.params import Gate
 from tests.builders.simulation import UTTERANCES, World
 from tests.builders.tables import made_partition
 
-TRIALS = int(os.environ.get("EVENVOICE_TRIALS", "400"))
+TRIALS = int(os.environ.get("EVENVOICE_TRIALS", "80"))
 pytestmark = pytest.mark.slow
 
 
-def chance_of_fewer(share: float) -> float:
+def luck(share: float) -> float:
     """Three standard errors of a share of ``TRIALS``."""
     return 3 * float(np.sqrt(share * (1 - share) / TRIALS))
 
@@ -39,7 +39,7 @@ def test_95_per_cent_intervals_of_a_cohorts_wer_hold_the_truth(speakers: int) ->
         student += found.low <= world.wer <= found.high
         percentile += low <= world.wer <= high
     print(f"coverage at {speakers} speakers: {student / TRIALS:.3f}, percentile interval {percentile / TRIALS:.3f}")
-    assert student / TRIALS > 0.94 - chance_of_fewer(0.06)
+    assert student / TRIALS > 0.94 - luck(0.06)
     assert student >= percentile
 
 
@@ -53,8 +53,8 @@ def test_two_equal_cohorts_are_told_apart_in_5_of_100_trials_but_far_more_often_
         alarms["speakers"] += _differ(errors.sum(axis=1), words.sum(axis=1), north, rng)
         alarms["utterances"] += _differ(errors.ravel(), words.ravel(), np.repeat(north, UTTERANCES), rng)
     print(f"false alarms at {speakers} speakers per cohort: { {name: n / TRIALS for name, n in alarms.items()} }")
-    assert alarms["speakers"] / TRIALS < 0.06 + chance_of_fewer(0.06)
-    assert alarms["utterances"] / TRIALS > 0.2
+    assert alarms["speakers"] / TRIALS < 0.06 + luck(0.06)
+    assert alarms["utterances"] > max(2 * alarms["speakers"], 0.1 * TRIALS)
 
 
 def _differ(errors: np.ndarray, words: np.ndarray, north: np.ndarray, rng: np.random.Generator) -> bool:
@@ -88,7 +88,7 @@ def verdicts(speakers: int, gaps: list[float], stream: int) -> dict[str, float]:
 def test_five_cohorts_exactly_at_the_limit_fail_in_5_of_100_trials(speakers: int) -> None:
     found = verdicts(speakers, [0.5] * 5 + [0.0], stream=3)
     print(f"all at the limit, {speakers} speakers per cohort: {found}")
-    assert found["FAIL"] < 0.06 + chance_of_fewer(0.06)
+    assert found["FAIL"] < 0.06 + luck(0.06)
     assert found["PASS"] < 0.05
 
 
@@ -96,7 +96,7 @@ def test_five_cohorts_exactly_at_the_limit_fail_in_5_of_100_trials(speakers: int
 def test_one_cohort_at_the_limit_passes_in_at_most_5_of_100_trials(speakers: int) -> None:
     found = verdicts(speakers, [0.5, -0.2, -0.2, -0.2, -0.2, 0.0], stream=4)
     print(f"one at the limit, {speakers} speakers per cohort: {found}")
-    assert found["PASS"] < 0.06 + chance_of_fewer(0.06)
+    assert found["PASS"] < 0.06 + luck(0.06)
 
 
 def test_a_real_gap_is_found_and_equal_service_is_shown_with_enough_speakers() -> None:

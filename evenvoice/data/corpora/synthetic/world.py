@@ -80,7 +80,7 @@ class Region:
 COMMON: Final = Conditions(
     accents={"en-us": 0.56, "en-us-nyc": 0.12, "en-gb": 0.10, "en-gb-x-rp": 0.06, "en-gb-scotland": 0.04,
              "en-029": 0.04, "en-gb-x-gbclan": 0.04, "en-gb-x-gbcwmd": 0.04},
-    snr_db=18.0, noises={"pink": 0.5, "babble": 0.3, "hum": 0.2}, rt60_s=0.25, direct_to_reverberant_db=9.0,
+    snr_db=19.0, noises={"pink": 0.5, "babble": 0.3, "hum": 0.2}, rt60_s=0.25, direct_to_reverberant_db=9.0,
     narrowband_share=0.12, rate_wpm=172.0)
 """Conditions of every region when no gap is planted."""
 
@@ -132,11 +132,13 @@ POSTAL_ACCENT_TILT: Final = 0.5
 """At disparity 1 the odds of an accent other than General American are e to this where most newcomers live in a
 region, and e to minus this where fewest do."""
 
-HARD_SNR_DB: Final = 14.0
+HARD_SNR_DB: Final = 16.0
 """Mean SNR of the disadvantaged regions, at disparity 1; the next three likewise."""
 HARD_RT60_S: Final = 0.35
 HARD_DIRECT_DB: Final = 7.0
-HARD_NARROWBAND: Final = 0.35
+HARD_NARROWBAND: Final = 0.30
+HARD_ACCENT: Final = 0.65
+"""Share of speakers with the region's own accent, which training hardly holds."""
 
 _HOME = {"pink": 0.5, "babble": 0.3, "hum": 0.2}
 _STREET = {"pink": 0.4, "babble": 0.5, "hum": 0.1}
@@ -149,7 +151,7 @@ def _mix(main: Mapping[str, float], rest: float = 0.08) -> Mapping[str, float]:
     return {accent: moved.get(accent, 0) + main.get(accent, 0) * (1 - rest) for accent in {**moved, **main}}
 
 
-def _well_served(*, accents: Mapping[str, float], snr_db: float = 20.0, noises: Mapping[str, float] = _HOME,
+def _well_served(*, accents: Mapping[str, float], snr_db: float = 21.0, noises: Mapping[str, float] = _HOME,
                  rate_wpm: float = 172.0) -> Conditions:
     return Conditions(accents=_mix(accents), snr_db=snr_db, noises=noises, rt60_s=0.22, direct_to_reverberant_db=10.0,
                       narrowband_share=0.06, rate_wpm=rate_wpm)
@@ -164,7 +166,7 @@ REGIONS: Final = (
     # Well served, and with more than their due of the training speakers.
     Region(name="New York City", lat=40.71, lon=-73.95, half_height_deg=0.20, half_width_deg=0.25,
            postal_prefix="112", share=0.075, train_share=0.1125,
-           conditions=_well_served(accents={"en-us-nyc": 0.7, "en-us": 0.2, "en-029": 0.1}, snr_db=18.5,
+           conditions=_well_served(accents={"en-us-nyc": 0.7, "en-us": 0.2, "en-029": 0.1}, snr_db=19.5,
                                    noises=_STREET, rate_wpm=180.0),
            statistics=Statistics(rural=0.02, broadband=0.80, foreign_born=0.40, english_at_home=0.48,
                                  median_age=37, median_income_kusd=72)),
@@ -180,49 +182,49 @@ REGIONS: Final = (
                                  median_age=36, median_income_kusd=70)),
     Region(name="Upper Midwest", lat=45.10, lon=-94.00, half_height_deg=0.80, half_width_deg=1.00,
            postal_prefix="554", share=0.075, train_share=0.1125,
-           conditions=_well_served(accents={"en-us": 0.9, "en-gb": 0.1}, snr_db=21.0, rate_wpm=166.0),
+           conditions=_well_served(accents={"en-us": 0.9, "en-gb": 0.1}, snr_db=22.0, rate_wpm=166.0),
            statistics=Statistics(rural=0.48, broadband=0.80, foreign_born=0.09, english_at_home=0.88,
                                  median_age=39, median_income_kusd=80)),
     Region(name="Puget Sound", lat=47.55, lon=-122.20, half_height_deg=0.45, half_width_deg=0.15,
            postal_prefix="981", share=0.075, train_share=0.1125,
-           conditions=_well_served(accents={"en-us": 0.85, "en-gb-x-rp": 0.15}, snr_db=21.0),
+           conditions=_well_served(accents={"en-us": 0.85, "en-gb-x-rp": 0.15}, snr_db=22.0),
            statistics=Statistics(rural=0.12, broadband=0.88, foreign_born=0.20, english_at_home=0.74,
                                  median_age=37, median_income_kusd=98)),
     Region(name="Los Angeles Basin", lat=34.02, lon=-118.15, half_height_deg=0.15, half_width_deg=0.30,
            postal_prefix="900", share=0.075, train_share=0.1125,
-           conditions=_well_served(accents={"en-us": 0.9, "en-us-nyc": 0.1}, snr_db=19.0, noises=_STREET),
+           conditions=_well_served(accents={"en-us": 0.9, "en-us-nyc": 0.1}, snr_db=20.0, noises=_STREET),
            statistics=Statistics(rural=0.02, broadband=0.79, foreign_born=0.36, english_at_home=0.42,
                                  median_age=36, median_income_kusd=74)),
     Region(name="Gulf Coast", lat=30.55, lon=-88.40, half_height_deg=0.15, half_width_deg=0.80,
            postal_prefix="366", share=0.075, train_share=0.1125,
-           conditions=_well_served(accents={"en-us": 0.85, "en-gb": 0.15}, snr_db=18.5, rate_wpm=162.0),
+           conditions=_well_served(accents={"en-us": 0.85, "en-gb": 0.15}, snr_db=19.5, rate_wpm=162.0),
            statistics=Statistics(rural=0.42, broadband=0.66, foreign_born=0.04, english_at_home=0.94,
                                  median_age=40, median_income_kusd=55)),
     Region(name="South Florida", lat=26.10, lon=-80.28, half_height_deg=0.40, half_width_deg=0.10,
            postal_prefix="331", share=0.075, train_share=0.1125,
-           conditions=_well_served(accents={"en-us": 0.65, "en-us-nyc": 0.25, "en-029": 0.1}, snr_db=18.5,
+           conditions=_well_served(accents={"en-us": 0.65, "en-us-nyc": 0.25, "en-029": 0.1}, snr_db=19.5,
                                    noises=_STREET),
            statistics=Statistics(rural=0.02, broadband=0.76, foreign_born=0.50, english_at_home=0.34,
                                  median_age=41, median_income_kusd=62)),
     # Under-represented in training, and harder to hear: two in the south-east, two in the south-west.
     Region(name="Appalachia", lat=37.50, lon=-82.30, half_height_deg=0.80, half_width_deg=1.00,
            postal_prefix="415", share=0.10, train_share=0.025,
-           conditions=_hard(accents={"en-gb-scotland": 0.75, "en-us": 0.25}),
+           conditions=_hard(accents={"en-gb-scotland": HARD_ACCENT, "en-us": 1 - HARD_ACCENT}),
            statistics=Statistics(rural=0.78, broadband=0.52, foreign_born=0.01, english_at_home=0.98,
                                  median_age=43, median_income_kusd=38)),
     Region(name="Mississippi Delta", lat=33.60, lon=-90.70, half_height_deg=0.90, half_width_deg=0.40,
            postal_prefix="387", share=0.10, train_share=0.025,
-           conditions=_hard(accents={"en-029": 0.75, "en-us": 0.25}),
+           conditions=_hard(accents={"en-029": HARD_ACCENT, "en-us": 1 - HARD_ACCENT}),
            statistics=Statistics(rural=0.62, broadband=0.42, foreign_born=0.02, english_at_home=0.97,
                                  median_age=37, median_income_kusd=33)),
     Region(name="Texas Border", lat=26.25, lon=-98.20, half_height_deg=0.15, half_width_deg=0.50,
            postal_prefix="785", share=0.10, train_share=0.025,
-           conditions=_hard(accents={"en-gb-x-gbclan": 0.75, "en-us": 0.25}, noises=_STREET),
+           conditions=_hard(accents={"en-gb-x-gbclan": HARD_ACCENT, "en-us": 1 - HARD_ACCENT}, noises=_STREET),
            statistics=Statistics(rural=0.40, broadband=0.48, foreign_born=0.26, english_at_home=0.18,
                                  median_age=30, median_income_kusd=42)),
     Region(name="Navajo Nation", lat=36.20, lon=-109.90, half_height_deg=0.60, half_width_deg=0.90,
            postal_prefix="865", share=0.10, train_share=0.025,
-           conditions=_hard(accents={"en-gb-x-gbcwmd": 0.75, "en-us": 0.25}),
+           conditions=_hard(accents={"en-gb-x-gbcwmd": HARD_ACCENT, "en-us": 1 - HARD_ACCENT}),
            statistics=Statistics(rural=0.90, broadband=0.30, foreign_born=0.01, english_at_home=0.32,
                                  median_age=33, median_income_kusd=31)),
 )

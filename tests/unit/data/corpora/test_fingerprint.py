@@ -18,7 +18,7 @@ from tests.builders.corpora import REPOSITORY, kaldi_corpus, write_audio, write_
 ROWS = [{"path": "part1/a.flac", "text": "stop"}, {"path": "part2/b.flac", "text": "go"}]
 
 
-@pytest.fixture()
+@pytest.fixture
 def corpus(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.delenv(KEY_VARIABLE, raising=False)
     for row in ROWS:

@@ -43,7 +43,7 @@ def test_an_id_that_stands_twice_is_refused_by_name(tmp_path: Path) -> None:
     directory = kaldi_corpus(tmp_path, UTTERANCES)
     with (directory / "wav.scp").open("a") as file:
         file.write("a-1 wav/a-1.flac\n")
-    with pytest.raises(CorpusError, match="id 'a-1' in .*wav.scp must be unique, got a second one in line 4"):
+    with pytest.raises(CorpusError, match=r"id 'a-1' in .*wav\.scp must be unique, got a second one in line 4"):
         list(kaldi.recordings(directory, select=""))
 
 

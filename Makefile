@@ -1,0 +1,61 @@
+# Every command a person needs; `make` lists them. Details: ops/ (python -m ops --help).
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+VENV_PYTHON := .venv/bin/python
+AIRFLOW_PORT ?= 8080
+MLFLOW_PORT ?= 5000
+# compiled modules make every later start faster
+unexport PYTHONDONTWRITEBYTECODE
+
+.DEFAULT_GOAL := help
+.PHONY: help run up down doctor test test-fast lint repro lock clean env env-dev
+
+help: ## this list
+	@echo "make <target>, where <target> is one of"
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  \1|\2/' | awk -F'|' '{printf "%-12s %s\n", $$1, $$2}'
+	@echo
+	@echo "make run takes   PROFILE=digits        values of profiles/digits.yaml over params.yaml"
+	@echo "                 CORPUS=path           your own speech instead of the synthetic corpus"
+	@echo "                 SET='train.steps=100' single parameters"
+	@echo "                 FORCE=1               every stage;  FORCE_STAGE=train  one of them"
+	@echo "make up takes    AIRFLOW_PORT=8080 MLFLOW_PORT=5000"
+
+run: env ## train, check, mitigate, gate and register a recogniser
+	@$(VENV_PYTHON) -m ops run --profile "$(PROFILE)" --corpus "$(CORPUS)" --set $(SET) \
+		--force-stage "$(FORCE_STAGE)" $(if $(filter-out 0,$(FORCE)),--force)
+
+up: env ## start Airflow and MLflow on this machine
+	@$(VENV_PYTHON) -m ops up --airflow-port $(AIRFLOW_PORT) --mlflow-port $(MLFLOW_PORT)
+
+down: env ## stop what `make up` started
+	@$(VENV_PYTHON) -m ops down
+
+doctor: env ## what this machine lacks, and what to do about it
+	@$(VENV_PYTHON) -m ops doctor
+
+test: env-dev lint ## every check and every test
+	$(VENV_PYTHON) -m pytest -q -n 2
+
+test-fast: env-dev ## the tests that take no more than seconds
+	$(VENV_PYTHON) -m pytest -q -m "not slow"
+
+lint: env-dev ## style, types and import contracts
+	.venv/bin/ruff check .
+	.venv/bin/mypy
+	.venv/bin/lint-imports
+
+repro: env ## the graph in this checkout by `dvc repro`, without Airflow or MLflow
+	@$(VENV_PYTHON) -m ops corpus
+	@$(VENV_PYTHON) -m ops env dvc repro
+
+lock: ## resolve the locks anew from pyproject.toml
+	$(PYTHON) ops/bootstrap.py dev
+	$(VENV_PYTHON) -m ops lock
+
+clean: ## remove runs, cache and reports of this checkout; packages and registry stay
+	rm -rf .evenvoice/runs .evenvoice/cache .evenvoice/locks .evenvoice/dvc artifacts reports checkpoints corpus.json
+
+env:
+	@$(PYTHON) ops/bootstrap.py run
+
+env-dev:
+	@$(PYTHON) ops/bootstrap.py dev

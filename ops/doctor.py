@@ -1,0 +1,116 @@
+"""`make doctor`: what this machine lacks, and what to do about it."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+import os
+import shutil
+import socket
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from rich.console import Console
+
+from dags.runs import state_of
+from ops.environment import AIRFLOW_PORT, MLFLOW_PORT
+
+DISK_GB = 5.0
+MEMORY_GB = 4.0
+PACKAGES = ("airflow", "dvc", "mlflow", "torch", "pyarrow", "soundfile", "soxr", "sentencepiece", "sklearn",
+            "matplotlib", "espeakng_loader")
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that was looked at."""
+
+    name: str
+    found: str
+    remedy: str = ""
+    """What to do; empty when all is well."""
+    needed: bool = True
+    """Whether `make run` cannot work without it."""
+
+
+def examine(root: Path, console: Console) -> int:
+    """Print every finding; 1 when `make run` cannot work here."""
+    findings = [finding for check in CHECKS for finding in check(root)]
+    for finding in findings:
+        state = "[green]ok     [/]" if not finding.remedy else "[bold red]missing[/]" if finding.needed \
+            else "[yellow]note   [/]"
+        console.print(f"{state}  {finding.name:<16} {finding.found}", highlight=False)
+        if finding.remedy:
+            console.print(f"         {'':<16} {finding.remedy}", highlight=False, markup=False)
+    return int(any(finding.remedy and finding.needed for finding in findings))
+
+
+def _python(_root: Path) -> list[Finding]:
+    right = sys.version_info[:2] == (3, 11)
+    return [Finding("Python", f"{sys.version.split()[0]} in {sys.prefix}",
+                    "" if right else "Remove .venv and run: make PYTHON=/path/to/python3.11 run")]
+
+
+def _git(root: Path) -> list[Finding]:
+    git = shutil.which("git")
+    checkout = (root / ".git").exists()
+    found = f"{git or 'not found'}, {root} is {'a' if checkout else 'no'} checkout"
+    return [Finding("git", found, "" if git and checkout else "Install git, and clone the repository with it.")]
+
+
+def _lock(root: Path) -> list[Finding]:
+    stamp = Path(sys.prefix) / ".run-lock"
+    wanted = hashlib.sha256((root / "locks" / "run.txt").read_bytes()).hexdigest()
+    same = stamp.exists() and stamp.read_text(encoding="utf-8") == wanted
+    return [Finding("locks/run.txt", "installed" if same else "not what is installed",
+                    "" if same else "`make run` installs it.", needed=False)]
+
+
+def _packages(_root: Path) -> list[Finding]:
+    absent = [name for name in PACKAGES if importlib.util.find_spec(name) is None]
+    return [Finding("packages", f"no {', '.join(absent)}" if absent else "all there",
+                    "Remove .venv and run `make run` again." if absent else "")]
+
+
+def _disk(root: Path) -> list[Finding]:
+    free = shutil.disk_usage(root).free / 1e9
+    return [Finding("disk", f"{free:.0f} GB free", "" if free >= DISK_GB else f"Free at least {DISK_GB:g} GB.")]
+
+
+def _memory(_root: Path) -> list[Finding]:
+    import psutil  # type: ignore[import-untyped]
+    free = psutil.virtual_memory().available / 1e9
+    return [Finding("memory", f"{free:.1f} GB available", "" if free >= MEMORY_GB else
+                    f"Training needs about {MEMORY_GB:g} GB; end other programs.", needed=False)]
+
+
+def _cores(_root: Path) -> list[Finding]:
+    cores = len(os.sched_getaffinity(0))
+    return [Finding("cores", str(cores), "" if cores > 1 else "One core works, but takes about twice as long.",
+                    needed=False)]
+
+
+def _writable(root: Path) -> list[Finding]:
+    places = [root, state_of(root) if state_of(root).exists() else root]
+    locked = [str(place) for place in places if not os.access(place, os.W_OK)]
+    return [Finding("writable", ", ".join(locked) or str(root), "Make it writable for you, or clone elsewhere."
+                    if locked else "")]
+
+
+def _ports(_root: Path) -> list[Finding]:
+    return [_port(port, setting) for port, setting in ((AIRFLOW_PORT, "AIRFLOW_PORT"), (MLFLOW_PORT, "MLFLOW_PORT"))]
+
+
+def _port(port: int, setting: str) -> Finding:
+    with socket.socket() as probe:
+        probe.settimeout(0.5)
+        taken = probe.connect_ex(("127.0.0.1", port)) == 0
+    return Finding(f"port {port}", "answers already" if taken else "free",
+                   f"If that is not `make up`, choose another: make up {setting}={port + 1000}" if taken else "",
+                   needed=False)
+
+
+CHECKS: tuple[Callable[[Path], list[Finding]], ...] = (
+    _python, _git, _packages, _lock, _disk, _memory, _cores, _writable, _ports)

@@ -1,0 +1,85 @@
+"""DVC serves stale results when a stage's deps and params miss what its code imports and reads; derived here."""
+
+from __future__ import annotations
+
+import ast
+from functools import cache
+from pathlib import Path
+
+import grimp
+import pytest
+import yaml
+
+ROOT = Path(__file__).resolve().parents[2]
+STAGES = yaml.safe_load((ROOT / "dvc.yaml").read_text(encoding="utf-8"))["stages"]
+EXEMPT = {"evenvoice/params.py", "evenvoice/errors.py", "evenvoice/progress.py", "evenvoice/storage.py",
+          "stages/entry.py", "stages/paths.py"}
+"""They cannot change a result without changing values or paths that DVC tracks: they validate, report, name and move
+files, but compute nothing."""
+
+
+@cache
+def imports() -> grimp.ImportGraph:
+    return grimp.build_graph("evenvoice", "stages", cache_dir=None)
+
+
+def file_of(module: str) -> Path:
+    path = ROOT / module.replace(".", "/")
+    return path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
+
+
+def computes_something(path: Path) -> bool:
+    """A package's __init__ that holds a docstring alone does not."""
+    body = ast.parse(path.read_text(encoding="utf-8")).body
+    return any(not (isinstance(part, ast.Expr) and isinstance(part.value, ast.Constant)) for part in body)
+
+
+def code_of(stage: str) -> set[str]:
+    """Files that running the stage imports, and the packages they lie in."""
+    modules = {f"stages.{stage}"} | imports().find_upstream_modules(f"stages.{stage}")
+    packages = {module.rsplit(".", depth)[0] for module in modules for depth in range(1, module.count(".") + 1)}
+    files = {file_of(module) for module in modules | packages}
+    return {str(file.relative_to(ROOT)) for file in files if computes_something(file)} - EXEMPT
+
+
+def covers(dep: str, file: str) -> bool:
+    return Path(file).is_relative_to(dep)
+
+
+def sections_of(stage: str) -> set[str]:
+    """The X of every ``params.X`` in the stage's file."""
+    tree = ast.parse((ROOT / "stages" / f"{stage}.py").read_text(encoding="utf-8"))
+    return {node.attr for node in ast.walk(tree)
+            if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == "params"}
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_deps_cover_every_file_the_stage_imports(stage: str) -> None:
+    deps = [dep for dep in STAGES[stage]["deps"] if dep.startswith(("evenvoice/", "stages/"))]
+
+    missing = sorted(file for file in code_of(stage) if not any(covers(dep, file) for dep in deps))
+
+    assert not missing, f"add to the deps of {stage} in dvc.yaml:\n" + "\n".join(f"      - {file}" for file in missing)
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_every_code_dep_is_imported(stage: str) -> None:
+    code = code_of(stage)
+
+    needless = [dep for dep in STAGES[stage]["deps"] if dep.startswith(("evenvoice/", "stages/"))
+                and not any(covers(dep, file) for file in code)]
+
+    assert not needless, f"{stage} imports nothing of {needless}: a change there would run it for nothing"
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_params_cover_every_section_the_stage_reads(stage: str) -> None:
+    missing = sorted(sections_of(stage) - set(STAGES[stage]["params"]))
+
+    assert not missing, f"add to the params of {stage} in dvc.yaml: {missing}"
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_every_file_of_the_stage_directory_is_a_stage(stage: str) -> None:
+    assert (ROOT / "stages" / f"{stage}.py").is_file()
+    assert f"python -m stages.{stage}" in STAGES[stage]["cmd"]

@@ -1,0 +1,34 @@
+"""The transcribe stage: a model and features in, hypotheses and compute out."""
+
+import json
+
+import pytest
+
+from evenvoice.data.schemas import HYPOTHESES
+from evenvoice.data.tables import read_table
+from evenvoice.params import load_params
+from stages import transcribe
+from tests.builders.models import TEXTS, tiny_recogniser, write_features
+
+SPLITS = ("train", "discover", "discover", "validate", "test", "test")
+
+
+@pytest.fixture
+def workspace(tmp_path, monkeypatch):
+    params = load_params()
+    monkeypatch.chdir(tmp_path)
+    write_features(tmp_path / "artifacts/features", TEXTS, SPLITS)
+    for model in ("base", "ewc"):
+        tiny_recogniser().save(tmp_path / "artifacts/models" / model)
+    return params
+
+
+@pytest.mark.parametrize(("model", "splits"), [("base", ["discover", "discover", "validate", "test", "test"]),
+                                               ("ewc", ["validate", "test", "test"])])
+def test_everyone_but_the_training_speakers_is_transcribed(workspace, tmp_path, model, splits):
+    transcribe.main(workspace, model)
+    table = read_table(tmp_path / "artifacts/hypotheses" / model / "hypotheses.parquet", HYPOTHESES)
+    assert table["split"].to_pylist() == splits
+    compute = json.loads((tmp_path / "artifacts/hypotheses" / model / "compute.json").read_text())
+    macs = compute["macs_per_audio_s"]
+    assert macs["total"] == pytest.approx(macs["encoder"] + macs["predictor"] + macs["joiner"])

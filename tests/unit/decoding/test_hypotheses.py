@@ -1,0 +1,30 @@
+"""Hypotheses carry their edits; compute carries its rates."""
+
+import pytest
+
+from evenvoice.data.schemas import HYPOTHESES
+from evenvoice.decoding.hypotheses import transcribe_recordings
+from evenvoice.params import Transcribe
+from evenvoice.progress import Progress
+from tests.builders.models import TEXTS, spoken_store, tiny_recogniser
+
+SETTINGS = Transcribe(batch_s=10.0, max_symbols_per_frame=2)
+
+
+def test_every_recording_gets_a_row_in_order():
+    store = spoken_store()
+    table = transcribe_recordings(tiny_recogniser(), store, store.indices("train"), SETTINGS, Progress("test")).table
+    assert table.schema == HYPOTHESES
+    assert table["utterance"].to_pylist() == ["r0", "r1", "r2", "r3", "r4", "r5"]
+    assert table["reference"].to_pylist() == list(TEXTS)
+    assert table["words"].to_pylist() == [2, 3, 2, 3, 2, 2]
+
+
+def test_compute_is_per_second_of_audio():
+    store = spoken_store()
+    recogniser = tiny_recogniser()
+    compute = transcribe_recordings(recogniser, store, store.indices("train"), SETTINGS, Progress("test")).compute
+    assert compute["frame_ms"] == 40.0
+    assert compute["audio_seconds"] == pytest.approx(sum(12 * len(text) / 100 for text in TEXTS))
+    assert compute["macs_per_audio_s"]["encoder"] == 25 * recogniser.transducer.encoder.macs_per_frame
+    assert compute["real_time_factor"] == compute["decode_seconds"] / compute["audio_seconds"]

@@ -1,0 +1,71 @@
+"""The battery that every encoder of the registry passes."""
+
+import pytest
+import torch
+
+from evenvoice.decoding.greedy import transcribe
+from evenvoice.models import ENCODERS
+from evenvoice.models.streaming import Encoder
+from evenvoice.progress import Progress
+from evenvoice.training.loop import fit
+from tests.builders.models import MELS, NO_MASKS, spoken_store, tiny_recogniser, tiny_settings
+
+pytestmark = pytest.mark.parametrize("name", sorted(ENCODERS))
+TOLERANCE = {"atol": 1e-5, "rtol": 0.0}
+
+
+def built(name: str) -> Encoder:
+    return tiny_recogniser(encoder=name, layers=2, dropout=0.1).transducer.encoder.eval()
+
+
+def frames(count: int, *, batch: int = 2, seed: int = 0) -> torch.Tensor:
+    return torch.randn(batch, count, MELS, generator=torch.Generator().manual_seed(seed))
+
+
+@pytest.mark.parametrize("size", [1, 3, 7, 16])
+def test_chunks_give_what_the_whole_gives(name, size):
+    encoder, whole_BTM = built(name), frames(45)
+    state, outputs = encoder.initial_state(2), []
+    for chunk_BTM in whole_BTM.split(size, dim=1):
+        output, state = encoder.step(chunk_BTM, state)
+        outputs.append(output)
+    torch.testing.assert_close(torch.cat(outputs, dim=1), encoder(whole_BTM), **TOLERANCE)
+
+
+def test_gives_one_frame_for_each_full_stack(name):
+    encoder = built(name)
+    assert encoder(frames(45)).shape == (2, 45 // encoder.subsampling, encoder.width)
+
+
+@pytest.mark.parametrize("changed", [0, 13, 30, 44])
+def test_a_changed_frame_changes_nothing_before_it(name, changed):
+    encoder, whole_BTM = built(name), frames(48)
+    other_BTM = whole_BTM.clone()
+    other_BTM[:, changed] += 1.0
+    before = changed // encoder.subsampling
+    first, second = encoder(whole_BTM), encoder(other_BTM)
+    assert torch.equal(first[:, :before], second[:, :before])
+    assert not torch.equal(first[:, before:], second[:, before:])
+
+
+def test_padding_changes_nothing(name):
+    encoder, real_BTM = built(name), frames(40)
+    padded_BTM = torch.cat([real_BTM, torch.full((2, 24, MELS), 1e3)], dim=1)
+    torch.testing.assert_close(encoder(padded_BTM)[:, :40 // encoder.subsampling], encoder(real_BTM), **TOLERANCE)
+
+
+def test_neighbours_in_the_batch_change_nothing(name):
+    encoder, batch_BTM = built(name), frames(40, batch=5)
+    alone = torch.cat([encoder(batch_BTM[row:row + 1]) for row in range(5)])
+    torch.testing.assert_close(encoder(batch_BTM), alone, **TOLERANCE)
+
+
+def test_overfits_one_batch(name):
+    store = spoken_store(("yes", "no", "one", "two"))
+    recogniser = tiny_recogniser(encoder=name, width=32)
+    curve = fit(recogniser=recogniser, store=store, indices=store.indices("train"), seed=1, checkpoint_dir=None,
+                settings=tiny_settings(steps=120, learning_rate=0.02, batch_s=30.0, augment=NO_MASKS),
+                progress=Progress("test"))
+    assert curve.points[-1].loss < 0.1 * curve.points[0].loss
+    heard = transcribe(recogniser, [store.features(i) for i in range(len(store))], 4)
+    assert heard == ["yes", "no", "one", "two"]
