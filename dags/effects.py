@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any
 from airflow.providers.standard.operators.hitl import ApprovalOperator
 from airflow.sdk import BaseOperator, chain, task
 
-from dags.operators import EffectOperator, read_answer, reported, run_of
+from dags.operators import EffectOperator, RecordOperator, reported, run_of
 from dags.plan import make_plan
 from dags.trigger_form import request_of
 from dags.workspace import create
+from evenvoice.storage import read_json
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -41,11 +42,11 @@ def after_the_graph(last_stages: list[BaseOperator]) -> None:
     `promote` alone knows when the champion may be replaced: on PASS and not worse than today's. What it answers decides
     whether a person is asked.
     """
-    record = EffectOperator(task_id="record", arguments=["record"],
+    record = RecordOperator(task_id="record", command="record",
                             doc_md="One MLflow run per DAG run: parameters, metrics, report and lineage.")
-    register = EffectOperator(task_id="register", arguments=["register"],
+    register = EffectOperator(task_id="register", command="register",
                               doc_md="A model version, unless these inputs have one; alias `challenger`.")
-    promote = EffectOperator(task_id="promote", arguments=["promote"],
+    promote = EffectOperator(task_id="promote", command="promote",
                              doc_md="Moves the alias `champion`, when the verdict and today's champion allow it.")
     approve = ApprovalOperator(
         task_id="approve", subject="Promote a model that the figures cannot decide about?", body=APPROVAL_BODY,
@@ -53,7 +54,8 @@ def after_the_graph(last_stages: list[BaseOperator]) -> None:
         doc_md="Waits for a person. A rejection fails the run, so that it cannot look green.")
     promote_approved = EffectOperator(
         task_id="promote_approved", doc_md="Moves the alias `champion` on the word of the person who approved.",
-        arguments=["promote", "--approved-by", APPROVED_BY, "--reason", "approved in Airflow, run {{ run_id }}"])
+        command="promote",
+        arguments=["--approved-by", APPROVED_BY, "--reason", "approved in Airflow, run {{ run_id }}"])
     decision = decide()
     chain(last_stages, record, register, promote, decision)
     chain(decision, approve, promote_approved)
@@ -67,7 +69,7 @@ APPROVAL_BODY = "Run {{ run_id }}: the verdict, its reasons and every figure are
 @task.branch(task_id="decide", doc_md="Undecided: asks a person, if one attends.")
 def decide(**context: Any) -> str | None:
     """Choose by what `promote` answered."""
-    outcome = read_answer(run_of(context), "promote")["outcome"]
+    outcome = read_json(run_of(context).answer("promote"))["outcome"]
     if outcome in ("promoted", "already champion"):
         return None
     waits = outcome == "waiting for a person" and context["params"]["attended"]
@@ -79,7 +81,7 @@ def leave_at_challenger(**context: Any) -> None:
     """Say why nothing was promoted."""
     run = run_of(context)
     with reported(run, "leave_at_challenger"):
-        print("The model stays at challenger:", read_answer(run, "promote")["reason"])
+        print("The model stays at challenger:", read_json(run.answer("promote"))["reason"])
 
 
 def mark_finished(context: Context) -> None:

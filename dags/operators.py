@@ -10,7 +10,6 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import timedelta
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from airflow.sdk import BaseOperator
@@ -117,27 +116,39 @@ class EffectOperator(JobOperator):
 
     template_fields = ("arguments",)
 
-    def __init__(self, *, arguments: list[str], has_workspace: bool = True, **options: Any) -> None:
+    def __init__(self, *, command: str, arguments: list[str] | None = None, **options: Any) -> None:
         super().__init__(**options)
-        self.arguments = arguments
-        self.has_workspace = has_workspace
+        self.command = command
+        self.arguments = arguments or []
 
     def execute(self, context: Context) -> None:
         run = run_of(context)
         with reported(run, self.task_id):
-            job = _job(run, self.task_id, "evenvoice.tracking", *self.arguments, trusted=True)
-            output = self.work(context, job if self.has_workspace else replace(job, directory=run.root))
-            write_json(_answer(run, self.task_id), json.loads(output[-1]))
+            job = _job(run, self.task_id, "evenvoice.tracking", self.command, "--run-id", run.run_id,
+                       *[argument for argument in self.arguments if argument], trusted=True)
+            output = self.work(context, self.placed(job, run))
+            write_json(run.answer(self.task_id), json.loads(output[-1]))
+
+    def placed(self, job: Job, run: Run) -> Job:
+        """Where the job works; the workspace of its run, unless a kind of effect has none."""
+        return job
 
 
-def read_answer(run: Run, effect: str) -> dict[str, Any]:
-    """What an effect of this run answered."""
-    content: dict[str, Any] = read_json(_answer(run, effect))
-    return content
+class RecordOperator(EffectOperator):
+    """`record` also wants to know which commit the run was made from."""
+
+    def execute(self, context: Context) -> None:
+        description = read_json(run_of(context).description)
+        self.arguments = ["--commit", description["commit"], "--dirty" if description["dirty"] else ""]
+        super().execute(context)
 
 
-def _answer(run: Run, effect: str) -> Path:
-    return run.directory / "answers" / f"{effect}.json"
+class RegistryOperator(EffectOperator):
+    """An effect on the registry alone: it belongs to no workspace."""
+
+    def placed(self, job: Job, run: Run) -> Job:
+        run.directory.mkdir(parents=True, exist_ok=True)
+        return replace(job, directory=run.directory, environment={**job.environment, "PYTHONPATH": str(run.root)})
 
 
 def _job(run: Run, name: str, module: str, *arguments: str, trusted: bool = False) -> Job:

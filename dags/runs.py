@@ -70,6 +70,10 @@ class Run:
         """The complete output of one stage or effect."""
         return self.directory / "logs" / f"{name}.log"
 
+    def answer(self, effect: str) -> Path:
+        """What an effect of this run answered, as JSON."""
+        return self.directory / "answers" / f"{effect}.json"
+
     def emit(self, stage: str, state: str, **details: Any) -> None:
         """Append one event for whoever follows the run: ``started``, ``done``, ``cached``, ``failed``."""
         self.directory.mkdir(parents=True, exist_ok=True)

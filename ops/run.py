@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import secrets
-import shutil
 import signal
 import subprocess
 import sys
@@ -25,16 +24,17 @@ from dags.dvc_graph import load_graph
 from dags.runs import Run
 from dags.workspace import Request, run_params
 from evenvoice.errors import ParamsError
+from evenvoice.storage import write_bytes, write_json
 from ops.board import Board, Events, clock
 from ops.console import display
 from ops.database import fresh_database
 from ops.environment import environment
 from ops.processes import end_tree
-from ops.summary import print_failure, print_summary
+from ops.summary import Outcome, print_failure, print_summary, read_outcome
 
 EFFECTS = ("record", "register", "promote")
 POLL_S = 0.2
-REPORTS = ("index.html", "verdict.json", "model_card.md")
+REPORTS = ("index.html", "model_card.md")
 
 
 @dataclass(frozen=True)
@@ -71,7 +71,7 @@ def run_in_foreground(root: Path, options: RunOptions, console: Console) -> int:
     run = Run(root, f"make-{datetime.now(UTC):%Y%m%dT%H%M%S}-{secrets.token_hex(2)}")
     run.directory.mkdir(parents=True)
     board = Board(("snapshot", "plan", *(node.name for node in load_graph(root).in_order()), *EFFECTS))
-    console.print(f"run {run.run_id}   log {_near(run.directory / 'airflow.log')}", highlight=False)
+    console.print(f"run {run.run_id}, all of its output in {os.path.relpath(run.directory)}", highlight=False, soft_wrap=True)
     exit_code = 1
     try:
         with _signals_raise():
@@ -84,8 +84,9 @@ def run_in_foreground(root: Path, options: RunOptions, console: Console) -> int:
         run.finish("success" if exit_code == 0 else "failed")
         (run.directory / "airflow.db").unlink(missing_ok=True)
     if exit_code == 0:
-        publish_reports(run)
-        print_summary(run, console, took=clock(time.monotonic() - began))
+        outcome = read_outcome(run)
+        publish_reports(run, outcome)
+        print_summary(run, outcome, console, took=clock(time.monotonic() - began))
     elif exit_code == 1:
         print_failure(run, board, console)
     return exit_code
@@ -103,14 +104,14 @@ def parse_changes(texts: tuple[str, ...]) -> dict[str, Any]:
     return changes
 
 
-def publish_reports(run: Run) -> None:
-    """Put the newest report where people look for it, with the model version that came of it."""
+def publish_reports(run: Run, outcome: Outcome) -> None:
+    """Put the newest report where people look for it, and what became of the model into verdict.json."""
     target = run.root / "reports"
-    target.mkdir(exist_ok=True)
     for name in REPORTS:
-        draft = target / f".{name}.draft"
-        shutil.copyfile(run.workspace / "reports" / name, draft)
-        draft.replace(target / name)
+        write_bytes(target / name, (run.workspace / "reports" / name).read_bytes())
+    model = {"version": outcome.registered["version"], "promotion": outcome.promotion["outcome"],
+             "reason": outcome.promotion["reason"], "champion": outcome.promotion["champion"], "run": run.run_id}
+    write_json(target / "verdict.json", {**outcome.verdict, "model": model})
 
 
 def _execute(run: Run, options: RunOptions, changes: Mapping[str, Any], board: Board, console: Console) -> int:
@@ -137,7 +138,8 @@ def _watch(process: subprocess.Popen[bytes], events: Events, board: Board, conso
         while not over:
             over = process.poll() is not None
             for event in events.new():
-                shown.show(board.apply(event))
+                if "note" not in event:  # said once in passing; the stage's log has it
+                    shown.show(board.apply(event))
             time.sleep(POLL_S)
 
 
@@ -152,7 +154,3 @@ def _signals_raise() -> Iterator[None]:
     finally:
         for kind, handler in earlier.items():
             signal.signal(kind, handler)
-
-
-def _near(path: Path) -> str:
-    return os.path.relpath(path)

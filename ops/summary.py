@@ -4,32 +4,118 @@ from __future__ import annotations
 
 import os
 import re
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
+from rich.table import Table
 
 from dags.runs import Run
+from dags.yaml_files import read_yaml
+from evenvoice.storage import read_json
 from ops.board import Board
 
 LOG_LINES = 25
+VERDICT_STYLES = {"PASS": "bold green", "FAIL": "bold red", "INSUFFICIENT": "bold yellow"}
+Record = dict[str, Any]
 
 
-def print_summary(run: Run, console: Console, *, took: str) -> None:
+@dataclass(frozen=True)
+class Outcome:
+    """What the summary is made of, read from the files of a finished run."""
+
+    verdict: Record
+    selection: Record
+    compute: Record
+    wers: list[Record]
+    """COHORT_WER on test speakers."""
+    worst: str | None
+    """Worst cohort of the mitigated method, as the base model shows it on discovery speakers."""
+    method: str
+    registered: Record
+    promotion: Record
+
+    def wer(self, model: str, cohort: str) -> str:
+        """``8.1 % (7.0 to 9.3 %)`` of one model on test speakers; a dash where it may not be shown or is not known."""
+        rows = [row for row in self.wers if (row["model"], row["cohort"]) == (model, cohort)]
+        if not rows or rows[0]["wer"] is None:
+            return "-"
+        row = rows[0]
+        if row["wer_low"] is None:
+            return f"{100 * row['wer']:.1f} %"
+        return f"{100 * row['wer']:.1f} % ({100 * row['wer_low']:.1f} to {100 * row['wer_high']:.1f} %)"
+
+
+def read_outcome(run: Run) -> Outcome:
+    """Read what a finished run left."""
+    import pyarrow.parquet as pq  # takes a while, and only a finished run needs it
+    evaluation = run.workspace / "artifacts" / "evaluation"
+    verdict = read_json(run.workspace / "reports" / "verdict.json")
+    method = str(read_yaml(run.workspace / "params.yaml")["mitigate"]["cohorts"])
+    wers = pq.read_table(evaluation / "cohort_wer.parquet", filters=[("split", "=", "test")]).to_pylist()
+    gaps = pq.read_table(evaluation / "gaps.parquet", filters=[("split", "=", "test"), ("method", "=", method)])
+    worst = [row["bottom"] for row in gaps.to_pylist() if row["model"] == verdict["base"]]
+    return Outcome(
+        verdict=verdict, selection=read_json(evaluation / "selection.json"),
+        compute=read_json(run.workspace / "artifacts" / "hypotheses" / verdict["challenger"] / "compute.json"),
+        wers=[row for row in wers if row["method"] in (method, "whole")], worst=worst[0] if worst else None,
+        method=method, registered=read_json(run.answer("register")), promotion=read_json(run.answer("promote")))
+
+
+def print_summary(run: Run, outcome: Outcome, console: Console, *, took: str) -> None:
     """Figures, verdict, version, and where to look."""
-    console.print(f"\nfinished in {took}", highlight=False)
+    challenger = outcome.verdict["challenger"]
+    console.print(f"\nfinished in {took}\n", highlight=False)
+    console.print(_wer_table(outcome))
+    console.print(f"\nchosen       {challenger}: {outcome.selection['reason']}", **_PLAIN)
+    console.print(f"compute      {_compute(outcome.compute)}", **_PLAIN)
+    verdict = outcome.verdict["verdict"]
+    console.print(f"verdict      {verdict}", style=VERDICT_STYLES[verdict], **_PLAIN)
+    for reason in outcome.verdict["reasons"]:
+        console.print(f"             - {reason}", **_PLAIN)
+    console.print(f"model        version {outcome.registered['version']}, {outcome.promotion['outcome']}: "
+                  f"{outcome.promotion['reason']}", **_PLAIN)
+    console.print(f"report       {_near(run.root / 'reports' / 'index.html')}  (open it in a browser; beside it "
+                  "verdict.json and model_card.md)", **_PLAIN)
+    console.print("more         `make up` starts the Airflow and MLflow user interfaces", **_PLAIN)
 
 
 def print_failure(run: Run, board: Board, console: Console) -> None:
     """The failed stage's own words, where all of its output is, and how to go on."""
     for row in board.failed:
-        console.print(f"\n{row.name} failed:", style="bold red", highlight=False)
-        console.print(row.error, markup=False, highlight=False)
+        console.print(f"\n{row.name} failed:", style="bold red", **_PLAIN)
+        console.print(row.error, **_PLAIN)
         if row.log:
-            console.print(f"\nall of its output: {_near(Path(row.log))}", highlight=False)
+            console.print(f"\nall of its output: {_near(Path(row.log))}", **_PLAIN)
     if not board.failed:
-        console.print("\nthe run failed outside its stages; the end of its log:", style="bold red", highlight=False)
-        console.print(_tail(run.directory / "airflow.log"), markup=False, highlight=False)
-    console.print("finished stages are kept: `make run` goes on from here", highlight=False)
+        console.print("\nthe run failed outside its stages; the end of its log:", style="bold red", **_PLAIN)
+        console.print(_tail(run.directory / "airflow.log"), **_PLAIN)
+    console.print("finished stages are kept: `make run` goes on from here", **_PLAIN)
+
+
+_PLAIN: dict[str, Any] = {"markup": False, "highlight": False, "soft_wrap": True}
+
+
+def _wer_table(outcome: Outcome) -> Table:
+    base, challenger = outcome.verdict["base"], outcome.verdict["challenger"]
+    table = Table(box=None, pad_edge=False, header_style="dim", title_justify="left")
+    for heading in ("word error rate, test speakers", "before mitigation", "after"):
+        table.add_column(heading, no_wrap=True)
+    table.add_row("whole", outcome.wer(base, "whole"), outcome.wer(challenger, "whole"))
+    name = f"worst cohort ({outcome.method})"
+    if outcome.worst is None:
+        table.add_row(name, "only one cohort", "")
+    else:
+        table.add_row(f"{name}: {outcome.worst}", outcome.wer(base, outcome.worst),
+                      outcome.wer(challenger, outcome.worst))
+    return table
+
+
+def _compute(compute: Record) -> str:
+    return (f"{compute['macs_per_audio_s']['total'] / 1e6:.1f} million MACs per second of audio, "
+            f"{compute['parameters'] / 1e6:.2f} million parameters, "
+            f"real-time factor {compute['real_time_factor']:.4f}")
 
 
 def _tail(log: Path) -> str:

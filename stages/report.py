@@ -11,7 +11,7 @@ def main(params: Params) -> None:
     """Write reports/index.html and reports/model_card.md."""
     sources = Sources(corpus=paths.CORPUS, evaluation=paths.EVALUATION, verdict=paths.VERDICT, cohorts=paths.COHORTS,
                       models=paths.MODELS, hypotheses=paths.HYPOTHESES)
-    contents = read_contents(sources, minimum=params.report.min_speakers, mitigated=params.mitigate.cohorts)
+    contents = read_contents(sources, params.report.min_speakers)
     write_text(paths.REPORT, render_page(contents, ingest=params.ingest, report=params.report, seed=params.seed))
     write_text(paths.MODEL_CARD, render_model_card(contents, ingest=params.ingest, seed=params.seed))
 

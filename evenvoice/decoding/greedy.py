@@ -93,8 +93,7 @@ class GreedyDecoder:
             after = self._after(best_B, state)
             state = DecoderState(
                 encoder=state.encoder,
-                predictor=PredictorState(torch.where(running_B[:, None], after.predictor.labels_BU,
-                                                     state.predictor.labels_BU)),
+                predictor=after.predictor.where(running_B, state.predictor),
                 label_BJ=torch.where(running_B[:, None], after.label_BJ, state.label_BJ))
         return state
 

@@ -30,7 +30,7 @@ class Wording:
         if found.decision == "exceeds":
             return f"{start} ({self._sure} at least {more(found.gap_low)}), the limit is {percent(self.max_gap)} more."
         return (f"{start}, the limit is {percent(self.max_gap)} more, and it may be up to {more(found.gap_high)}: "
-                f"{self._undecided(found.missing_speakers, f'in it, and in {found.top} in proportion')}")
+                f"{self._undecided(found.missing_speakers, f'in it, with {found.top} growing in proportion,')}")
 
     def whole(self, found: Whole) -> str:
         """Why the WER of everyone does not pass."""
@@ -84,7 +84,7 @@ class Wording:
         if speakers == 0:
             return f"has no test speakers with words; {missing} are needed."
         if missing:
-            return f"has {speakers} test speakers, {self.min_speakers} are needed: {missing} are missing."
+            return f"has {speakers} test speakers, {self.min_speakers} are needed: {missing} missing."
         return f"has {speakers} test speakers and {words} words, but no top cohort it could be compared with."
 
     def _undecided(self, missing: int | None, where: str) -> str:

@@ -58,7 +58,6 @@ class Contents:
     """The report as data; nothing below ``minimum`` speakers is left in it.
 
     Attributes:
-        mitigated: the method whose bottom cohort the arms aimed at.
         hidden: per method, cohorts that are not shown because they, or their complement, are too small.
         inputs: file name -> sha256 of everything the report was made from.
     """
@@ -70,7 +69,6 @@ class Contents:
     gaps: tuple[Row, ...]
     comparisons: tuple[Row, ...]
     selection: Row
-    mitigated: str
     curves: dict[str, tuple[Row, ...]]
     training: dict[str, Row]
     compute: dict[str, Row]
@@ -84,6 +82,11 @@ class Contents:
         """Name of the arm that was judged."""
         return str(self.verdict["challenger"])
 
+    @property
+    def mitigated(self) -> str:
+        """The method whose bottom cohort the arms aimed at."""
+        return str(self.selection["method"])
+
     def wer(self, model: str, method: str, cohort: str, split: str = "test") -> Row | None:
         """The row of one model on one cohort, or None when there is none or it is hidden."""
         wanted = (model, method, cohort, split)
@@ -96,12 +99,11 @@ class Contents:
                      if (row["model"], row["method"], row["split"]) == (model, method, split)), None)
 
 
-def read_contents(sources: Sources, *, minimum: int, mitigated: str) -> Contents:
+def read_contents(sources: Sources, minimum: int) -> Contents:
     """Read and suppress.
 
     Args:
         sources: artefact locations.
-        mitigated: the method whose bottom cohort the mitigation arms aimed at.
         minimum: cohorts with fewer speakers on a split are left out, and what would reveal them with them.
 
     Raises:
@@ -119,8 +121,7 @@ def read_contents(sources: Sources, *, minimum: int, mitigated: str) -> Contents
                    if not {row["bottom"], row["top"]} & hidden.get(row["method"], frozenset())),
         comparisons=tuple(row for row in read_table(sources.evaluation / "comparisons.parquet", COMPARISONS).to_pylist()
                           if not _is_hidden(row, hidden)),
-        selection=read_json(sources.evaluation / "selection.json"),
-        mitigated=mitigated,
+        selection=_selection(read_json(sources.evaluation / "selection.json"), hidden),
         curves={name: tuple(read_table(sources.models / name / "curve.parquet", CURVE).to_pylist()) for name in models},
         training={name: read_json(sources.models / name / "summary.json") for name in models},
         compute={name: read_json(sources.hypotheses / name / "compute.json") for name in models},
@@ -149,6 +150,15 @@ def _is_hidden(row: Row, hidden: dict[str, frozenset[str]]) -> bool:
 
 def _verdict(verdict: Row, hidden: dict[str, frozenset[str]]) -> Row:
     return {**verdict, "cohorts": [row for row in verdict["cohorts"] if not _is_hidden(row, hidden)]}
+
+
+def _selection(selection: Row, hidden: dict[str, frozenset[str]]) -> Row:
+    """Why the challenger was chosen, without figures of a bottom cohort that is not shown."""
+    if selection["bottom"] not in hidden.get(selection["method"], frozenset()):
+        return selection
+    candidates = [{**candidate, "validate_bottom_wer": None} for candidate in selection["candidates"]]
+    reason = f"{ARMS[selection['challenger']]} was chosen on validation speakers by a cohort too small to be shown."
+    return {**selection, "candidates": candidates, "reason": reason}
 
 
 def _method(directory: Path, name: str, title: str, hidden: dict[str, frozenset[str]]) -> Method:

@@ -87,13 +87,13 @@ def _create(store: Store, location: Location, files: RunFiles, run: RecordedRun,
             settings: ServedSettings) -> Version:
     speakers = comparison.keep_speakers(files.evaluation, files.challenger, location.speakers(inputs))
     package = Path(evenvoice.__file__).parent
-    source = store.log_model(
+    logged_model = store.log_model(
         run.id, directory=served, requirements=requirements(), code=package, inputs=inputs, example=example_audio(),
         served_model=package / "tracking" / "served_model.py", sample_rate=settings.sample_rate,
         max_duration_s=settings.max_duration_s)
     tags = {**_lineage(files, run).tags(), lineage.INPUTS: inputs, lineage.SPEAKERS: speakers,
             lineage.REPORT: f"runs:/{run.id}/{files.report.name}"}
-    return store.create_version(source=source, run=run.id, tags=tags)
+    return store.create_version(logged_model=logged_model, run=run.id, tags=tags)
 
 
 def _lineage(files: RunFiles, run: RecordedRun) -> Lineage:

@@ -26,6 +26,7 @@ SETTINGS: Final = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
     "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
     "MLFLOW_LOGGING_LEVEL": "ERROR",
+    "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "3",  # Airflow retries the task; MLflow's own seven take four minutes
 }
 TRANSIENT_CODES: Final = frozenset({"TEMPORARILY_UNAVAILABLE", "REQUEST_LIMIT_EXCEEDED", "INTERNAL_ERROR"})
@@ -180,7 +181,7 @@ class Store:
     @_translated
     def log_model(self, run: str, *, directory: Path, requirements: Sequence[str], code: Path, served_model: Path,
                   sample_rate: int, max_duration_s: float, example: bytes, inputs: str) -> str:
-        """Keep the files of ``directory`` as a pyfunc model of this run and return its URI.
+        """Keep the files of ``directory`` as a pyfunc model of this run and return its id.
 
         A complete one with the same inputs is taken instead, so a crash between here and the registry costs nothing.
         """
@@ -188,14 +189,14 @@ class Store:
         for known in self._client.search_logged_models(
                 [experiment], filter_string=f"tags.`{lineage.INPUTS}` = '{inputs}'"):
             if str(known.status) == "READY":
-                return f"models:/{known.model_id}"
+                return str(known.model_id)
         model = self._client.create_logged_model(experiment, name=directory.name, source_run_id=run,
                                                  tags={lineage.INPUTS: inputs})
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             _log_pyfunc(model.model_id, directory=directory, requirements=requirements, code=code, example=example,
                         served_model=served_model, sample_rate=sample_rate, max_duration_s=max_duration_s)
-        return f"models:/{model.model_id}"
+        return str(model.model_id)
 
     @_translated
     def find_version(self, inputs: str) -> Version | None:
@@ -205,7 +206,7 @@ class Store:
         return min((_version(entity) for entity in found), key=lambda version: version.number, default=None)
 
     @_translated
-    def create_version(self, *, source: str, run: str, tags: Mapping[str, str]) -> Version:
+    def create_version(self, *, logged_model: str, run: str, tags: Mapping[str, str]) -> Version:
         """Register a logged model as the next version."""
         from mlflow.exceptions import MlflowException
 
@@ -214,7 +215,8 @@ class Store:
         except MlflowException as error:
             if error.error_code != "RESOURCE_ALREADY_EXISTS":
                 raise
-        return _version(self._client.create_model_version(lineage.MODEL, source=source, run_id=run, tags=dict(tags)))
+        return _version(self._client.create_model_version(lineage.MODEL, source=f"models:/{logged_model}", run_id=run,
+                                                          tags=dict(tags), model_id=logged_model))
 
     @_translated
     def version(self, number: int) -> Version:

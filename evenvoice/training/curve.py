@@ -33,7 +33,7 @@ class Curve:
     data_seconds: float = 0.0
     """Of those, spent waiting for batches."""
     audio_s: float = 0.0
-    """Speech trained on, by all processes together."""
+    """Speech trained on: this process's times the number of processes, whose batches are of one size."""
     frames: int = 0
     """Log-mel frames of this process's batches, without padding."""
     padded_frames: int = 0

@@ -142,7 +142,8 @@ class _Run:
         curve.batches_skipped += 1
         if curve.batches_skipped > settings.nonfinite_budget:
             raise nonfinite.stop(batch, losses_B, step=step, skipped=curve.batches_skipped,
-                                 budget=settings.nonfinite_budget, dump=dump)
+                                 budget=settings.nonfinite_budget,
+                                 dump=None if dump is None else dump / f"nonfinite-{self.world.rank}")
 
     def _draw(self, step: int) -> Batch:
         seed = step_seed(self._seed, step=step, rank=self.world.rank, purpose=MASKS)

@@ -22,15 +22,14 @@ def stop(batch: Batch, losses_B: Tensor, *, step: int, skipped: int, budget: int
         step: the step that cannot be taken.
         skipped: batches skipped before and with this one.
         budget: how many may be.
-        dump: the checkpoint directory.
+        dump: a folder for it; None keeps nothing.
     """
     guilty = [name for name, finite in zip(batch.ids, torch.isfinite(losses_B).tolist(), strict=True) if not finite]
     where = ""
     if dump is not None:
-        path = dump / "nonfinite"
-        write_bytes(path / "batch.safetensors", safetensors.torch.save(_tensors(batch, losses_B)))
-        write_json(path / "batch.json", {"step": step, "utterances": list(batch.ids), "nonfinite": guilty})
-        where = f" The batch is in {path}."
+        write_bytes(dump / "batch.safetensors", safetensors.torch.save(_tensors(batch, losses_B)))
+        write_json(dump / "batch.json", {"step": step, "utterances": list(batch.ids), "nonfinite": guilty})
+        where = f" The batch is in {dump}."
     named = ", ".join(guilty or batch.ids)
     kind = "loss" if guilty else "gradient"
     return NonFiniteLoss(name=f"{kind} of step {step} (utterances {named})",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from matplotlib.axes import Axes
 
-from evenvoice.report.contents import Contents, Row
+from evenvoice.report.contents import ARMS, Contents, Row
 from evenvoice.report.figures.style import BASE, CHALLENGER, QUIET, figure, grid, svg
 
 OFFSET = 0.15  # rows of the two models of one cohort, apart from its centre
@@ -22,7 +22,7 @@ def forest_figure(contents: Contents, method: str) -> str | None:
         for order, model in enumerate(models):
             shift = OFFSET * (1 - 2 * order) if len(models) > 1 else 0.0
             colour = BASE if model == "base" and len(models) > 1 else CHALLENGER
-            _points(axes, rows[model], cohorts, shift, colour, model)
+            _points(axes, rows[model], cohorts, shift, colour, ARMS[model])
         _reference(axes, contents)
         labels = {row["cohort"]: f"{row['cohort']}  ·  {row['speakers']} speakers" for row in rows[models[-1]]}
         axes.set_yticks(range(len(cohorts)), [labels[name] for name in cohorts])

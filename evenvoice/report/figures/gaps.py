@@ -25,7 +25,7 @@ def gaps_figure(contents: Contents) -> str | None:
                           textcoords="offset points", va="center", color=INK, fontsize=9.5)
         axes.set_xlabel("share of test speakers in the bottom cohort, %")
         axes.set_ylabel("(worst - best) / best, %")
-        axes.set_ylim(bottom=0)
+        axes.set_ylim(0, 1.35 * max(100 * max(row["spread"], row["null_spread_high"] or 0) for _, row in shown) + 1)
         axes.set_xlim(0, max(100 * row["bottom_share"] for _, row in shown) * 1.6 + 4)
         axes.plot([], [], "o", color=CHALLENGER, label="found")
         axes.plot([], [], color=QUIET, linewidth=9, alpha=0.28, label="chance: mean and 95th percentile")

@@ -6,6 +6,7 @@ import io
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any, Final, Literal
 
 import matplotlib as mpl
 
@@ -21,7 +22,7 @@ BASE = "#9aa3b5"
 CHALLENGER = "#0f766e"
 LIMIT = "#c2410c"
 COHORT_SCALE = "YlOrBr"
-_STYLE = {
+_STYLE: Final[Any] = {
     "svg.fonttype": "none",
     "svg.hashsalt": "evenvoice",  # equal input gives equal bytes
     "font.family": "sans-serif",
@@ -61,7 +62,7 @@ def svg(drawing: Figure, label: str) -> str:
     return text.replace("<svg", f'<svg role="img" aria-label="{label}"', 1)
 
 
-def grid(axes: Axes, axis: str = "x") -> None:
+def grid(axes: Axes, axis: Literal["x", "y"] = "x") -> None:
     """Light lines behind the data along one axis."""
     axes.set_axisbelow(True)
     axes.grid(visible=True, axis=axis, color=FAINT, linewidth=0.9)

@@ -99,7 +99,7 @@ def test_fewer_speakers_than_the_limit_are_not_judged_however_clear_they_look() 
     found = verdict({"north": Made(9, 0.1, factors=EVEN), "south": Made(200, 0.1)})
     assert found.verdict == "INSUFFICIENT"
     assert finding(found, "north").missing_speakers == 1
-    assert "has 9 test speakers, 10 are needed: 1 are missing." in found.reasons[0]
+    assert "has 9 test speakers, 10 are needed: 1 missing." in found.reasons[0]
 
 
 def test_a_top_cohort_that_is_too_small_leaves_nothing_to_compare_with() -> None:

@@ -1,4 +1,4 @@
-"""The predictor sees the last two labels and nothing else."""
+"""The predictor sees the labels so far and nothing else."""
 
 import pytest
 import torch
@@ -30,8 +30,17 @@ def test_the_first_prediction_rests_on_no_label():
     torch.testing.assert_close(started[:, :1], predictor.start(torch.empty(1, 0, dtype=torch.long)))
 
 
-def test_a_label_matters_for_two_positions_only():
+def test_a_label_matters_for_all_that_follow_and_for_nothing_before():
     predictor, other_BU = built(), LABELS_BU.clone()
     other_BU[0, 2] = 7
     same_U = (predictor.start(LABELS_BU) == predictor.start(other_BU)).all(-1)[0]
-    assert same_U.tolist() == [True, True, True, False, False, True, True, True]
+    assert same_U.tolist() == [True, True, True, False, False, False, False, False]
+
+
+def test_a_choice_of_states_is_made_utterance_by_utterance():
+    predictor = built()
+    before = predictor.initial_state(2)
+    _, after = predictor.step(torch.tensor([[3], [4]]), before)
+    mixed = after.where(torch.tensor([True, False]), before)
+    assert torch.equal(mixed.hidden_LBP[:, 0], after.hidden_LBP[:, 0])
+    assert torch.equal(mixed.cell_LBP[:, 1], before.cell_LBP[:, 1])

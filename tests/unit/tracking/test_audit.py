@@ -83,10 +83,11 @@ def test_half_a_line_left_by_a_crash_is_overwritten_by_the_next(tmp_path: Path) 
     path = tmp_path / "audit.jsonl"
     write_moves(path, move(None, 1))
     with path.open("ab") as file:
-        file.write(b'{"at":"2026-01-01","eve')
+        file.write(b'{"at":"2026-01-01","by":"' + b"x" * 5000)
     trail = write_moves(path, move(1, 2))
     assert trail.champions() == [1, 2]
     assert len(trail.entries) == 4
+    assert path.read_bytes().endswith(b"\n")
 
 
 def test_each_line_is_json_with_the_hash_of_the_line_before(tmp_path: Path) -> None:

@@ -166,9 +166,9 @@ def test_a_poisoned_batch_is_skipped_within_the_budget(poisoned):
 def test_beyond_the_budget_training_stops_naming_the_utterance_and_keeps_the_batch(poisoned, tmp_path):
     with pytest.raises(NonFiniteLoss, match=r"loss of step \d+ \(utterances r1\) must be finite in all but 0 batches"):
         train(one(), store=poisoned, checkpoint_dir=tmp_path, settings=tiny_settings(steps=6, batch_s=1.25))
-    dumped = safetensors.torch.load_file(tmp_path / "nonfinite" / "batch.safetensors")
+    dumped = safetensors.torch.load_file(tmp_path / "nonfinite-0" / "batch.safetensors")
     assert torch.isnan(dumped["features_BTM"]).any()
-    assert json.loads((tmp_path / "nonfinite" / "batch.json").read_text())["nonfinite"] == ["r1"]
+    assert json.loads((tmp_path / "nonfinite-0" / "batch.json").read_text())["nonfinite"] == ["r1"]
 
 
 def test_an_infinite_gradient_changes_no_weight():

@@ -1,0 +1,92 @@
+"""A finished evaluation, made by the real evaluation and the real gate from speakers whose errors are made up."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from evenvoice.data.schemas import CURVE, REJECTED
+from evenvoice.data.tables import rows_table, write_table
+from evenvoice.evaluation import evaluate
+from evenvoice.gates import judge, read_evidence
+from evenvoice.metrics.partitions import FrozenCohort, Partition
+from evenvoice.metrics.selection import MODELS
+from evenvoice.params import Evaluate, Gate
+from evenvoice.progress import Progress
+from evenvoice.report import Contents, Sources, read_contents
+from evenvoice.storage import read_json, write_json
+from tests.builders.tables import no_partition, write_cohorts, write_hypotheses
+
+WER = {"region-1": 0.24, "region-2": 0.13, "region-3": 0.10}
+RULES = {"region-1": "south of 34.2, west of -95.0", "region-2": "south of 34.2, east of -95.0",
+         "region-3": "north of 34.2"}
+BOXES = {"region-1": {"lat_min": None, "lat_max": 34.2, "lon_min": None, "lon_max": -95.0},
+         "region-2": {"lat_min": None, "lat_max": 34.2, "lon_min": -95.0, "lon_max": None},
+         "region-3": {"lat_min": 34.2, "lat_max": None, "lon_min": None, "lon_max": None}}
+HELP = {"base": 1.0, "finetune": 0.72, "l2sp": 0.78, "ewc": 0.7, "oversample": 0.85, "placebo": 0.98}
+WORDS = 50
+
+
+def write_evaluation(root: Path, *, sizes: dict[str, int] | None = None) -> Sources:
+    """Write every input of the report below ``root``; ``sizes`` are test speakers per cohort."""
+    sizes = sizes or {"region-1": 24, "region-2": 30, "region-3": 60}
+    sources = Sources(corpus=root / "corpus", evaluation=root / "evaluation", verdict=root / "verdict.json",
+                      cohorts=root / "cohorts", models=root / "models", hypotheses=root / "hypotheses")
+    _write_corpus(sources.corpus)
+    people = [(split, f"{split}-{cohort}-{number}", cohort) for split in ("discover", "validate", "test")
+              for cohort, size in sizes.items() for number in range(size)]
+    _write_cohorts(sources.cohorts, people)
+    for model in MODELS:
+        _write_model(sources, model, people)
+    evaluate(hypotheses=sources.hypotheses, cohorts=sources.cohorts, out=sources.evaluation, mitigated="geographic",
+             settings=Evaluate(replicates=200, confidence=0.95, null_partitions=50), regression_margin=0.03, seed=1,
+             progress=Progress("evaluate"))
+    limits = Gate(max_gap=0.5, max_wer=0.25, regression_margin=0.03, confidence=0.95, min_speakers=10)
+    verdict = judge(read_evidence(evaluation=sources.evaluation, corpus=sources.corpus), limits, seed=1)
+    write_json(sources.verdict, verdict.to_json())
+    return sources
+
+
+def made_contents(root: Path, *, minimum: int = 5, sizes: dict[str, int] | None = None) -> Contents:
+    """What the report reads from :func:`write_evaluation`."""
+    return read_contents(write_evaluation(root, sizes=sizes), minimum)
+
+
+def _write_corpus(directory: Path) -> None:
+    splits = {split: {"speakers": 114, "recordings": 912, "hours": 0.71}
+              for split in ("train", "discover", "validate", "test")}
+    write_json(directory / "summary.json", {
+        "corpus": "synthetic", "layout": "synthetic", "labelled": "synthetic", "normalisation_version": 1,
+        "sample_rate": 16000, "recordings": 3648, "rejected": 2, "hours": 2.84, "splits": splits,
+        "speakers_overlap": False})
+    rejected = [{"recording": name, "rule": "hold sound", "value": "digital silence", "action": "Remove it."}
+                for name in ("a.wav", "b.wav")]
+    write_table(directory / "rejected.parquet", rows_table(rejected, REJECTED))
+
+
+def _write_cohorts(directory: Path, people: list[tuple[str, str, str]]) -> None:
+    regions = Partition(method="geographic", applicable=True, reason="3 cohorts from 2 splits", cohorts=tuple(
+        FrozenCohort(cohort=name, rule=RULES[name], discover_speakers=24, discover_words=1200, discover_wer=wer)
+        for name, wer in WER.items()))
+    write_cohorts(directory, regions, people)
+    described = directory / "geographic" / "description.json"
+    write_json(described, {**read_json(described), "extra": {"boxes": BOXES}})
+    for method, reason in (("geodemographic", "there is no census and no attribute"), ("clusters", "no embeddings")):
+        write_cohorts(directory, no_partition(method, reason), [(split, who, None) for split, who, _ in people])
+
+
+def _write_model(sources: Sources, model: str, people: list[tuple[str, str, str]]) -> None:
+    heard = people if model == "base" else [person for person in people if person[0] != "discover"]
+    rows = [(split, who, f"u-{who}", WORDS, _errors(who, cohort, model)) for split, who, cohort in heard]
+    write_hypotheses(sources.hypotheses, model, rows)
+    write_json(sources.hypotheses / model / "compute.json", {
+        "macs_per_audio_s": {"encoder": 3.1e7, "predictor": 2.4e5, "joiner": 1.9e6, "total": 3.3e7},
+        "parameters": 1_560_000, "real_time_factor": 0.004, "frame_ms": 40})
+    curve = [{"step": step, "loss": 4 * 0.97**step + 0.1, "learning_rate": 1e-3, "seconds": 0.3} for step in range(60)]
+    write_table(sources.models / model / "curve.parquet", rows_table(curve, CURVE))
+    write_json(sources.models / model / "summary.json", {"steps": 60, "seconds": 18.0, "batches_skipped": 0})
+
+
+def _errors(who: str, cohort: str, model: str) -> int:
+    spread = (0.6, 0.8, 1.0, 1.2, 1.4)[int(who.rsplit("-", 1)[1]) % 5]
+    help_here = HELP[model] if cohort == "region-1" else 1.0
+    return round(WORDS * WER[cohort] * spread * help_here)

@@ -1,0 +1,31 @@
+"""What is published, and what is held back."""
+
+from pathlib import Path
+
+from evenvoice.report import read_contents
+from tests.builders.report import made_contents, write_evaluation
+
+
+def test_every_cohort_of_enough_speakers_is_shown(tmp_path: Path) -> None:
+    contents = made_contents(tmp_path)
+    assert {row["cohort"] for row in contents.cohort_wer if row["method"] == "geographic"} == {
+        "region-1", "region-2", "region-3"}
+
+
+def test_a_small_cohort_takes_the_next_smallest_with_it(tmp_path: Path) -> None:
+    contents = made_contents(tmp_path, sizes={"region-1": 4, "region-2": 12, "region-3": 60})
+    assert contents.hidden["geographic"] == {"region-1", "region-2"}
+    for rows in (contents.cohort_wer, contents.comparisons, contents.verdict["cohorts"], contents.gaps):
+        assert not {"region-1", "region-2"} & {row.get("cohort", row.get("bottom")) for row in rows}
+
+
+def test_lineage_names_a_digest_for_every_input(tmp_path: Path) -> None:
+    sources = write_evaluation(tmp_path)
+    contents = read_contents(sources, minimum=5)
+    assert str(sources.verdict) in contents.inputs
+    assert str(sources.evaluation / "cohort_wer.parquet") in contents.inputs
+    assert all(len(digest) == 64 for digest in contents.inputs.values())
+
+
+def test_rejected_recordings_are_counted_by_rule_without_their_names(tmp_path: Path) -> None:
+    assert made_contents(tmp_path).rejected_by_rule == (("hold sound", 2),)

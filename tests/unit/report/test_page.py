@@ -1,0 +1,87 @@
+"""The page says what the gate said, works offline, and hides what must be hidden."""
+
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+
+from evenvoice.params import Ingest, Report, load_params
+from evenvoice.report import render_model_card, render_page
+from tests.builders.report import made_contents
+
+PARAMS = load_params(Path(__file__).parents[3] / "params.yaml")
+INGEST: Ingest = PARAMS.ingest
+REPORT: Report = PARAMS.report
+VOID = {"meta", "br", "img", "link", "hr", "input"}
+
+
+class Balance(HTMLParser):
+    """Notes every tag that is closed out of order."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.wrong: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        if not self.open or self.open.pop() != tag:
+            self.wrong.append(tag)
+
+
+@pytest.fixture(scope="module")
+def page(tmp_path_factory: pytest.TempPathFactory) -> str:
+    return render_page(made_contents(tmp_path_factory.mktemp("run")), ingest=INGEST, report=REPORT, seed=1)
+
+
+def test_the_verdict_and_each_reason_stand_on_the_page(tmp_path: Path) -> None:
+    contents = made_contents(tmp_path)
+    page = render_page(contents, ingest=INGEST, report=REPORT, seed=1)
+    assert f'<h1 class="{contents.verdict["verdict"]}">{contents.verdict["verdict"]}</h1>' in page
+    assert page.count("<li>") == len(contents.verdict["reasons"])
+
+
+def test_nothing_on_the_page_needs_a_network(page: str) -> None:
+    without_names = re.sub(r'xmlns(:\w+)?="[^"]*"', "", page)
+    assert not re.search(r"<script|<link|<img|@import|url\((?!#)|(?:src|href)=\"(?!#)", without_names)
+
+
+def test_tags_are_balanced(page: str) -> None:
+    balance = Balance()
+    balance.feed(page)
+    assert balance.wrong == []
+    assert balance.open == []
+
+
+def test_all_five_figures_are_drawn(page: str) -> None:
+    labels = re.findall(r'aria-label="([^"]*)"', page)
+    assert len(labels) == 5
+    assert {label.split()[0] for label in labels} == {"Word", "Regions", "Gap", "Change", "Training"}
+
+
+def test_equal_inputs_give_equal_pages(tmp_path: Path) -> None:
+    contents = made_contents(tmp_path)
+    first = render_page(contents, ingest=INGEST, report=REPORT, seed=1)
+    assert render_page(contents, ingest=INGEST, report=REPORT, seed=1) == first
+
+
+def test_a_hidden_cohort_stands_nowhere_outside_the_verdicts_own_sentences(tmp_path: Path) -> None:
+    contents = made_contents(tmp_path, sizes={"region-1": 4, "region-2": 12, "region-3": 60})
+    page = render_page(contents, ingest=INGEST, report=REPORT, seed=1)
+    assert "region-1" not in re.sub(r"<ul class=\"reasons\">.*?</ul>", "", page, flags=re.DOTALL)
+
+
+def test_text_from_the_corpus_cannot_become_markup(tmp_path: Path) -> None:
+    contents = made_contents(tmp_path)
+    contents.corpus["corpus"] = "<script>alert(1)</script>"
+    assert "<script" not in render_page(contents, ingest=INGEST, report=REPORT, seed=1)
+
+
+def test_the_model_card_calls_synthetic_speech_synthetic(tmp_path: Path) -> None:
+    card = render_model_card(made_contents(tmp_path), ingest=INGEST, seed=1)
+    assert "Nothing here says how the model serves real people." in card
+    assert "| region-1 | geographic | 24 |" in card
