@@ -9,8 +9,8 @@ from __future__ import annotations
 import itertools
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 from dags.yaml_files import read_yaml
@@ -111,7 +111,8 @@ def load_graph(root: Path, choices: Values | None = None) -> Graph:
 def parse_graph(stages: Mapping[str, Any], values: Values) -> Graph:
     """Expand the ``stages`` of dvc.yaml and find who reads whose outs."""
     drafts = [node for group, stage in stages.items() for node in _expanded(group, stage, values)]
-    return Graph(tuple(_connected(node, drafts) for node in drafts))
+    writers = [(out, node.name) for node in drafts for out in node.outs]
+    return Graph(tuple(replace(node, upstream=_upstream(node, writers)) for node in drafts))
 
 
 def _expanded(group: str, stage: Mapping[str, Any], values: Values) -> Iterator[Node]:
@@ -151,16 +152,14 @@ def _filled(text: str, values: Values) -> tuple[str, ...]:
     return tuple(filled)
 
 
-def _connected(node: Node, nodes: Iterable[Node]) -> Node:
-    upstream = tuple(other.name for other in nodes if other.name != node.name
-                     and any(_overlap(dep, out) for dep in node.deps for out in other.outs))
-    return Node(**{**vars(node), "upstream": upstream})
+def _upstream(node: Node, writers: Iterable[tuple[str, str]]) -> tuple[str, ...]:
+    """DVC connects two stages when one reads a path that is, holds or lies within a path that the other writes."""
+    found = (name for out, name in writers if name != node.name and any(_overlap(dep, out) for dep in node.deps))
+    return tuple(dict.fromkeys(found))
 
 
 def _overlap(dep: str, out: str) -> bool:
-    """DVC connects two stages when one path is, or lies within, the other."""
-    read, written = PurePosixPath(dep), PurePosixPath(out)
-    return read.is_relative_to(written) or written.is_relative_to(read)
+    return dep == out or dep.startswith(f"{out}/") or out.startswith(f"{dep}/")
 
 
 def _flat(content: Mapping[str, Any], prefix: str = "") -> dict[str, tuple[str, ...]]:

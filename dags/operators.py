@@ -8,7 +8,7 @@ import sys
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final
 
@@ -36,16 +36,24 @@ def run_of(context: Mapping[str, Any]) -> Run:
     return Run(root=ROOT, run_id=os.environ.get("EVENVOICE_RUN") or str(context["run_id"]))
 
 
+@dataclass
+class Ending:
+    """How a task that did not fail will be reported."""
+
+    state: str = "done"
+
+
 @contextmanager
-def reported(run: Run, name: str) -> Iterator[None]:
+def reported(run: Run, name: str) -> Iterator[Ending]:
     """Tell watchers how a task ended, and Airflow whether trying again can help.
 
     The stage's own words become the exception's, so that they are the last lines of the task log.
     """
     started = time.monotonic()
     run.emit(name, "started")
+    ending = Ending()
     try:
-        yield
+        yield ending
     except JobError as error:
         run.emit(name, "failed", error="\n".join(error.tail), log=str(error.job.log), transient=error.transient)
         raise (AirflowException if error.transient else AirflowFailException)(str(error)) from None
@@ -54,7 +62,7 @@ def reported(run: Run, name: str) -> Iterator[None]:
         text = f"{type(error).__name__}: {error}"
         run.emit(name, "failed", error=text, transient=transient)
         raise (AirflowException if transient else AirflowFailException)(text) from None
-    run.emit(name, "done", seconds=time.monotonic() - started)
+    run.emit(name, ending.state, seconds=time.monotonic() - started)
 
 
 class JobOperator(BaseOperator):
@@ -99,13 +107,13 @@ class StageOperator(JobOperator):
             run.emit(self.stage, "cached")
             return
         force = ("--force",) if self.stage in plan.forced else ()
-        with reported(run, self.stage):
+        with reported(run, self.stage) as ending:
             output = self.work(context, _job(
                 run, self.stage, "dvc", "--wait-for-lock", "repro", "--single-item", *force, self.stage))
             _demand_result(run, self.stage)
             publish_lock(run)
-        if any(said in line for line in output for said in _SKIPPED):
-            run.emit(self.stage, "cached")
+            if any(said in line for line in output for said in _SKIPPED):
+                ending.state = "cached"
 
 
 class EffectOperator(JobOperator):

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 
-from airflow.sdk import DAG, TaskGroup, chain
-from airflow.sdk.definitions.param import ParamsDict
+from airflow.sdk import TaskGroup, chain
 
 from dags.dvc_graph import Graph, Node
 from dags.operators import StageOperator
@@ -22,16 +21,6 @@ def render(graph: Graph) -> dict[str, StageOperator]:
     for above, below in sorted(graph.edges):
         chain(tasks[above], tasks[below])
     return tasks
-
-
-def share_params(dag: DAG) -> None:
-    """Leave the parameters to the DAG alone; tasks still see all of them.
-
-    Airflow copies the DAG's into every task and checks each copy against its schema again and again, which for 100
-    parameters and 30 tasks takes half a minute of every run.
-    """
-    for task in dag.tasks:
-        task.params = ParamsDict()
 
 
 def _groups(graph: Graph, places: dict[str, Place]) -> dict[Place, TaskGroup]:

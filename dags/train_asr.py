@@ -5,10 +5,11 @@ from __future__ import annotations
 from datetime import datetime
 
 from airflow.sdk import DAG, Asset, AssetOrTimeSchedule, CronTriggerTimetable, chain
+from airflow.sdk.definitions.param import ParamsDict
 
 from dags.dvc_graph import load_graph
 from dags.effects import after_the_graph, mark_finished, plan, snapshot
-from dags.rendering import render, share_params
+from dags.rendering import render
 from dags.runs import ROOT
 from dags.trigger_form import choices, form
 
@@ -23,14 +24,14 @@ Runs when triggered, every Monday at 03:00 UTC, and when the asset `evenvoice_co
 """
 CORPUS = Asset("evenvoice_corpus")
 
-
 with DAG("train_asr", doc_md=DOC, description="Trains, checks, mitigates, gates and registers a speech recogniser",
          schedule=AssetOrTimeSchedule(timetable=CronTriggerTimetable("0 3 * * 1", timezone="UTC"), assets=CORPUS),
-         start_date=datetime(2026, 1, 1), catchup=False, max_active_runs=2, render_template_as_native_obj=False,
-         on_success_callback=mark_finished, on_failure_callback=mark_finished, tags=["evenvoice"],
-         params=form(ROOT, load_graph(ROOT).names)) as dag:
+         start_date=datetime(2026, 1, 1), catchup=False, max_active_runs=2, tags=["evenvoice"],
+         on_success_callback=mark_finished, on_failure_callback=mark_finished) as dag:
     stages = render(load_graph(ROOT, choices()))
-    planned = plan()
-    chain(snapshot(), planned, [stage for stage in stages.values() if not stage.upstream_list])
+    chain(snapshot(), plan(), [stage for stage in stages.values() if not stage.upstream_list])
     after_the_graph([stage for stage in stages.values() if not stage.downstream_list])
-    share_params(dag)
+
+# After the tasks, because Airflow copies the parameters it finds into every task and checks each copy again and again:
+# half a minute for 100 parameters and 30 tasks. Tasks see those of the DAG all the same.
+dag.params = ParamsDict(form(ROOT, load_graph(ROOT).names))

@@ -71,7 +71,8 @@ def run_in_foreground(root: Path, options: RunOptions, console: Console) -> int:
     run = Run(root, f"make-{datetime.now(UTC):%Y%m%dT%H%M%S}-{secrets.token_hex(2)}")
     run.directory.mkdir(parents=True)
     board = Board(("snapshot", "plan", *(node.name for node in load_graph(root).in_order()), *EFFECTS))
-    console.print(f"run {run.run_id}, all of its output in {os.path.relpath(run.directory)}", highlight=False, soft_wrap=True)
+    console.print(f"run {run.run_id}, all of its output in {os.path.relpath(run.directory)}", highlight=False,
+                  soft_wrap=True)
     exit_code = 1
     try:
         with _signals_raise():

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 from rich.console import Console
-from rich.table import Table
 
 from dags.runs import Run
 from dags.yaml_files import read_yaml
@@ -67,7 +66,8 @@ def print_summary(run: Run, outcome: Outcome, console: Console, *, took: str) ->
     """Figures, verdict, version, and where to look."""
     challenger = outcome.verdict["challenger"]
     console.print(f"\nfinished in {took}\n", highlight=False)
-    console.print(_wer_table(outcome))
+    for line in _wer_lines(outcome):
+        console.print(line, **_PLAIN)
     console.print(f"\nchosen       {challenger}: {outcome.selection['reason']}", **_PLAIN)
     console.print(f"compute      {_compute(outcome.compute)}", **_PLAIN)
     verdict = outcome.verdict["verdict"]
@@ -97,19 +97,17 @@ def print_failure(run: Run, board: Board, console: Console) -> None:
 _PLAIN: dict[str, Any] = {"markup": False, "highlight": False, "soft_wrap": True}
 
 
-def _wer_table(outcome: Outcome) -> Table:
-    base, challenger = outcome.verdict["base"], outcome.verdict["challenger"]
-    table = Table(box=None, pad_edge=False, header_style="dim", title_justify="left")
-    for heading in ("word error rate, test speakers", "before mitigation", "after"):
-        table.add_column(heading, no_wrap=True)
-    table.add_row("whole", outcome.wer(base, "whole"), outcome.wer(challenger, "whole"))
-    name = f"worst cohort ({outcome.method})"
+def _wer_lines(outcome: Outcome) -> list[str]:
+    base, challenger, name = outcome.verdict["base"], outcome.verdict["challenger"], f"worst of {outcome.method}"
+    rows = [("word error rate, test speakers", "before mitigation", "after"),
+            ("whole", outcome.wer(base, "whole"), outcome.wer(challenger, "whole"))]
     if outcome.worst is None:
-        table.add_row(name, "only one cohort", "")
+        rows.append((name, "only one cohort", ""))
     else:
-        table.add_row(f"{name}: {outcome.worst}", outcome.wer(base, outcome.worst),
-                      outcome.wer(challenger, outcome.worst))
-    return table
+        rows.append((f"{name}: {outcome.worst}", outcome.wer(base, outcome.worst),
+                     outcome.wer(challenger, outcome.worst)))
+    widths = [max(len(row[column]) for row in rows) for column in range(3)]
+    return ["   ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
 
 
 def _compute(compute: Record) -> str:

@@ -5,14 +5,12 @@ from __future__ import annotations
 from collections import defaultdict
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from evenvoice.data.schemas import COHORT_WER, COMPARISONS, CURVE, GAPS, REJECTED
 from evenvoice.data.tables import read_table
-from evenvoice.metrics.suppression import suppress
+from evenvoice.metrics.publication import Hidden, Row, hidden_cohorts, is_hidden, published_verdict
 from evenvoice.storage import read_json, sha256
 
-Row = dict[str, Any]
 METHODS = {
     "geographic": "Geographic tree",
     "geodemographic": "Geodemographic partitions",
@@ -73,7 +71,7 @@ class Contents:
     training: dict[str, Row]
     compute: dict[str, Row]
     rejected_by_rule: tuple[tuple[str, int], ...]
-    hidden: dict[str, frozenset[str]]
+    hidden: Hidden
     minimum: int
     inputs: dict[str, str]
 
@@ -110,17 +108,17 @@ def read_contents(sources: Sources, minimum: int) -> Contents:
         ArtifactError: an input is missing or unreadable.
     """
     cohort_wer = read_table(sources.evaluation / "cohort_wer.parquet", COHORT_WER).to_pylist()
-    hidden = _hidden_cohorts(cohort_wer, minimum)
+    hidden = hidden_cohorts(cohort_wer, minimum)
     models = sorted(path.name for path in sources.hypotheses.iterdir() if path.is_dir())
     return Contents(
-        verdict=_verdict(read_json(sources.verdict), hidden),
+        verdict=published_verdict(read_json(sources.verdict), hidden),
         corpus=read_json(sources.corpus / "summary.json"),
         methods=tuple(_method(sources.cohorts / name, name, title, hidden) for name, title in METHODS.items()),
-        cohort_wer=tuple(row for row in cohort_wer if not _is_hidden(row, hidden)),
+        cohort_wer=tuple(row for row in cohort_wer if not is_hidden(row["method"], row["cohort"], hidden)),
         gaps=tuple(row for row in read_table(sources.evaluation / "gaps.parquet", GAPS).to_pylist()
                    if not {row["bottom"], row["top"]} & hidden.get(row["method"], frozenset())),
         comparisons=tuple(row for row in read_table(sources.evaluation / "comparisons.parquet", COMPARISONS).to_pylist()
-                          if not _is_hidden(row, hidden)),
+                          if not is_hidden(row["method"], row["cohort"], hidden)),
         selection=_selection(read_json(sources.evaluation / "selection.json"), hidden),
         curves={name: tuple(read_table(sources.models / name / "curve.parquet", CURVE).to_pylist()) for name in models},
         training={name: read_json(sources.models / name / "summary.json") for name in models},
@@ -132,38 +130,18 @@ def read_contents(sources: Sources, minimum: int) -> Contents:
     )
 
 
-def _hidden_cohorts(cohort_wer: list[Row], minimum: int) -> dict[str, frozenset[str]]:
-    """A cohort hidden on one split is hidden on all: a difference between splits must not reveal it."""
-    counts: defaultdict[tuple[str, str], dict[str, int]] = defaultdict(dict)
-    for row in cohort_wer:
-        if row["method"] != "whole":
-            counts[row["method"], row["split"]][row["cohort"]] = row["speakers"]
-    hidden: defaultdict[str, set[str]] = defaultdict(set)
-    for (method, _), sizes in counts.items():
-        hidden[method] |= suppress(sizes, minimum)
-    return {method: frozenset(names) for method, names in hidden.items()}
-
-
-def _is_hidden(row: Row, hidden: dict[str, frozenset[str]]) -> bool:
-    return row["cohort"] in hidden.get(row["method"], frozenset())
-
-
-def _verdict(verdict: Row, hidden: dict[str, frozenset[str]]) -> Row:
-    return {**verdict, "cohorts": [row for row in verdict["cohorts"] if not _is_hidden(row, hidden)]}
-
-
-def _selection(selection: Row, hidden: dict[str, frozenset[str]]) -> Row:
+def _selection(selection: Row, hidden: Hidden) -> Row:
     """Why the challenger was chosen, without figures of a bottom cohort that is not shown."""
-    if selection["bottom"] not in hidden.get(selection["method"], frozenset()):
+    if not is_hidden(selection["method"], selection["bottom"], hidden):
         return selection
     candidates = [{**candidate, "validate_bottom_wer": None} for candidate in selection["candidates"]]
     reason = f"{ARMS[selection['challenger']]} was chosen on validation speakers by a cohort too small to be shown."
     return {**selection, "candidates": candidates, "reason": reason}
 
 
-def _method(directory: Path, name: str, title: str, hidden: dict[str, frozenset[str]]) -> Method:
+def _method(directory: Path, name: str, title: str, hidden: Hidden) -> Method:
     description = read_json(directory / "description.json")
-    shown = tuple(row for row in description["cohorts"] if row["cohort"] not in hidden.get(name, frozenset()))
+    shown = tuple(row for row in description["cohorts"] if not is_hidden(name, row["cohort"], hidden))
     return Method(name=name, title=title, applicable=description["applicable"], reason=description["reason"],
                   cohorts=shown, extra=description.get("extra", {}))
 

@@ -1,33 +1,24 @@
 """Which figures of a run may leave its workspace: metrics for MLflow, with small cohorts taken out.
 
-A cohort below the least number of speakers is hidden, and with it those that would give it away by subtraction
-(:mod:`evenvoice.metrics.suppression`). So is every gap that a hidden cohort is one end of, since beside the WER of the
-other end it gives the hidden one away, and every spread over cohorts of which one is hidden. Speakers, embeddings and
-positions are never read here.
+Which cohorts are hidden is decided in :mod:`evenvoice.metrics.publication`; every spread over cohorts of which one is
+hidden is left out too. Speakers, embeddings and positions are never read here.
 """
 
 from __future__ import annotations
 
 import re
-from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 from evenvoice.data.schemas import COHORT_WER, CURVE, GAPS
 from evenvoice.data.tables import read_table
-from evenvoice.metrics.suppression import suppress
+from evenvoice.metrics.publication import WHOLE, Hidden, hidden_cohorts, is_hidden, published_verdict
 from evenvoice.storage import read_json
 from evenvoice.tracking.run_files import RunFiles
 from evenvoice.tracking.store import Point
 
-Row = Mapping[str, Any]
-Hidden = Mapping[str, frozenset[str]]
-WHOLE = "whole"
-UNPLACED = "speakers without a cohort"
 BOUNDS = ("wer_low", "wer_high")
 SPREADS = ("spread", "null_spread", "null_spread_high")
-GAPS_OF_A_COHORT = ("gap", "gap_low", "gap_high")
-LEFT_OUT = "A reason is left out here because it speaks of a cohort too small to publish."
 
 
 def metrics(files: RunFiles, min_speakers: int) -> dict[str, float]:
@@ -50,15 +41,7 @@ def metrics(files: RunFiles, min_speakers: int) -> dict[str, float]:
 
 def verdict(files: RunFiles, min_speakers: int) -> dict[str, Any]:
     """The verdict without what it says about hidden cohorts."""
-    judgement = files.judgement
-    hidden = hidden_cohorts(_rows(files), min_speakers)
-    return {**judgement,
-            "reasons": [LEFT_OUT if _mentions_hidden(reason, hidden) else reason
-                        for reason in judgement.get("reasons", [])],
-            "regression": {scope: found for scope, found in judgement.get("regression", {}).items()
-                           if not _tells_about_hidden(scope, hidden)},
-            "cohorts": [_without_gap_to_hidden(row, hidden) for row in judgement.get("cohorts", [])
-                        if not _is_hidden(row, hidden)]}
+    return published_verdict(files.judgement, hidden_cohorts(_rows(files), min_speakers))
 
 
 def curve(files: RunFiles, model: str) -> list[Point]:
@@ -72,31 +55,8 @@ def curve(files: RunFiles, model: str) -> list[Point]:
     return points
 
 
-def hidden_cohorts(rows: list[dict[str, Any]], min_speakers: int) -> Hidden:
-    """Per method, the cohorts not to show; hidden on one split is hidden on all, since splits can be compared.
-
-    The whole is published, so whom a method placed in no cohort counts as one more cohort.
-    """
-    sizes: defaultdict[tuple[str, str], dict[str, int]] = defaultdict(dict)
-    everyone: dict[str, int] = {}
-    for row in rows:
-        if row["method"] == WHOLE:
-            everyone[row["split"]] = row["speakers"]
-        else:
-            sizes[row["method"], row["split"]][row["cohort"]] = row["speakers"]
-    hidden: defaultdict[str, frozenset[str]] = defaultdict(frozenset)
-    for (method, split), counts in sizes.items():
-        unplaced = max(0, everyone.get(split, 0) - sum(counts.values()))
-        hidden[method] |= suppress({**counts, UNPLACED: unplaced}, min_speakers) - {UNPLACED}
-    return hidden
-
-
 def _rows(files: RunFiles) -> list[dict[str, Any]]:
     return list(read_table(files.evaluation / "cohort_wer.parquet", COHORT_WER).to_pylist())
-
-
-def _is_hidden(row: Row, hidden: Hidden) -> bool:
-    return row["cohort"] in hidden.get(row["method"], frozenset())
 
 
 def _tells_about_hidden(name: str, hidden: Hidden) -> bool:
@@ -106,20 +66,9 @@ def _tells_about_hidden(name: str, hidden: Hidden) -> bool:
                for method, cohorts in hidden.items() for cohort in cohorts)
 
 
-def _mentions_hidden(reason: str, hidden: Hidden) -> bool:
-    return any(re.search(rf"(?<!\w){re.escape(cohort)}(?!\w)", reason)
-               for cohorts in hidden.values() for cohort in cohorts)
-
-
-def _without_gap_to_hidden(row: Row, hidden: Hidden) -> Row:
-    if row.get("top") not in hidden.get(row["method"], frozenset()):
-        return row
-    return {**row, "top": None, **dict.fromkeys(GAPS_OF_A_COHORT)}
-
-
 def _bounds(rows: list[dict[str, Any]], model: str, hidden: Hidden) -> Iterator[tuple[str, float]]:
     for row in rows:
-        if (row["model"], row["split"]) == (model, "test") and not _is_hidden(row, hidden):
+        if (row["model"], row["split"]) == (model, "test") and not is_hidden(row["method"], row["cohort"], hidden):
             scope = WHOLE if row["method"] == WHOLE else f"{row['method']}/{row['cohort']}"
             yield from ((f"{bound}/{model}/test/{scope}", row[bound]) for bound in BOUNDS if row[bound] is not None)
 

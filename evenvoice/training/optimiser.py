@@ -11,7 +11,8 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor, nn
 
-BETAS = (0.9, 0.999)
+BETAS = (0.9, 0.98)
+"""A second moment of about 50 steps: the giant gradients of the first ones are soon forgotten."""
 EPSILON = 1e-8
 MEAN, VARIANCE, STEPS = "mean", "variance", "steps"
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from matplotlib.axes import Axes
 
-from evenvoice.report.contents import ARMS, Contents, Row
+from evenvoice.metrics.publication import Row
+from evenvoice.report.contents import ARMS, Contents
 from evenvoice.report.figures.style import BASE, CHALLENGER, INK, LIMIT, figure, grid, svg
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from evenvoice.report.contents import ARMS, Contents, Row
+from evenvoice.metrics.publication import Row
+from evenvoice.report.contents import ARMS, Contents
 from evenvoice.report.figures.style import BASE, CHALLENGER, figure, grid, svg
 
 ARM_COLOURS = ("#0f766e", "#6d5bd0", "#c2410c", "#b45309", "#9aa3b5")

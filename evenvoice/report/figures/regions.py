@@ -12,7 +12,8 @@ from matplotlib.collections import LineCollection
 from matplotlib.colors import Normalize
 from matplotlib.patches import Rectangle
 
-from evenvoice.report.contents import Contents, Row
+from evenvoice.metrics.publication import Row
+from evenvoice.report.contents import Contents
 from evenvoice.report.figures.style import COHORT_SCALE, INK, QUIET, figure, svg
 
 CONTIGUOUS_US = (-126.0, -66.0, 24.0, 50.5)  # west, east, south, north, in degrees

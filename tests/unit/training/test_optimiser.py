@@ -19,7 +19,8 @@ def test_takes_the_steps_of_torch_optim():
     ours, theirs = small(), small()
     mine = AdamW(ours, weight_decay=0.1)
     reference = torch.optim.AdamW([{"params": [theirs[0].weight, theirs[2].weight], "weight_decay": 0.1},
-                                   {"params": [theirs[0].bias, theirs[2].bias], "weight_decay": 0.0}], lr=0.01)
+                                   {"params": [theirs[0].bias, theirs[2].bias], "weight_decay": 0.0}], lr=0.01,
+                                  betas=(0.9, 0.98))
     for step in range(20):
         for module, optimiser in ((ours, mine), (theirs, reference)):
             optimiser.zero_grad()

@@ -1,0 +1,76 @@
+"""What may be published of a run: everything but cohorts that are too small, and what would give them away.
+
+A cohort hidden on one split is hidden on all, since splits can be compared. A gap with a hidden cohort at one end is
+hidden too: beside the WER of the other end it gives the hidden one away.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from typing import Any, Final
+
+from evenvoice.metrics.suppression import suppress
+
+Row = Mapping[str, Any]
+Hidden = Mapping[str, frozenset[str]]
+"""Method -> cohorts that are not shown."""
+WHOLE: Final = "whole"
+UNPLACED: Final = "speakers without a cohort"
+GAPS_OF_A_COHORT: Final = ("gap", "gap_low", "gap_high")
+LEFT_OUT: Final = "A reason is left out here because it speaks of a cohort too small to publish."
+
+
+def hidden_cohorts(cohort_wer: Iterable[Row], min_speakers: int) -> Hidden:
+    """Per method, the cohorts not to show.
+
+    The whole is published, so whom a method placed in no cohort counts as one more cohort.
+
+    Args:
+        cohort_wer: rows of the COHORT_WER table.
+        min_speakers: fewer speakers than this are never shown.
+    """
+    sizes: defaultdict[tuple[str, str], dict[str, int]] = defaultdict(dict)
+    everyone: dict[str, int] = {}
+    for row in cohort_wer:
+        if row["method"] == WHOLE:
+            everyone[row["split"]] = row["speakers"]
+        else:
+            sizes[row["method"], row["split"]][row["cohort"]] = row["speakers"]
+    hidden: defaultdict[str, frozenset[str]] = defaultdict(frozenset)
+    for (method, split), counts in sizes.items():
+        unplaced = max(0, everyone.get(split, 0) - sum(counts.values()))
+        hidden[method] |= suppress({**counts, UNPLACED: unplaced}, min_speakers) - {UNPLACED}
+    return hidden
+
+
+def is_hidden(method: str, cohort: str | None, hidden: Hidden) -> bool:
+    """Whether a cohort of a method is not to be shown."""
+    return cohort in hidden.get(method, frozenset())
+
+
+def published_verdict(verdict: Row, hidden: Hidden) -> dict[str, Any]:
+    """verdict.json without what it says about hidden cohorts."""
+    return {**verdict,
+            "reasons": [LEFT_OUT if _mentions_hidden(reason, hidden) else reason for reason in verdict["reasons"]],
+            "regression": {scope: found for scope, found in verdict["regression"].items()
+                           if not is_hidden(*_method_and_cohort(scope), hidden)},
+            "cohorts": [_without_gap_to_hidden(row, hidden) for row in verdict["cohorts"]
+                        if not is_hidden(row["method"], row["cohort"], hidden)]}
+
+
+def _method_and_cohort(scope: str) -> tuple[str, str]:
+    method, _, cohort = scope.partition("/")
+    return method, cohort
+
+
+def _mentions_hidden(reason: str, hidden: Hidden) -> bool:
+    return any(re.search(rf"(?<!\w){re.escape(cohort)}(?!\w)", reason)
+               for cohorts in hidden.values() for cohort in cohorts)
+
+
+def _without_gap_to_hidden(row: Row, hidden: Hidden) -> Row:
+    if not is_hidden(row["method"], row.get("top"), hidden):
+        return row
+    return {**row, "top": None, **dict.fromkeys(GAPS_OF_A_COHORT)}
