@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from airflow.providers.standard.operators.hitl import ApprovalOperator
 from airflow.sdk import BaseOperator, chain, task
 
-from dags.operators import EffectOperator, RecordOperator, reported, run_of
+from dags.operators import RETRIES, EffectOperator, RecordOperator, reported, run_of
 from dags.plan import make_plan
 from dags.trigger_form import request_of
 from dags.workspace import create
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 APPROVAL_WAITS = timedelta(days=14)
 
 
-@task(task_id="snapshot", doc_md="Copies the checkout, with this run's parameters, into the run's own workspace.")
+@task(task_id="snapshot", **RETRIES, doc_md="Copies the checkout into the run's own workspace, with its parameters.")
 def snapshot(**context: Any) -> None:
     """Make the run's workspace."""
     run = run_of(context)
@@ -28,7 +28,7 @@ def snapshot(**context: Any) -> None:
         create(run, request_of(context["params"]))
 
 
-@task(task_id="plan", doc_md="Restores cached results and asks DVC which stages have to run.")
+@task(task_id="plan", **RETRIES, doc_md="Restores cached results and asks DVC which stages have to run.")
 def plan(**context: Any) -> None:
     """Decide which stages are stale."""
     run = run_of(context)

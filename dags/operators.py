@@ -26,7 +26,7 @@ from evenvoice.storage import read_json, write_json
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
-RETRIES: Final = {"retries": 2, "retry_delay": timedelta(seconds=20)}
+RETRIES: Final[dict[str, Any]] = {"retries": 2, "retry_delay": timedelta(seconds=20)}
 """Only for what may succeed later; a person's mistake or a defect fails at once."""
 _SKIPPED = ("didn't change, skipping", "is cached - skipping run")
 

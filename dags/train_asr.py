@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import datetime
-
 from airflow.sdk import DAG, Asset, AssetOrTimeSchedule, CronTriggerTimetable, chain
 from airflow.sdk.definitions.param import ParamsDict
 
@@ -23,10 +21,12 @@ when the fairness gate says PASS. INSUFFICIENT waits for your approval, FAIL lea
 Runs when triggered, every Monday at 03:00 UTC, and when the asset `evenvoice_corpus` is updated.
 """
 CORPUS = Asset("evenvoice_corpus")
+MONDAYS = CronTriggerTimetable("0 3 * * 1", timezone="UTC", run_immediately=False)
+"""Without a start date and not immediately: turning the schedule on must not start last Monday's run."""
 
 with DAG("train_asr", doc_md=DOC, description="Trains, checks, mitigates, gates and registers a speech recogniser",
-         schedule=AssetOrTimeSchedule(timetable=CronTriggerTimetable("0 3 * * 1", timezone="UTC"), assets=CORPUS),
-         start_date=datetime(2026, 1, 1), catchup=False, max_active_runs=2, tags=["evenvoice"],
+         schedule=AssetOrTimeSchedule(timetable=MONDAYS, assets=CORPUS), catchup=False, max_active_runs=2,
+         tags=["evenvoice"],
          on_success_callback=mark_finished, on_failure_callback=mark_finished) as dag:
     stages = render(load_graph(ROOT, choices()))
     chain(snapshot(), plan(), [stage for stage in stages.values() if not stage.upstream_list])

@@ -10,7 +10,8 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from rich.console import Console
@@ -37,6 +38,7 @@ class Service:
     """Path that answers with 200 once the server is ready."""
     setting: str
     """How to choose another port."""
+    environment: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def address(self) -> str:
@@ -92,8 +94,13 @@ def down(root: Path, console: Console) -> int:
 
 
 def _airflow(port: int) -> Service:
+    address = f"http://127.0.0.1:{port}"
     return Service("airflow", (sys.executable, "-m", "airflow", "standalone"), port, "/api/v2/monitor/health",
-                   "AIRFLOW_PORT")
+                   "AIRFLOW_PORT", {
+                       "AIRFLOW__API__PORT": str(port),
+                       "AIRFLOW__API__BASE_URL": address,
+                       # tasks reach the scheduler here, and would look for it at 8080 otherwise
+                       "AIRFLOW__CORE__EXECUTION_API_SERVER_URL": f"{address}/execution/"})
 
 
 def _mlflow(root: Path, port: int) -> Service:
@@ -109,7 +116,7 @@ def _start(root: Path, service: Service) -> Started:
     log = _folder(root) / f"{service.name}.log"
     log.parent.mkdir(parents=True, exist_ok=True)
     (state_of(root) / "mlflow").mkdir(exist_ok=True)
-    env = {**environment(root), "AIRFLOW__API__PORT": str(service.port)}
+    env = {**environment(root), **service.environment}
     with log.open("wb") as output:
         process = subprocess.Popen(service.argv, cwd=state_of(root), env=env, stdin=subprocess.DEVNULL,  # noqa: S603
                                    stdout=output, stderr=subprocess.STDOUT, start_new_session=True)
@@ -157,7 +164,7 @@ def _print_addresses(root: Path, console: Console) -> None:
         for user, password in json.loads(passwords.read_text(encoding="utf-8")).items():
             console.print(f"log in to Airflow as {user} with password {password}", highlight=False, markup=False)
     console.print("MLflow asks for no password. Both answer on this machine only. `make down` stops them.",
-                  highlight=False)
+                  highlight=False, soft_wrap=True)
 
 
 def _known(root: Path, name: str) -> Started | None:
