@@ -31,7 +31,7 @@ def make_plan(run: Run) -> Plan:
     """Restore what the cache has, ask DVC what changed since, and write plan.json."""
     request = read_json(run.description)
     graph = load_graph(run.workspace)
-    forced = _forced(graph, everything=request["force"], stage=request["force_stage"])
+    forced = forced_stages(graph, everything=request["force"], stage=request["force_stage"])
     stale = graph.with_descendants(_changed(run, graph) | forced)
     write_json(run.plan, {"stale": sorted(stale), "forced": sorted(forced)})
     return Plan(stale, forced)
@@ -43,7 +43,12 @@ def read_plan(run: Run) -> Plan:
     return Plan(frozenset(content["stale"]), frozenset(content["forced"]))
 
 
-def _forced(graph: Graph, *, everything: bool, stage: str) -> frozenset[str]:
+def forced_stages(graph: Graph, *, everything: bool, stage: str) -> frozenset[str]:
+    """The stages that run although nothing changed; ``stage`` may be a whole group.
+
+    Raises:
+        ParamsError: no stage or group has that name.
+    """
     if everything:
         return frozenset(graph.names)
     if not stage:

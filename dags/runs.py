@@ -93,8 +93,8 @@ def state_of(root: Path) -> Path:
 
 
 def prune(root: Path, keep: int = KEPT_RUNS) -> list[Path]:
-    """Remove all but the newest ``keep`` finished runs; what DVC cached stays."""
-    runs = [path for path in (state_of(root) / "runs").glob("*") if path.is_dir()]
+    """Remove all but the newest ``keep`` finished runs that had a workspace; what DVC cached stays."""
+    runs = [path.parent for path in (state_of(root) / "runs").glob("*/workspace")]
     removable = sorted((path for path in runs if _is_over(path)), key=lambda path: path.stat().st_mtime, reverse=True)
     for path in removable[keep:]:
         shutil.rmtree(path, ignore_errors=True)

@@ -34,4 +34,4 @@ with DAG("train_asr", doc_md=DOC, description="Trains, checks, mitigates, gates 
 
 # After the tasks, because Airflow copies the parameters it finds into every task and checks each copy again and again:
 # half a minute for 100 parameters and 30 tasks. Tasks see those of the DAG all the same.
-dag.params = ParamsDict(form(ROOT, load_graph(ROOT).names))
+dag.params = ParamsDict(form(ROOT, load_graph(ROOT)))

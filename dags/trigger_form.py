@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from airflow.sdk import Param
 
+from dags.dvc_graph import Graph
 from dags.runners import RUNNERS
 from dags.workspace import Request
 from dags.yaml_files import read_yaml
@@ -22,13 +23,14 @@ def choices() -> dict[str, tuple[str, ...]]:
     return {name: tuple(map(str, rules["enum"])) for name, rules in _parameters() if "enum" in rules}
 
 
-def form(root: Path, stages: tuple[str, ...]) -> dict[str, Param]:
+def form(root: Path, graph: Graph) -> dict[str, Param]:
     """What a person may set for one run.
 
     A parameter that is left empty keeps the value of the profile, or of params.yaml where the profile has none. So the
     form shows the value of params.yaml in words rather than filling it in: a filled-in value would silently overrule
     the profile, and go stale when params.yaml changes.
     """
+    stages = dict.fromkeys(name for node in graph for name in (node.group, node.name))
     profiles = sorted(path.stem for path in (root / "profiles").glob("*.yaml"))
     content = read_yaml(root / "params.yaml")
     run = {
@@ -37,7 +39,7 @@ def form(root: Path, stages: tuple[str, ...]) -> dict[str, Param]:
                         section="run"),
         "force": Param(False, "Run every stage, also those whose inputs did not change.", type="boolean",
                        section="run"),
-        "force_stage": _choice(["", *stages], "Run this stage although its inputs did not change.", "run"),
+        "force_stage": _choice(["", *stages], "Run this stage, or this group, although nothing changed.", "run"),
         "attended": Param(True, "Someone will answer when the verdict is INSUFFICIENT: ask for approval instead of "
                                 "leaving the model at challenger.", type="boolean", section="run"),
         "runner": _choice(list(RUNNERS), "How stages are executed.", "run"),

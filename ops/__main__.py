@@ -20,7 +20,8 @@ def main() -> int:
     try:
         return _obey(arguments, console)
     except EvenvoiceError as error:
-        console.print(f"{type(error).__name__}: {error}", style="bold red", markup=False, highlight=False)
+        console.print(f"{type(error).__name__}: {error}", style="bold red", markup=False, highlight=False,
+                      soft_wrap=True)
         return error.exit_code
 
 

@@ -9,7 +9,7 @@ import time
 
 import psutil  # type: ignore[import-untyped]
 
-GRACE_S = 15.0
+GRACE_S = 5.0
 
 
 def end_tree(pid: int, grace_s: float = GRACE_S) -> None:
@@ -17,11 +17,9 @@ def end_tree(pid: int, grace_s: float = GRACE_S) -> None:
     family = _family(pid)
     groups = _groups(family)
     _signal(groups, signal.SIGTERM)
-    deadline = time.monotonic() + grace_s
-    while _alive(family) and time.monotonic() < deadline:
-        time.sleep(0.1)
+    _wait(family, grace_s)
     _signal(groups, signal.SIGKILL)
-    psutil.wait_procs(family, timeout=5)
+    _wait(family, grace_s)
 
 
 def started_at(pid: int) -> float | None:
@@ -53,6 +51,12 @@ def _signal(groups: set[int], kind: signal.Signals) -> None:
     for group in groups:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(group, kind)
+
+
+def _wait(family: list[psutil.Process], seconds: float) -> None:
+    deadline = time.monotonic() + seconds
+    while _alive(family) and time.monotonic() < deadline:
+        time.sleep(0.1)
 
 
 def _alive(family: list[psutil.Process]) -> bool:

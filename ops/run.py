@@ -21,6 +21,7 @@ import yaml
 from rich.console import Console
 
 from dags.dvc_graph import load_graph
+from dags.plan import forced_stages
 from dags.runs import Run
 from dags.workspace import Request, run_params
 from evenvoice.errors import ParamsError
@@ -68,9 +69,11 @@ def run_in_foreground(root: Path, options: RunOptions, console: Console) -> int:
     request = Request(profile=options.profile, corpus=options.corpus, changes=changes, force=options.force,
                       force_stage=options.force_stage)
     run_params(root, request)
+    graph = load_graph(root)
+    forced_stages(graph, everything=options.force, stage=options.force_stage)
     run = Run(root, f"make-{datetime.now(UTC):%Y%m%dT%H%M%S}-{secrets.token_hex(2)}")
     run.directory.mkdir(parents=True)
-    board = Board(("snapshot", "plan", *(node.name for node in load_graph(root).in_order()), *EFFECTS))
+    board = Board(("snapshot", "plan", *(node.name for node in graph.in_order()), *EFFECTS))
     console.print(f"run {run.run_id}, all of its output in {os.path.relpath(run.directory)}", highlight=False,
                   soft_wrap=True)
     exit_code = 1

@@ -80,11 +80,11 @@ class Region:
 COMMON: Final = Conditions(
     accents={"en-us": 0.56, "en-us-nyc": 0.12, "en-gb": 0.10, "en-gb-x-rp": 0.06, "en-gb-scotland": 0.04,
              "en-029": 0.04, "en-gb-x-gbclan": 0.04, "en-gb-x-gbcwmd": 0.04},
-    snr_db=19.0, noises={"pink": 0.5, "babble": 0.3, "hum": 0.2}, rt60_s=0.25, direct_to_reverberant_db=9.0,
-    narrowband_share=0.12, rate_wpm=172.0)
+    snr_db=24.0, noises={"pink": 0.5, "babble": 0.3, "hum": 0.2}, rt60_s=0.18, direct_to_reverberant_db=13.0,
+    narrowband_share=0.08, rate_wpm=172.0)
 """Conditions of every region when no gap is planted."""
 
-SNR_SPREAD_DB: Final = 4.0
+SNR_SPREAD_DB: Final = 3.0
 """Standard deviation between speakers of a region."""
 SNR_JITTER_DB: Final = 1.5
 """Standard deviation between recordings of a speaker."""
@@ -116,7 +116,7 @@ VOCAL_TRACT_SPREAD: Final = 0.03
 VOCAL_TRACT_LIMITS: Final = (0.93, 1.07)
 LEVEL_DBFS: Final = -26.0
 """Mean level of the speech."""
-LEVEL_SPREAD_DB: Final = 4.0
+LEVEL_SPREAD_DB: Final = 3.0
 LEVEL_JITTER_DB: Final = 1.5
 LEAD_S: Final = (0.10, 0.25)
 """Background before the first word."""
@@ -132,11 +132,11 @@ POSTAL_ACCENT_TILT: Final = 0.5
 """At disparity 1 the odds of an accent other than General American are e to this where most newcomers live in a
 region, and e to minus this where fewest do."""
 
-HARD_SNR_DB: Final = 16.0
+HARD_SNR_DB: Final = 18.0
 """Mean SNR of the disadvantaged regions, at disparity 1; the next three likewise."""
-HARD_RT60_S: Final = 0.35
-HARD_DIRECT_DB: Final = 7.0
-HARD_NARROWBAND: Final = 0.30
+HARD_RT60_S: Final = 0.28
+HARD_DIRECT_DB: Final = 9.0
+HARD_NARROWBAND: Final = 0.20
 HARD_ACCENT: Final = 0.65
 """Share of speakers with the region's own accent, which training hardly holds."""
 
@@ -151,10 +151,10 @@ def _mix(main: Mapping[str, float], rest: float = 0.08) -> Mapping[str, float]:
     return {accent: moved.get(accent, 0) + main.get(accent, 0) * (1 - rest) for accent in {**moved, **main}}
 
 
-def _well_served(*, accents: Mapping[str, float], snr_db: float = 21.0, noises: Mapping[str, float] = _HOME,
+def _well_served(*, accents: Mapping[str, float], snr_db: float = 26.0, noises: Mapping[str, float] = _HOME,
                  rate_wpm: float = 172.0) -> Conditions:
-    return Conditions(accents=_mix(accents), snr_db=snr_db, noises=noises, rt60_s=0.22, direct_to_reverberant_db=10.0,
-                      narrowband_share=0.06, rate_wpm=rate_wpm)
+    return Conditions(accents=_mix(accents), snr_db=snr_db, noises=noises, rt60_s=0.15, direct_to_reverberant_db=15.0,
+                      narrowband_share=0.03, rate_wpm=rate_wpm)
 
 
 def _hard(*, accents: Mapping[str, float], noises: Mapping[str, float] = _FARM) -> Conditions:
@@ -166,7 +166,7 @@ REGIONS: Final = (
     # Well served, and with more than their due of the training speakers.
     Region(name="New York City", lat=40.71, lon=-73.95, half_height_deg=0.20, half_width_deg=0.25,
            postal_prefix="112", share=0.075, train_share=0.1125,
-           conditions=_well_served(accents={"en-us-nyc": 0.7, "en-us": 0.2, "en-029": 0.1}, snr_db=19.5,
+           conditions=_well_served(accents={"en-us-nyc": 0.7, "en-us": 0.2, "en-029": 0.1}, snr_db=24.5,
                                    noises=_STREET, rate_wpm=180.0),
            statistics=Statistics(rural=0.02, broadband=0.80, foreign_born=0.40, english_at_home=0.48,
                                  median_age=37, median_income_kusd=72)),
@@ -182,27 +182,27 @@ REGIONS: Final = (
                                  median_age=36, median_income_kusd=70)),
     Region(name="Upper Midwest", lat=45.10, lon=-94.00, half_height_deg=0.80, half_width_deg=1.00,
            postal_prefix="554", share=0.075, train_share=0.1125,
-           conditions=_well_served(accents={"en-us": 0.9, "en-gb": 0.1}, snr_db=22.0, rate_wpm=166.0),
+           conditions=_well_served(accents={"en-us": 0.9, "en-gb": 0.1}, snr_db=27.0, rate_wpm=166.0),
            statistics=Statistics(rural=0.48, broadband=0.80, foreign_born=0.09, english_at_home=0.88,
                                  median_age=39, median_income_kusd=80)),
     Region(name="Puget Sound", lat=47.55, lon=-122.20, half_height_deg=0.45, half_width_deg=0.15,
            postal_prefix="981", share=0.075, train_share=0.1125,
-           conditions=_well_served(accents={"en-us": 0.85, "en-gb-x-rp": 0.15}, snr_db=22.0),
+           conditions=_well_served(accents={"en-us": 0.85, "en-gb-x-rp": 0.15}, snr_db=27.0),
            statistics=Statistics(rural=0.12, broadband=0.88, foreign_born=0.20, english_at_home=0.74,
                                  median_age=37, median_income_kusd=98)),
     Region(name="Los Angeles Basin", lat=34.02, lon=-118.15, half_height_deg=0.15, half_width_deg=0.30,
            postal_prefix="900", share=0.075, train_share=0.1125,
-           conditions=_well_served(accents={"en-us": 0.9, "en-us-nyc": 0.1}, snr_db=20.0, noises=_STREET),
+           conditions=_well_served(accents={"en-us": 0.9, "en-us-nyc": 0.1}, snr_db=25.0, noises=_STREET),
            statistics=Statistics(rural=0.02, broadband=0.79, foreign_born=0.36, english_at_home=0.42,
                                  median_age=36, median_income_kusd=74)),
     Region(name="Gulf Coast", lat=30.55, lon=-88.40, half_height_deg=0.15, half_width_deg=0.80,
            postal_prefix="366", share=0.075, train_share=0.1125,
-           conditions=_well_served(accents={"en-us": 0.85, "en-gb": 0.15}, snr_db=19.5, rate_wpm=162.0),
+           conditions=_well_served(accents={"en-us": 0.85, "en-gb": 0.15}, snr_db=24.5, rate_wpm=162.0),
            statistics=Statistics(rural=0.42, broadband=0.66, foreign_born=0.04, english_at_home=0.94,
                                  median_age=40, median_income_kusd=55)),
     Region(name="South Florida", lat=26.10, lon=-80.28, half_height_deg=0.40, half_width_deg=0.10,
            postal_prefix="331", share=0.075, train_share=0.1125,
-           conditions=_well_served(accents={"en-us": 0.65, "en-us-nyc": 0.25, "en-029": 0.1}, snr_db=19.5,
+           conditions=_well_served(accents={"en-us": 0.65, "en-us-nyc": 0.25, "en-029": 0.1}, snr_db=24.5,
                                    noises=_STREET),
            statistics=Statistics(rural=0.02, broadband=0.76, foreign_born=0.50, english_at_home=0.34,
                                  median_age=41, median_income_kusd=62)),

@@ -1,0 +1,127 @@
+"""The DAG files as Airflow sees them, parsed once in a process where the science is not installed."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from dags.dvc_graph import load_graph
+from evenvoice.params import Params
+
+ROOT = Path(__file__).resolve().parents[2]
+ABSENT = ("torch", "pyarrow", "mlflow", "dvc", "sklearn", "scipy", "numpy")
+PARSE = f"""
+import json, sys
+class Absent:
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] in {ABSENT!r}:
+            raise ModuleNotFoundError(f"No module named {{name!r}}", name=name)
+sys.meta_path.insert(0, Absent())
+from airflow.dag_processing.dagbag import DagBag
+bag = DagBag(sys.argv[1])
+facts = {{}}
+for dag in bag.dags.values():
+    dag.validate()
+    facts[dag.dag_id] = {{
+        "tasks": {{task.task_id: sorted(task.upstream_task_ids) for task in dag.topological_sort()}},
+        "stages": {{task.task_id: task.stage for task in dag.tasks if hasattr(task, "stage")}},
+        "retries": {{task.task_id: task.retries for task in dag.tasks}},
+        "params": {{name: [param.value, param.description, param.schema]
+                    for name, param in dag.params.items() for param in [dag.params.get_param(name)]}},
+        "doc": dag.doc_md, "catchup": dag.catchup, "schedule": type(dag.timetable).__name__,
+    }}
+print("FACTS" + json.dumps([bag.import_errors, facts]))
+"""
+
+
+@pytest.fixture(scope="module")
+def parsed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    home = tmp_path_factory.mktemp("airflow")
+    env = {**os.environ, "AIRFLOW_HOME": str(home), "PYTHONPATH": str(ROOT), "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
+           "AIRFLOW__CORE__DAGS_FOLDER": str(ROOT / "dags")}
+    done = subprocess.run([sys.executable, "-c", PARSE, str(ROOT / "dags")], capture_output=True, text=True, env=env,
+                          cwd=home, check=False)
+    found = [line for line in done.stdout.splitlines() if line.startswith("FACTS")]
+    assert found, done.stderr[-3000:] + done.stdout[-3000:]
+    errors, facts = json.loads(found[0].removeprefix("FACTS"))
+    assert errors == {}
+    return dict(facts)
+
+
+@pytest.mark.slow
+def test_both_dags_parse_without_the_science(parsed: dict[str, Any]) -> None:
+    assert set(parsed) == {"train_asr", "rollback"}
+    assert parsed["train_asr"]["schedule"] == "AssetOrTimeSchedule"
+    assert parsed["train_asr"]["catchup"] is False
+    assert "INSUFFICIENT waits for your approval" in parsed["train_asr"]["doc"]
+
+
+@pytest.mark.slow
+def test_the_edges_between_stages_are_those_of_dvc_yaml(parsed: dict[str, Any]) -> None:
+    stages, tasks = parsed["train_asr"]["stages"], parsed["train_asr"]["tasks"]
+    edges = {(stages[above], stages[task]) for task in stages for above in tasks[task] if above in stages}
+    settled = load_graph(ROOT).edges
+    any_run = load_graph(ROOT, {"mitigate.cohorts": ("geographic", "geodemographic", "clusters")}).edges
+
+    assert set(stages.values()) == set(load_graph(ROOT).names)
+    assert edges == any_run
+    assert settled <= edges
+
+
+@pytest.mark.slow
+def test_a_matrix_is_a_task_group(parsed: dict[str, Any]) -> None:
+    stages = parsed["train_asr"]["stages"]
+
+    assert stages["mitigate.ewc"] == "mitigate@ewc"
+    assert stages["discover.clusters"] == "discover@clusters"
+    assert stages["transcribe_base"] == "transcribe@base"
+
+
+@pytest.mark.slow
+def test_effects_follow_the_graph_one_after_another(parsed: dict[str, Any]) -> None:
+    tasks = parsed["train_asr"]["tasks"]
+
+    assert tasks["plan"] == ["snapshot"]
+    assert tasks["ingest"] == ["plan"]
+    assert tasks["record"] == ["report"]
+    assert tasks["register"] == ["record"]
+    assert tasks["promote"] == ["register"]
+    assert tasks["approve"] == ["decide"]
+    assert tasks["promote_approved"] == ["approve"]
+    assert tasks["leave_at_challenger"] == ["decide"]
+
+
+@pytest.mark.slow
+def test_the_form_has_every_parameter_with_type_range_and_help(parsed: dict[str, Any]) -> None:
+    form = parsed["train_asr"]["params"]
+
+    assert set(leaves(Params)) | {"profile", "corpus", "force", "force_stage", "attended", "runner"} == set(form)
+    value, help_text, schema = form["train.steps"]
+    assert value is None
+    assert help_text == "Optimiser steps. Empty: 600, as in params.yaml, or what the profile says."
+    assert schema == {"type": ["integer", "null"], "minimum": 1, "title": "train.steps", "section": "train"}
+    assert form["mitigate.cohorts"][2]["enum"] == ["geographic", "geodemographic", "clusters", None]
+    assert all(help_text for _, help_text, _ in form.values())
+
+
+@pytest.mark.slow
+def test_stages_are_tried_again_only_a_few_times(parsed: dict[str, Any]) -> None:
+    retries = parsed["train_asr"]["retries"]
+
+    assert {retries[task] for task in parsed["train_asr"]["stages"]} == {2}
+    assert retries["snapshot"] == retries["plan"] == 2
+
+
+def leaves(section: type[Any], prefix: str = "") -> list[str]:
+    names = []
+    for name, entry in section.model_fields.items():
+        shown = prefix + (entry.alias or name)
+        below = entry.annotation if hasattr(entry.annotation, "model_fields") else None
+        names += leaves(below, f"{shown}.") if below else [shown]
+    return names

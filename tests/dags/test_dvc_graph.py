@@ -1,0 +1,98 @@
+"""dvc.yaml to nodes: the same stages and edges as DVC's own."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from dags.dvc_graph import load_graph, parse_graph
+from evenvoice.errors import ParamsError
+
+ROOT = Path(__file__).resolve().parents[2]
+STAGES = {
+    "ingest": {"desc": "Speech in", "cmd": "python -m stages.ingest", "params": ["seed"], "deps": ["corpus.json"],
+               "outs": ["data/corpus"]},
+    "discover": {"matrix": {"method": ["tree", "clusters"]}, "cmd": "python -m stages.discover ${item.method}",
+                 "deps": ["data/corpus"], "outs": [{"data/cohorts/${item.method}": {"cache": True}}]},
+    "mitigate": {"cmd": "python -m stages.mitigate", "deps": ["data/cohorts/${mitigate.cohorts}"],
+                 "outs": ["data/model"]},
+    "report": {"cmd": "python -m stages.report", "deps": ["data/cohorts", "data/model/weights"], "outs": ["page.html"]},
+}
+VALUES = {"mitigate.cohorts": ("tree",)}
+
+
+def test_a_matrix_becomes_one_node_per_item() -> None:
+    graph = parse_graph(STAGES, VALUES)
+
+    assert graph.names == ("ingest", "discover@tree", "discover@clusters", "mitigate", "report")
+    tree = graph.nodes[1]
+    assert (tree.group, tree.item, tree.cmd) == ("discover", "tree", "python -m stages.discover tree")
+    assert tree.outs == ("data/cohorts/tree",)
+
+
+def test_a_parameter_in_a_path_decides_the_edge() -> None:
+    assert ("discover@tree", "mitigate") in parse_graph(STAGES, VALUES).edges
+    assert ("discover@clusters", "mitigate") in parse_graph(STAGES, {"mitigate.cohorts": ("clusters",)}).edges
+
+
+def test_a_parameter_that_another_run_may_set_otherwise_gives_every_edge_that_any_run_needs() -> None:
+    edges = parse_graph(STAGES, {"mitigate.cohorts": ("tree", "clusters")}).edges
+
+    assert {("discover@tree", "mitigate"), ("discover@clusters", "mitigate")} <= edges
+
+
+def test_a_folder_of_outs_and_a_file_inside_an_out_are_both_edges() -> None:
+    report = parse_graph(STAGES, VALUES).nodes[-1]
+
+    assert report.upstream == ("discover@tree", "discover@clusters", "mitigate")
+
+
+def test_descendants_reach_through_other_stages() -> None:
+    graph = parse_graph(STAGES, VALUES)
+
+    assert graph.with_descendants(["discover@tree"]) == {"discover@tree", "mitigate", "report"}
+    assert graph.with_descendants(["discover@clusters"]) == {"discover@clusters", "report"}
+
+
+def test_items_that_wait_for_an_item_of_their_own_matrix_are_a_later_generation() -> None:
+    graph = load_graph(ROOT)
+    generations = {node.name: graph.generation(node) for node in graph if node.group == "transcribe"}
+
+    assert generations["transcribe@base"] == 0
+    assert generations["transcribe@ewc"] == 1
+
+
+def test_an_unknown_reference_is_refused_by_name() -> None:
+    with pytest.raises(ParamsError, match=r"mitigate\.cohort"):
+        parse_graph(STAGES, {"mitigate.cohort": ("tree",)})
+
+
+def test_a_cycle_is_refused_by_name() -> None:
+    stages = {"a": {"cmd": "a", "deps": ["y"], "outs": ["x"]}, "b": {"cmd": "b", "deps": ["x"], "outs": ["y"]}}
+
+    with pytest.raises(ParamsError, match="cycles, got \\['a', 'b'\\]"):
+        parse_graph(stages, {}).in_order()
+
+
+def test_order_puts_every_stage_after_those_it_reads_from() -> None:
+    order = [node.name for node in load_graph(ROOT).in_order()]
+
+    for above, below in load_graph(ROOT).edges:
+        assert order.index(above) < order.index(below)
+
+
+@pytest.mark.slow
+def test_nodes_and_edges_are_those_that_dvc_finds() -> None:
+    asked = ("import json; from dvc.repo import Repo; graph = Repo().index.graph; "
+             "print(json.dumps([sorted(s.addressing for s in graph.nodes), "
+             "sorted([below.addressing, above.addressing] for below, above in graph.edges)]))")
+    answer = subprocess.run([sys.executable, "-c", asked], cwd=ROOT, capture_output=True, text=True, check=True)
+    names, edges = json.loads(answer.stdout.splitlines()[-1])
+    graph = load_graph(ROOT)
+
+    assert sorted(graph.names) == names
+    assert sorted([below, above] for above, below in graph.edges) == edges

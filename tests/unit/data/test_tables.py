@@ -1,0 +1,65 @@
+"""Arrow files: shards by size, schemas that are checked, damage that is refused by name."""
+
+from pathlib import Path
+
+import pyarrow as pa
+import pytest
+
+from evenvoice.data.tables import (
+    ParquetShards,
+    iterate_rows,
+    open_ipc_shards,
+    read_table,
+    rows_table,
+    write_ipc_shards,
+    write_table,
+)
+from evenvoice.errors import ArtifactError
+
+SCHEMA = pa.schema([pa.field("name", pa.string(), nullable=False), pa.field("sound", pa.large_binary())])
+ROWS = [{"name": f"r{i}", "sound": bytes([i]) * 400_000} for i in range(6)]
+
+
+def write_shards(directory: Path, rows: list[dict[str, object]]) -> list[str]:
+    shards = ParquetShards(directory, "part", SCHEMA, shard_mb=1)
+    for row in rows:
+        shards.append(row, size=400_000)
+    shards.close()
+    return sorted(path.name for path in directory.iterdir())
+
+
+def test_a_shard_ends_once_it_is_full(tmp_path: Path) -> None:
+    assert write_shards(tmp_path, ROWS) == ["part-00000.parquet", "part-00001.parquet"]
+    assert [row["name"] for row in iterate_rows(tmp_path, SCHEMA)] == ["r0", "r1", "r2", "r3", "r4", "r5"]
+
+
+def test_an_empty_table_still_has_its_schema(tmp_path: Path) -> None:
+    assert write_shards(tmp_path, []) == ["part-00000.parquet"]
+    assert read_table(tmp_path, SCHEMA).num_rows == 0
+
+
+def test_ipc_shards_are_mapped_as_one_table(tmp_path: Path) -> None:
+    write_ipc_shards(tmp_path, "part", SCHEMA, ROWS, shard_mb=1, size_of="sound")
+    assert len(list(tmp_path.glob("*.arrow"))) == 2
+    assert open_ipc_shards(tmp_path, SCHEMA).to_pylist() == ROWS
+
+
+@pytest.mark.parametrize("cut", [0, 100, -8])
+def test_a_truncated_shard_is_refused_by_name(tmp_path: Path, cut: int) -> None:
+    write_table(tmp_path / "a.parquet", rows_table(ROWS, SCHEMA))
+    content = (tmp_path / "a.parquet").read_bytes()
+    (tmp_path / "a.parquet").write_bytes(content[:cut])
+    with pytest.raises(ArtifactError, match=r"a\.parquet must be a readable Parquet file"):
+        read_table(tmp_path / "a.parquet", SCHEMA)
+
+
+def test_another_column_type_is_refused_by_column(tmp_path: Path) -> None:
+    write_table(tmp_path / "a.parquet", pa.table({"name": [1], "sound": [b""]}))
+    with pytest.raises(ArtifactError, match="column 'name' must be string, got int64"):
+        read_table(tmp_path / "a.parquet", SCHEMA)
+
+
+def test_nothing_there_names_what_writes_it(tmp_path: Path) -> None:
+    for read in (read_table, open_ipc_shards):
+        with pytest.raises(ArtifactError, match="Run the stage that writes it"):
+            read(tmp_path / "none", SCHEMA)
