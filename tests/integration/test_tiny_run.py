@@ -81,12 +81,12 @@ def test_one_changed_number_runs_only_the_stages_behind_it(root: Path, first: Wa
 
 def test_a_failed_stage_shows_its_own_words_and_how_to_go_on(root: Path, first: Walk) -> None:
     manifest = root / "speech.csv"
-    manifest.write_text("path,speaker,text\nmissing.wav,ann,hello\n", encoding="utf-8")
+    manifest.write_text("path,speaker,text\nmissing.wav,ann,hello\n", encoding="utf-8")  # one speaker, four splits
 
     failed = walk(root, "--corpus", "speech.csv", expected=1)
 
     assert failed.states["ingest"] == "failed"
-    assert "missing.wav" in failed.output
+    assert "CorpusError: split 'discover' must have a speaker" in failed.output
     assert "all of its output:" in failed.output
     assert "`make run` goes on from here" in failed.output
 
