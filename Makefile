@@ -33,7 +33,7 @@ doctor: env ## what this machine lacks, and what to do about it
 	@$(VENV_PYTHON) -m ops doctor
 
 test: env-dev lint ## every check and every test
-	$(VENV_PYTHON) -m pytest -q -n 2
+	$(VENV_PYTHON) -m pytest -q -n 2 --dist loadfile
 
 test-fast: env-dev ## the tests that take no more than seconds
 	$(VENV_PYTHON) -m pytest -q -m "not slow"

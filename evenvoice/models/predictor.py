@@ -4,7 +4,8 @@ Tensor names: B utterance, U label, C context, P predictor channel.
 
 A context of a few labels instead of an LSTM over all of them (M. Ghodsi et al., "RNN-Transducer with Stateless
 Prediction Network", 2020). With little text an LSTM knows the sentences by heart before the encoder has learned to
-listen: the loss falls, and the search then writes likely sentences that nobody said. docs/experiments.md has the figures.
+listen: the loss falls, and the search then writes likely sentences that nobody said. docs/experiments.md has the
+figures.
 """
 
 from __future__ import annotations

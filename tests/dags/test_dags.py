@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from dags.dvc_graph import load_graph
-from evenvoice.params import Params
+from evenvoice.params import Params, load_params
 
 ROOT = Path(__file__).resolve().parents[2]
 ABSENT = ("torch", "pyarrow", "mlflow", "dvc", "sklearn", "scipy", "numpy")
@@ -104,7 +104,8 @@ def test_the_form_has_every_parameter_with_type_range_and_help(parsed: dict[str,
     assert set(leaves(Params)) | {"profile", "corpus", "force", "force_stage", "attended", "runner"} == set(form)
     value, help_text, schema = form["train.steps"]
     assert value is None
-    assert help_text == "Optimiser steps. Empty: 600, as in params.yaml, or what the profile says."
+    steps = load_params(ROOT / "params.yaml").train.steps
+    assert help_text == f"Optimiser steps. Empty: {steps}, as in params.yaml, or what the profile says."
     assert schema == {"type": ["integer", "null"], "minimum": 1, "title": "train.steps", "section": "train"}
     assert form["mitigate.cohorts"][2]["enum"] == ["geographic", "geodemographic", "clusters", None]
     assert all(help_text for _, help_text, _ in form.values())
