@@ -64,9 +64,9 @@ class Progress:
 
     @property
     def seconds_left(self) -> float | None:
-        """Estimate from the pace so far, or None before the first step or without a total."""
+        """Estimate from the pace so far, or None without a total or while the first steps still pay for the start."""
         worked = self.done - self._done_at_start
-        if self.total is None or worked <= 0:
+        if self.total is None or worked <= 0 or worked < (self.total - self._done_at_start) / 200:
             return None
         return (time.monotonic() - self._started_at) / worked * max(0, self.total - self.done)
 

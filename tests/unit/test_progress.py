@@ -21,6 +21,14 @@ def test_restored_steps_do_not_flatter_the_time_left() -> None:
     assert progress.seconds_left is None
 
 
+def test_no_time_left_is_guessed_from_the_very_first_step() -> None:
+    progress = Progress("ingest", total=5760)
+    progress.advance()
+    assert progress.seconds_left is None
+    progress.advance(30)
+    assert progress.seconds_left is not None
+
+
 def test_events_go_to_the_file_that_the_console_follows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("EVENVOICE_PROGRESS", str(tmp_path / "progress.jsonl"))
     Progress("ingest", total=1, unit="recording").advance()
