@@ -1,4 +1,4 @@
-"""`make lock`: resolve locks/run.txt and locks/dev.txt anew from pyproject.toml."""
+"""`make lock`: resolve the locks of checkout and images anew from pyproject.toml."""
 
 from __future__ import annotations
 
@@ -11,12 +11,14 @@ from pathlib import Path
 from evenvoice.errors import PreflightError
 from evenvoice.storage import write_text
 
-LOCKS = {"run": ("synthetic", "pipeline"), "dev": ("synthetic", "pipeline", "dev")}
+RUN = ("training", "synthetic", "stage", "control")
+LOCKS = {"run": RUN, "dev": (*RUN, "dev"), "stage": ("training", "synthetic", "stage"), "airflow": ("control",)}
+"""run: everything on one machine; dev: and its tests; stage, airflow: what the images hold."""
 HEADER = "# Made by `make lock` from pyproject.toml. No index addresses: any index that has these versions will do.\n"
 
 
 def make_locks(root: Path) -> int:
-    """Write both locks; dev has the versions of run, and more.
+    """Write every lock; each has the versions of run, so images and checkout agree.
 
     Raises:
         PreflightError: uv found no versions that fit together.
@@ -25,7 +27,7 @@ def make_locks(root: Path) -> int:
     for name, extras in LOCKS.items():
         path = root / "locks" / f"{name}.txt"
         write_text(path, HEADER + without_build_labels(_resolve(root, extras, pinned)))
-        pinned = ("--constraint", str(path))
+        pinned = pinned or ("--constraint", str(path))
     return 0
 
 
