@@ -17,11 +17,12 @@ help: ## this list
 	@echo "                 CORPUS=path           your own speech instead of the synthetic corpus"
 	@echo "                 SET='train.steps=100' single parameters"
 	@echo "                 FORCE=1               every stage;  FORCE_STAGE=train  one of them"
+	@echo "                 RUNNER=docker         stages in containers; otherwise as EVENVOICE_RUNNER says, or as processes"
 	@echo "make up takes    AIRFLOW_PORT=8080 MLFLOW_PORT=5000"
 
 run: env ## train, check, mitigate, gate and register a recogniser
 	@$(VENV_PYTHON) -m ops run --profile "$(PROFILE)" --corpus "$(CORPUS)" --set $(SET) \
-		--force-stage "$(FORCE_STAGE)" $(if $(filter-out 0,$(FORCE)),--force)
+		--force-stage "$(FORCE_STAGE)" $(if $(RUNNER),--runner "$(RUNNER)") $(if $(filter-out 0,$(FORCE)),--force)
 
 up: env ## start Airflow and MLflow on this machine
 	@$(VENV_PYTHON) -m ops up --airflow-port $(AIRFLOW_PORT) --mlflow-port $(MLFLOW_PORT)

@@ -34,6 +34,8 @@ class Node:
     deps: tuple[str, ...]
     outs: tuple[str, ...]
     params: tuple[str, ...]
+    size: str
+    """Which of the sizes in params.yaml's `resources` it gets: ``light``, ``data``, ``training``."""
     upstream: tuple[str, ...]
     """Names of the nodes whose outs it reads, in the order of dvc.yaml."""
 
@@ -128,6 +130,7 @@ def _expanded(group: str, stage: Mapping[str, Any], values: Values) -> Iterator[
             outs=_paths(itertools.chain.from_iterable(stage.get(kind, []) for kind in ("outs", "metrics", "plots")),
                         known),
             params=tuple(stage.get("params", [])),
+            size=str(stage.get("meta", {}).get("size", "light")),
             upstream=(),
         )
 

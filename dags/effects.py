@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 from airflow.providers.standard.operators.hitl import ApprovalOperator
 from airflow.sdk import BaseOperator, chain, task
 
-from dags.operators import RETRIES, EffectOperator, RecordOperator, reported, run_of
+from dags.operators import RETRIES, EffectOperator, RecordOperator, reported, run_of, runner_of
 from dags.plan import make_plan
 from dags.trigger_form import request_of
-from dags.workspace import create
+from dags.workspace import create, describe
 from evenvoice.storage import read_json
 
 if TYPE_CHECKING:
@@ -28,11 +28,12 @@ def snapshot(**context: Any) -> None:
         create(run, request_of(context["params"]))
 
 
-@task(task_id="plan", **RETRIES, doc_md="Restores cached results and asks DVC which stages have to run.")
+@task(task_id="plan", **RETRIES, doc_md="Checks the runner, restores cached results, asks DVC what has to run.")
 def plan(**context: Any) -> None:
     """Decide which stages are stale."""
     run = run_of(context)
     with reported(run, "plan"):
+        describe(run, runner_of(context).prepare(run))
         make_plan(run)
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import sys
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -16,11 +15,14 @@ from airflow.sdk import BaseOperator
 from airflow.sdk.exceptions import AirflowException, AirflowFailException
 
 from dags.plan import read_plan
-from dags.runners import RUNNERS, Job, JobError, Runner
+from dags.runners import RUNNERS
+from dags.runners.job import Job, JobError, Runner
+from dags.runners.process import ProcessRunner
 from dags.runs import ROOT, Run
 from dags.workspace import publish_lock
 from dags.yaml_files import read_yaml
 from evenvoice.errors import EvenvoiceError, TransientError
+from evenvoice.params import load_params
 from evenvoice.storage import read_json, write_json
 
 if TYPE_CHECKING:
@@ -34,6 +36,11 @@ _SKIPPED = ("didn't change, skipping", "is cached - skipping run")
 def run_of(context: Mapping[str, Any]) -> Run:
     """The run that a task belongs to; `make run` names it, otherwise Airflow's run id does."""
     return Run(root=ROOT, run_id=os.environ.get("EVENVOICE_RUN") or str(context["run_id"]))
+
+
+def runner_of(context: Mapping[str, Any]) -> Runner:
+    """The runner that the run asked for."""
+    return RUNNERS[str(context["params"]["runner"])]()
 
 
 @dataclass
@@ -72,16 +79,16 @@ class JobOperator(BaseOperator):
         super().__init__(**{**RETRIES, **options})
         self._runner: Runner | None = None
 
-    def work(self, context: Context, job: Job) -> list[str]:
-        """Run ``job`` by the runner that the run asked for; returns its output."""
-        self._runner = RUNNERS[str(context["params"].get("runner", "process"))]()
+    def work(self, job: Job, runner: Runner) -> list[str]:
+        """Run ``job`` and return its output."""
+        self._runner = runner
         output: list[str] = []
 
         def show(line: str) -> None:
             output.append(line)
             self.log.info("%s", line)
 
-        self._runner.run(job, show)
+        runner.run(job, show)
         return output
 
     def on_kill(self) -> None:
@@ -94,9 +101,10 @@ class StageOperator(JobOperator):
 
     template_fields = ()
 
-    def __init__(self, *, stage: str, **options: Any) -> None:
+    def __init__(self, *, stage: str, size: str, **options: Any) -> None:
         super().__init__(**options)
         self.stage = stage
+        self.size = size
 
     def execute(self, context: Context) -> None:
         run = run_of(context)
@@ -108,12 +116,17 @@ class StageOperator(JobOperator):
             return
         force = ("--force",) if self.stage in plan.forced else ()
         with reported(run, self.stage) as ending:
-            output = self.work(context, _job(
-                run, self.stage, "dvc", "--wait-for-lock", "repro", "--single-item", *force, self.stage))
+            output = self.work(self._job(run, force), runner_of(context))
             _demand_result(run, self.stage)
             publish_lock(run)
             if any(said in line for line in output for said in _SKIPPED):
                 ending.state = "cached"
+
+    def _job(self, run: Run, force: tuple[str, ...]) -> Job:
+        size = load_params(run.workspace / "params.yaml").resources.size(self.size)
+        threads = {"OMP_NUM_THREADS": str(size.cpus)} if size.cpus else {}
+        return Job(name=self.stage, arguments=("-m", "worker", self.stage, "--minutes", f"{size.minutes:g}", *force),
+                   run=run, directory=run.workspace, size=size, environment={**_watching(run), **threads})
 
 
 class EffectOperator(JobOperator):
@@ -132,9 +145,10 @@ class EffectOperator(JobOperator):
     def execute(self, context: Context) -> None:
         run = run_of(context)
         with reported(run, self.task_id):
-            job = _job(run, self.task_id, "evenvoice.tracking", self.command, "--run-id", run.run_id,
-                       *[argument for argument in self.arguments if argument], trusted=True)
-            output = self.work(context, self.placed(job, run))
+            job = Job(name=self.task_id, run=run, directory=run.workspace, environment=_watching(run), trusted=True,
+                      arguments=("-m", "evenvoice.tracking", self.command, "--run-id", run.run_id,
+                                 *[argument for argument in self.arguments if argument]))
+            output = self.work(self.placed(job, run), ProcessRunner())
             write_json(run.answer(self.task_id), json.loads(output[-1]))
 
     def placed(self, job: Job, run: Run) -> Job:
@@ -159,10 +173,9 @@ class RegistryOperator(EffectOperator):
         return replace(job, directory=run.directory, environment={**job.environment, "PYTHONPATH": str(run.root)})
 
 
-def _job(run: Run, name: str, module: str, *arguments: str, trusted: bool = False) -> Job:
-    return Job(name=name, argv=(sys.executable, "-m", module, *arguments), directory=run.workspace,
-               log=run.log(name), trusted=trusted,
-               environment={"EVENVOICE_PROGRESS": str(run.progress), "EVENVOICE_HOME": str(run.state)})
+def _watching(run: Run) -> dict[str, str]:
+    """Where progress is reported, and where all runs keep what they share."""
+    return {"EVENVOICE_PROGRESS": str(run.progress), "EVENVOICE_HOME": str(run.state)}
 
 
 def _demand_result(run: Run, stage: str) -> None:

@@ -36,7 +36,7 @@ def _groups(graph: Graph, places: dict[str, Place]) -> dict[Place, TaskGroup]:
 def _task(node: Node, group: TaskGroup | None) -> StageOperator:
     """Inside its group the item alone is the name; Airflow allows no ``@`` in names."""
     return StageOperator(task_id=str(node.item) if group else node.name.replace("@", "_"), stage=node.name,
-                         task_group=group, doc_md=_documentation(node))
+                         size=node.size, task_group=group, doc_md=_documentation(node))
 
 
 def _documentation(node: Node) -> str:

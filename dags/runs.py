@@ -10,18 +10,14 @@ Imports no Airflow, so `make run` reads the same files that the tasks write.
 
 from __future__ import annotations
 
-import fcntl
 import json
 import re
 import shutil
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from evenvoice.errors import WorkspaceError
 from evenvoice.storage import write_text
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -103,23 +99,3 @@ def prune(root: Path, keep: int = KEPT_RUNS) -> list[Path]:
 
 def _is_over(directory: Path) -> bool:
     return (directory / "finished").exists() or time.time() - directory.stat().st_mtime > FORGOTTEN_AFTER_S
-
-
-@contextmanager
-def exclusive(path: Path, *, wait: bool) -> Iterator[int]:
-    """Hold a kernel lock on ``path`` and yield its descriptor.
-
-    A process that inherits the descriptor keeps the lock when its parent is killed, and the kernel frees it when the
-    last holder ends, however it ends: no stale lock, no second worker beside an orphan.
-
-    Raises:
-        WorkspaceError: someone else holds it and ``wait`` is false.
-    """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("a", encoding="utf-8") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise WorkspaceError(name=str(path), rule="be held by nobody else", value="a running process",
-                                 action="Wait until it ends, or stop it.") from None
-        yield file.fileno()

@@ -9,7 +9,7 @@ from typing import Any, Final
 from airflow.sdk import Param
 
 from dags.dvc_graph import Graph
-from dags.runners import RUNNERS
+from dags.runners import RUNNERS, default_runner
 from dags.workspace import Request
 from dags.yaml_files import read_yaml
 from evenvoice.params import Params
@@ -42,7 +42,7 @@ def form(root: Path, graph: Graph) -> dict[str, Param]:
         "force_stage": _choice(["", *stages], "Run this stage, or this group, although nothing changed.", "run"),
         "attended": Param(True, "Someone will answer when the verdict is INSUFFICIENT: ask for approval instead of "
                                 "leaving the model at challenger.", type="boolean", section="run"),
-        "runner": _choice(list(RUNNERS), "How stages are executed.", "run"),
+        "runner": _choice(list(RUNNERS), "How stages are executed.", "run", default_runner()),
     }
     return run | {name: _parameter(name, rules, content) for name, rules in _parameters()}
 
@@ -85,5 +85,5 @@ def _parameter(name: str, rules: Mapping[str, Any], content: Mapping[str, Any]) 
     return Param(None, help_text.strip(), schema={**schema, "title": name, "section": section if rest else "run"})
 
 
-def _choice(values: list[str], help_text: str, section: str) -> Param:
-    return Param(values[0], help_text, type="string", enum=values, section=section)
+def _choice(values: list[str], help_text: str, section: str, default: str | None = None) -> Param:
+    return Param(default or values[0], help_text, type="string", enum=values, section=section)

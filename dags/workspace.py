@@ -65,9 +65,15 @@ def create(run: Run, request: Request) -> None:
         "commit": _git(run.root, "rev-parse", "--verify", "--quiet", "HEAD", check=False) or "none",
         "dirty": bool(_git(run.root, "status", "--porcelain")),
         "snapshot_sha256": digest, **asdict(request), "python": sys.version.split()[0]}
-    write_json(run.workspace / run.description.name, description)  # for the record that effects make of the run
     write_json(run.description, description)
     prune(run.root)
+
+
+def describe(run: Run, details: Mapping[str, Any]) -> None:
+    """Add ``details`` to what run.json says; the copy in the workspace is for the record that effects make."""
+    description = {**read_json(run.description), **details}
+    write_json(run.workspace / run.description.name, description)
+    write_json(run.description, description)
 
 
 def run_params(root: Path, request: Request) -> dict[str, Any]:

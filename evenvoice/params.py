@@ -252,6 +252,30 @@ class Report(Section):
     min_speakers: int = Field(ge=1, description="Cohorts with fewer speakers are not shown.")
 
 
+class Size(Section):
+    """What a stage may use of a machine; dvc.yaml says which size a stage has (`meta: {size: training}`)."""
+
+    cpus: int = Field(ge=0, description="Cores, and threads of numerical work; 0 takes all that the machine has.")
+    memory_gb: float = Field(ge=0, description="Beyond this a container is killed; 0 sets no limit.")
+    gpus: int = Field(ge=0, description="GPUs of the kind resources.gpu_kind.")
+    minutes: float = Field(gt=0, description="A stage that takes longer is stopped.")
+
+
+class Resources(Section):
+    """Sizes of stages. No result depends on them, so changing one runs nothing again."""
+
+    gpu_kind: str = Field(pattern=r"^[a-z0-9-]*$", description="Kind of GPU that stages wait for, as in the name of "
+                          "Airflow's pool gpu-<kind> and in Kubernetes' node selector; empty for any.")
+    light: Size
+    data: Size
+    training: Size
+
+    def size(self, name: str) -> Size:
+        """The size that dvc.yaml names."""
+        sizes: dict[str, Size] = {"light": self.light, "data": self.data, "training": self.training}
+        return sizes[name]
+
+
 class Params(Section):
     """All of params.yaml."""
 
@@ -269,6 +293,7 @@ class Params(Section):
     evaluate: Evaluate
     gate: Gate
     report: Report
+    resources: Resources
 
 
 def load_params(path: Path = Path("params.yaml")) -> Params:

@@ -8,6 +8,7 @@ import sys
 
 from rich.console import Console
 
+from dags.runners import RUNNERS, default_runner
 from dags.runs import ROOT
 from evenvoice.errors import EvenvoiceError
 from ops.environment import AIRFLOW_PORT, MLFLOW_PORT, environment
@@ -61,7 +62,7 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument("--set", nargs="*", default=[], metavar="SECTION.NAME=VALUE", help="single parameters")
     run.add_argument("--force", action="store_true", help="run every stage")
     run.add_argument("--force-stage", default="", help="run this stage although nothing changed")
-    run.add_argument("--runner", default="process", help="how stages are executed")
+    run.add_argument("--runner", default=default_runner(), choices=list(RUNNERS), help="how stages are executed")
     up = commands.add_parser("up", help="start the user interfaces")
     up.add_argument("--airflow-port", type=int, default=AIRFLOW_PORT)
     up.add_argument("--mlflow-port", type=int, default=MLFLOW_PORT)

@@ -13,8 +13,9 @@ import sys
 from importlib.metadata import version
 from pathlib import Path
 
-from dags.runs import exclusive, state_of
+from dags.runs import state_of
 from evenvoice.errors import PreflightError
+from evenvoice.locks import exclusive
 from ops.environment import environment
 
 

@@ -22,6 +22,7 @@ from rich.console import Console
 
 from dags.dvc_graph import load_graph
 from dags.plan import forced_stages
+from dags.runners import RUNNERS, default_runner
 from dags.runs import Run
 from dags.workspace import Request, run_params
 from evenvoice.errors import ParamsError
@@ -48,7 +49,7 @@ class RunOptions:
     """``train.steps=100`` and the like."""
     force: bool = False
     force_stage: str = ""
-    runner: str = "process"
+    runner: str = field(default_factory=default_runner)
 
 
 @dataclass
@@ -85,6 +86,7 @@ def run_in_foreground(root: Path, options: RunOptions, console: Console) -> int:
         console.print("\nstopped; `make run` goes on from what is finished", highlight=False)
         exit_code = 128 + stop.number
     finally:
+        RUNNERS[options.runner]().abandon(run)
         run.finish("success" if exit_code == 0 else "failed")
         (run.directory / "airflow.db").unlink(missing_ok=True)
     if exit_code == 0:

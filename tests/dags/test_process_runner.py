@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 import os
-import sys
 import threading
 import time
 from pathlib import Path
 
 import pytest
 
-from dags.runners import Job, JobError, ProcessRunner
-from dags.runs import exclusive
-from evenvoice.errors import WorkspaceError
+from dags.runners.job import Job, JobError
+from dags.runners.process import ProcessRunner
+from dags.runs import Run
 
 
 def job(directory: Path, code: str, *, name: str = "train", trusted: bool = False) -> Job:
-    return Job(name=name, argv=(sys.executable, "-c", code), directory=directory, log=directory / "logs" / "train.log",
-               trusted=trusted)
+    return Job(name=name, arguments=("-c", code), run=Run(directory, "monday"), directory=directory, trusted=trusted)
 
 
 def run(work: Job) -> list[str]:
@@ -44,7 +42,7 @@ def test_output_is_shown_line_by_line_and_kept_in_the_log(tmp_path: Path) -> Non
 def test_a_failure_ends_with_the_stages_own_words(tmp_path: Path) -> None:
     code = ("print('step 1'); print('CorpusError: row 7 must be audio, got soup instead. Replace it.'); "
             "print(\"ERROR: failed to reproduce 'train': failed to run: python -m stages.train, exited with 3\"); "
-            "raise SystemExit(255)")
+            "raise SystemExit(3)")
 
     with pytest.raises(JobError) as failure:
         run(job(tmp_path, code))
@@ -95,24 +93,6 @@ def test_children_that_outlive_a_job_are_ended_with_it(tmp_path: Path) -> None:
     assert not alive(child)
 
 
-def test_one_stage_never_works_twice_at_once_in_a_workspace(tmp_path: Path) -> None:
-    code = "import time; print(time.time()); time.sleep(0.5); print(time.time())"
-    spans: list[tuple[float, float]] = []
-
-    def work() -> None:
-        first, last = run(Job("train", (sys.executable, "-c", code), tmp_path, tmp_path / f"{id(object())}.log"))
-        spans.append((float(first), float(last)))
-
-    threads = [threading.Thread(target=work) for _ in range(2)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-
-    (_, end), (start, _) = sorted(spans)
-    assert start >= end
-
-
 def test_stages_see_nothing_of_the_scheduler_and_the_registry(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AIRFLOW__DATABASE__SQL_ALCHEMY_CONN", "secret")
     monkeypatch.setenv("MLFLOW_TRACKING_PASSWORD", "secret")
@@ -120,14 +100,6 @@ def test_stages_see_nothing_of_the_scheduler_and_the_registry(tmp_path: Path, mo
 
     assert run(job(tmp_path, code)) == ["False"]
     assert run(job(tmp_path, code, trusted=True)) == ["True"]
-
-
-def test_a_held_lock_is_refused_by_name_to_whoever_does_not_wait(tmp_path: Path) -> None:
-    path = tmp_path / "train.lock"
-
-    with exclusive(path, wait=False), pytest.raises(WorkspaceError, match=r"train\.lock must be held by nobody else"), \
-            exclusive(path, wait=False):
-        pass
 
 
 def wait_for(lines: list[str]) -> None:

@@ -1,0 +1,25 @@
+"""How the stages of a run are executed; chosen per run, by the parameter `runner` or by EVENVOICE_RUNNER.
+
+The registry imports a runner only when a task asks for it: DAG files parse without any client library.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from typing import Final
+
+from dags.runners.job import Runner
+
+
+def _process() -> Runner:
+    from dags.runners.process import ProcessRunner
+    return ProcessRunner()
+
+
+RUNNERS: Final[dict[str, Callable[[], Runner]]] = {"process": _process}
+
+
+def default_runner() -> str:
+    """What a run gets that names no runner."""
+    return os.environ.get("EVENVOICE_RUNNER") or "process"
