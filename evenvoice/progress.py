@@ -56,6 +56,11 @@ class Progress:
         print(f"{self.stage}  {text}", flush=True)
         self._emit({"stage": self.stage, "note": text})
 
+    def measured(self, **figures: float) -> None:
+        """Report what this machine took; kept beside the run, since outputs of stages hold nothing that varies."""
+        print("  ".join([self.stage, *(f"{name} {value:.4g}" for name, value in figures.items())]), flush=True)
+        self._emit({"stage": self.stage, "measured": figures})
+
     def over(self, items: Iterable[T]) -> Iterator[T]:
         """Iterate over ``items``, advancing by one after each."""
         for item in items:

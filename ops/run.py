@@ -144,7 +144,7 @@ def _watch(process: subprocess.Popen[bytes], events: Events, board: Board, conso
         while not over:
             over = process.poll() is not None
             for event in events.new():
-                if "note" not in event:  # said once in passing; the stage's log has it
+                if "state" in event or "done" in event:  # what is said once in passing, the stage's log has
                     shown.show(board.apply(event))
             time.sleep(POLL_S)
 

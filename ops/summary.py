@@ -112,8 +112,7 @@ def _wer_lines(outcome: Outcome) -> list[str]:
 
 def _compute(compute: Record) -> str:
     return (f"{compute['macs_per_audio_s']['total'] / 1e6:.1f} million MACs per second of audio, "
-            f"{compute['parameters'] / 1e6:.2f} million parameters, "
-            f"real-time factor {compute['real_time_factor']:.4f}")
+            f"{compute['parameters'] / 1e6:.2f} million parameters")
 
 
 def _tail(log: Path) -> str:

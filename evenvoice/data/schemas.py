@@ -85,7 +85,6 @@ CURVE: Final = pa.schema([
     pa.field("step", pa.int32(), nullable=False),
     pa.field("loss", pa.float64(), nullable=False),
     pa.field("learning_rate", pa.float64(), nullable=False),
-    pa.field("seconds", pa.float64(), nullable=False),  # wall time of the step
 ])
 """One row per optimiser step of a training."""
 

@@ -6,7 +6,6 @@ Shapes: N speakers of a batch, M recordings of each, D embedding width.
 from __future__ import annotations
 
 import itertools
-import time
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -36,12 +35,11 @@ VALIDATE_BATCH_S: Final = 120.0
 
 @dataclass(frozen=True, kw_only=True)
 class Step:
-    """One optimiser step; ``seconds`` of wall time."""
+    """One optimiser step."""
 
     step: int
     loss: float
     learning_rate: float
-    seconds: float
 
 
 def train_speaker(*, features: Path, out: Path, settings: TrainSpeaker, hop_ms: float, seed: int,
@@ -54,13 +52,11 @@ def train_speaker(*, features: Path, out: Path, settings: TrainSpeaker, hop_ms: 
         NonFiniteLoss: the loss became NaN or infinite.
     """
     store = FeatureStore.open(features)
-    started_at = time.perf_counter()
     encoder, curve = fit_encoder(store, settings=settings, hop_ms=hop_ms, seed=seed, progress=progress)
-    seconds = time.perf_counter() - started_at
     with fresh_directory(out) as draft:
         encoder.save(draft)
         write_table(draft / "curve.parquet", rows_table([asdict(step) for step in curve], CURVE))
-        write_json(draft / "summary.json", _summary(encoder, store, len(curve), seconds))
+        write_json(draft / "summary.json", _summary(encoder, store, len(curve)))
 
 
 def fit_encoder(store: FeatureStore, *, settings: TrainSpeaker, hop_ms: float, seed: int,
@@ -81,7 +77,6 @@ def fit_encoder(store: FeatureStore, *, settings: TrainSpeaker, hop_ms: float, s
     progress.total = settings.steps
     curve = []
     for step in range(1, settings.steps + 1):
-        started_at = time.perf_counter()
         recordings = crops.draw()
         embeddings_NMD = encoder(*padded(recordings.features)).unflatten(0, recordings.shape)
         value = loss(embeddings_NMD).mean()
@@ -92,8 +87,7 @@ def fit_encoder(store: FeatureStore, *, settings: TrainSpeaker, hop_ms: float, s
         optimiser.zero_grad()
         value.backward()
         optimiser.step()
-        curve.append(Step(step=step, loss=value.item(), learning_rate=float(schedule.get_last_lr()[0]),
-                          seconds=time.perf_counter() - started_at))
+        curve.append(Step(step=step, loss=value.item(), learning_rate=float(schedule.get_last_lr()[0])))
         schedule.step()
         progress.advance(loss=value.item())
     return encoder.eval(), curve
@@ -160,11 +154,11 @@ def _build(store: FeatureStore, settings: TrainSpeaker, seed: int) -> tuple[Spea
         return SpeakerEncoder(config, store.mean, store.std), AngularPrototypical()
 
 
-def _summary(encoder: SpeakerEncoder, store: FeatureStore, steps: int, seconds: float) -> dict[str, Any]:
+def _summary(encoder: SpeakerEncoder, store: FeatureStore, steps: int) -> dict[str, Any]:
     validate = store.indices("validate")
     figures = verify(embed_recordings(encoder, store, validate, VALIDATE_BATCH_S), store.speakers[validate])
     return {"parameters": sum(parameter.numel() for parameter in encoder.parameters()), "steps": steps,
-            "seconds": seconds, "train_speakers": len(set(store.speakers[store.indices("train")])),
+            "train_speakers": len(set(store.speakers[store.indices("train")])),
             "eer_validate": figures.eer, "min_dcf_validate": figures.min_dcf,
             "trials_validate": {"same_speaker": figures.same_speaker_trials,
                                 "different_speaker": figures.different_speaker_trials},

@@ -6,8 +6,10 @@ hidden is left out too. Speakers, embeddings and positions are never read here.
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from typing import Any
 
 from evenvoice.data.schemas import COHORT_WER, CURVE, GAPS
@@ -47,12 +49,23 @@ def verdict(files: RunFiles, min_speakers: int) -> dict[str, Any]:
 def curve(files: RunFiles, model: str) -> list[Point]:
     """The training curve of a model, by step."""
     points = []
-    seconds = 0.0
     for row in read_table(files.model(model) / "curve.parquet", CURVE).to_pylist():
-        seconds += row["seconds"]
         points += [Point(name=f"train/{model}/{name}", value=row[name], step=row["step"],
-                         after_ms=round(seconds * 1000)) for name in ("loss", "learning_rate")]
+                         after_ms=0) for name in ("loss", "learning_rate")]
     return points
+
+
+def measured(files: RunFiles) -> dict[str, float]:
+    """What stages measured on the machine that ran them, in this run; those of cached stages are not known.
+
+    Lines that are cut or no events are passed over: a watcher's file must never keep a run from being recorded.
+    """
+    found: dict[str, float] = {}
+    for line in files.events.read_text(encoding="utf-8").splitlines() if files.events.exists() else []:
+        with suppress(ValueError, TypeError, KeyError, AttributeError):
+            event = json.loads(line)
+            found |= _flattened(f"time/{event['stage']}", event.get("measured", {}))
+    return {_metric_name(name): value for name, value in found.items()}
 
 
 def _rows(files: RunFiles) -> list[dict[str, Any]]:

@@ -42,7 +42,7 @@ def record(*, store: Store, location: Location, files: RunFiles, dag_run: str, c
     """
     origin = Lineage(dag_run=dag_run, commit=commit, dirty=dirty, data=files.data_hash(), verdict=files.verdict,
                      arm=files.challenger)
-    figures = published.metrics(files, params.report.min_speakers)
+    figures = published.metrics(files, params.report.min_speakers) | published.measured(files)
     curves = [point for model in files.models for point in published.curve(files, model)]
     kept = [files.required(path) for path in (files.report, files.model_card, files.dvc_lock, files.params_file)]
     kept += [files.run_description] if files.run_description.exists() else []

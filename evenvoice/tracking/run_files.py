@@ -58,6 +58,11 @@ class RunFiles:
         """What started the run; only workspaces made by a DAG run have one."""
         return self.workspace / "run.json"
 
+    @property
+    def events(self) -> Path:
+        """What stages reported while they worked; beside the workspace of a DAG run."""
+        return self.workspace / "../progress.jsonl"
+
     def model(self, name: str) -> Path:
         """Directory of a trained model: ``base`` or a mitigation arm."""
         return self.workspace / "artifacts/models" / name

@@ -1,4 +1,4 @@
-"""What a training leaves behind besides weights: a point per step, and what its time went into."""
+"""What a training leaves behind besides weights: a point per step. Times are not among it: they differ every time."""
 
 from __future__ import annotations
 
@@ -17,7 +17,6 @@ class Point:
     loss: float
     """Nats per label, penalty included."""
     learning_rate: float
-    seconds: float
 
 
 @dataclass
@@ -29,9 +28,6 @@ class Curve:
     """Steps taken, skipped batches included."""
     batches_skipped: int = 0
     """Batches whose loss or gradient was not finite; their steps have no point."""
-    seconds: float = 0.0
-    data_seconds: float = 0.0
-    """Of those, spent waiting for batches."""
     audio_s: float = 0.0
     """Speech trained on: this process's times the number of processes, whose batches are of one size."""
     frames: int = 0
@@ -46,9 +42,23 @@ class Curve:
     def summary(self) -> dict[str, float]:
         """Figures for summary.json."""
         return {
-            "steps": self.steps, "batches_skipped": self.batches_skipped, "seconds": self.seconds,
-            "audio_s": self.audio_s, "audio_s_per_s": self.audio_s / self.seconds if self.seconds else 0.0,
+            "steps": self.steps, "batches_skipped": self.batches_skipped, "audio_s": self.audio_s,
             "padding_share": 1 - self.frames / self.padded_frames if self.padded_frames else 0.0,
-            "data_wait_share": self.data_seconds / self.seconds if self.seconds else 0.0,
             **({"final_loss": self.points[-1].loss} if self.points else {}),
         }
+
+
+@dataclass
+class Pace:
+    """How fast this process trains, since it started or resumed."""
+
+    seconds: float = 0.0
+    data_seconds: float = 0.0
+    """Of those, spent waiting for batches."""
+    audio_s: float = 0.0
+
+    def figures(self) -> dict[str, float]:
+        """Seconds of speech trained on per second, and the share of the time that went into waiting for data."""
+        seconds = max(self.seconds, 1e-9)
+        return {"seconds": self.seconds, "audio_s_per_s": self.audio_s / seconds,
+                "data_wait_share": self.data_seconds / seconds}

@@ -25,7 +25,7 @@ from evenvoice.models.recogniser import Recogniser
 from evenvoice.progress import Progress
 from evenvoice.training import nonfinite
 from evenvoice.training.checkpoints import Checkpoint, Checkpoints, fingerprint
-from evenvoice.training.curve import Curve, Point
+from evenvoice.training.curve import Curve, Pace, Point
 from evenvoice.training.distributed import World, current_world
 from evenvoice.training.feed import Feed
 from evenvoice.training.objective import Batch, Objective
@@ -91,6 +91,8 @@ def _train(run: _Run, checkpoints: Checkpoints | None, dump: Path | None, progre
         if checkpoints is not None and run.world.is_main and time.monotonic() - saved_at >= settings.checkpoint_every_s:
             checkpoints.save(run.checkpoint())
             saved_at = time.monotonic()
+    if run.world.is_main and run.pace.seconds:
+        progress.measured(**run.pace.figures())
     return curve
 
 
@@ -100,7 +102,7 @@ class _Run:
     def __init__(self, *, recogniser: Recogniser, store: FeatureStore, indices: NDArray[np.int64],
                  settings: FitSettings, seed: int, world: World, draw_weights: NDArray[np.float64] | None,
                  penalty: Penalty | None) -> None:
-        self.settings, self.world, self.curve = settings, world, Curve()
+        self.settings, self.world, self.curve, self.pace = settings, world, Curve(), Pace()
         self._seed, self._penalty = seed, penalty
         self._transducer = recogniser.transducer.to(world.device).train()
         self._objective = world.wrap(Objective(self._transducer, settings.ctc_weight),
@@ -134,10 +136,9 @@ class _Run:
                                   warmup_share=settings.warmup_share)
         loss, losses_B = self._update(batch, learning_rate)
         curve.steps += 1
-        seconds = time.monotonic() - started_at
-        self._account(batch, seconds, data_seconds)
+        self._account(batch, time.monotonic() - started_at, data_seconds)
         if loss is not None:
-            curve.points.append(Point(step, loss, learning_rate, seconds))
+            curve.points.append(Point(step, loss, learning_rate))
             return
         curve.batches_skipped += 1
         if curve.batches_skipped > settings.nonfinite_budget:
@@ -170,11 +171,13 @@ class _Run:
 
     def _account(self, batch: Batch, seconds: float, data_seconds: float) -> None:
         frames = int(batch.frame_lengths_B.sum())
-        self.curve.seconds += seconds
-        self.curve.data_seconds += data_seconds
+        audio_s = frames * self._hop_s * self.world.size
+        self.pace.seconds += seconds
+        self.pace.data_seconds += data_seconds
+        self.pace.audio_s += audio_s
         self.curve.frames += frames
         self.curve.padded_frames += batch.features_BTM.shape[0] * batch.features_BTM.shape[1]
-        self.curve.audio_s += frames * self._hop_s * self.world.size
+        self.curve.audio_s += audio_s
 
     def figures(self) -> dict[str, float]:
         """What progress shows."""

@@ -80,10 +80,10 @@ def _write_model(sources: Sources, model: str, people: list[tuple[str, str, str]
     write_hypotheses(sources.hypotheses, model, rows)
     write_json(sources.hypotheses / model / "compute.json", {
         "macs_per_audio_s": {"encoder": 3.1e7, "predictor": 2.4e5, "joiner": 1.9e6, "total": 3.3e7},
-        "parameters": 1_560_000, "real_time_factor": 0.004, "frame_ms": 40})
-    curve = [{"step": step, "loss": 4 * 0.97**step + 0.1, "learning_rate": 1e-3, "seconds": 0.3} for step in range(60)]
+        "parameters": 1_560_000, "frame_ms": 40})
+    curve = [{"step": step, "loss": 4 * 0.97**step + 0.1, "learning_rate": 1e-3} for step in range(60)]
     write_table(sources.models / model / "curve.parquet", rows_table(curve, CURVE))
-    write_json(sources.models / model / "summary.json", {"steps": 60, "seconds": 18.0, "batches_skipped": 0})
+    write_json(sources.models / model / "summary.json", {"steps": 60, "batches_skipped": 0})
 
 
 def _errors(who: str, cohort: str, model: str) -> int:

@@ -68,6 +68,14 @@ def test_compute_is_published_by_part(files: RunFiles) -> None:
     assert published.metrics(files, min_speakers=5)["compute/ewc/macs_per_audio_s/encoder"] == 900
 
 
-def test_a_curve_has_one_point_per_step_at_the_time_it_was_reached(files: RunFiles) -> None:
+def test_a_curve_has_one_point_per_step(files: RunFiles) -> None:
     losses = [point for point in published.curve(files, "ewc") if point.name == "train/ewc/loss"]
-    assert [(point.step, point.after_ms) for point in losses] == [(1, 250), (2, 500), (3, 750)]
+    assert [point.step for point in losses] == [1, 2, 3]
+
+
+def test_what_stages_measured_is_told_and_lines_that_are_no_events_are_passed_over(files: RunFiles) -> None:
+    files.events.write_text('{"stage": "transcribe@base", "measured": {"audio_s_per_s": 210.5}}\n'
+                            '{"stage": "train", "done": 3}\n[1]\n{"measured": {"seconds": 1}}\n{"stage": "tra',
+                            encoding="utf-8")
+
+    assert published.measured(files) == {"time/transcribe_base/audio_s_per_s": 210.5}
