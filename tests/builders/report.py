@@ -83,7 +83,7 @@ def _write_model(sources: Sources, model: str, people: list[tuple[str, str, str]
         "parameters": 1_560_000, "frame_ms": 40})
     curve = [{"step": step, "loss": 4 * 0.97**step + 0.1, "learning_rate": 1e-3} for step in range(60)]
     write_table(sources.models / model / "curve.parquet", rows_table(curve, CURVE))
-    write_json(sources.models / model / "summary.json", {"steps": 60, "batches_skipped": 0})
+    write_json(sources.models / model / "summary.json", {"steps": 60, "audio_s": 4500.0, "batches_skipped": 0})
 
 
 def _errors(who: str, cohort: str, model: str) -> int:
