@@ -149,6 +149,8 @@ class Train(Section):
     nonfinite_budget: int = Field(ge=0, description="Batches with a NaN or infinite loss that are skipped before "
                                                     "training stops and names them.")
     checkpoint_every_s: float = Field(gt=0, description="Seconds between checkpoints.")
+    processes: int = Field(ge=1, le=4096, description="Processes that train together, on GPUs one each; each brings "
+                                                      "batch_s seconds of speech to every step.")
 
 
 class Transcribe(Section):
@@ -221,10 +223,39 @@ class Mitigate(Section):
                                                         "share of the training speakers.")
     steps: Positive = Field(description="Optimiser steps of every arm.")
     learning_rate: float = Field(gt=0, le=1, description="Peak learning rate of every arm.")
-    l2sp_weight: float = Field(ge=0, description="Pull towards the base model, the same for every weight.")
-    ewc_weight: float = Field(ge=0, description="Pull towards the base model, by Fisher information of mean 1.")
+
+
+class NoSettings(Section):
+    """An arm that has nothing of its own to set."""
+
+
+class L2SP(Section):
+    """Fine-tuning with every weight pulled back alike."""
+
+    weight: float = Field(ge=0, description="Pull towards the base model, the same for every weight.")
+
+
+class EWC(Section):
+    """Fine-tuning with weights held by how much they matter for everyone."""
+
+    weight: float = Field(ge=0, description="Pull towards the base model, by Fisher information of mean 1.")
     fisher_utterances: Positive = Field(description="Training recordings whose gradients make the Fisher information.")
-    oversample: float = Field(ge=1, description="How many times as often the bottom cohort is drawn.")
+
+
+class Oversample(Section):
+    """Training on everyone, the bottom cohort more often."""
+
+    factor: float = Field(ge=1, description="How many times as often the bottom cohort is drawn.")
+
+
+class Arms(Section):
+    """What each mitigation arm has of its own; changing one runs that arm and what lies behind it."""
+
+    finetune: NoSettings
+    l2sp: L2SP
+    ewc: EWC
+    oversample: Oversample
+    placebo: NoSettings
 
 
 class Evaluate(Section):
@@ -266,6 +297,8 @@ class Resources(Section):
 
     gpu_kind: str = Field(pattern=r"^[a-z0-9-]*$", description="Kind of GPU that stages wait for, as in the name of "
                           "Airflow's pool gpu-<kind> and in Kubernetes' node selector; empty for any.")
+    shard_gb: float = Field(ge=0, description="Features are extracted and speech is transcribed in mapped tasks of "
+                            "about so many 10^9 bytes of input each, where there is more; 0 never splits.")
     light: Size
     data: Size
     training: Size
@@ -290,6 +323,7 @@ class Params(Section):
     embed: Embed
     discover: Discover
     mitigate: Mitigate
+    arms: Arms
     evaluate: Evaluate
     gate: Gate
     report: Report

@@ -105,7 +105,7 @@ def parse_changes(texts: tuple[str, ...]) -> dict[str, Any]:
         name, equals, value = text.partition("=")
         if not equals:
             raise ParamsError(name="SET", rule="read section.name=value", value=text,
-                              action='For example: make run SET="train.steps=100 mitigate.ewc_weight=0.1".')
+                              action='For example: make run SET="train.steps=100 arms.ewc.weight=0.1".')
         changes[name.strip()] = yaml.safe_load(value)
     return changes
 

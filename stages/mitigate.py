@@ -32,8 +32,9 @@ def main(params: Params, arm: str) -> None:
         write_trained(paths.MODELS / arm, recogniser, Curve(), bottom_speakers=0, recordings=0)
         return
     seed = int(np.random.SeedSequence([params.seed, SEED]).generate_state(1)[0])
-    plan = ARMS[arm](Situation(recogniser=recogniser, store=store, bottom_speakers=bottom, settings=settings,
-                               ctc_weight=params.train.ctc_weight, seed=seed, progress=progress))
+    situation = Situation(recogniser=recogniser, store=store, bottom_speakers=bottom,
+                          ctc_weight=params.train.ctc_weight, seed=seed, progress=progress)
+    plan = ARMS[arm](situation, getattr(params.arms, arm))
     progress.note(f"{len(bottom)} training speakers are worst off; training on {len(plan.indices)} recordings")
     checkpoints = paths.CHECKPOINTS / arm
     curve = fit(recogniser=recogniser, store=store, indices=plan.indices,

@@ -8,14 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any
 
 import numpy as np
 from torch import Tensor, nn
 
 from evenvoice.data.feature_store import FeatureStore
 from evenvoice.models.recogniser import Recogniser
-from evenvoice.params import Mitigate
 from evenvoice.progress import Progress
 
 Penalty = Callable[[nn.Module], Tensor]
@@ -29,7 +28,6 @@ class Situation:
         recogniser: the base model, not yet changed.
         store: features of all recordings.
         bottom_speakers: training speakers of the worst cohorts.
-        settings: the mitigate section.
         ctc_weight: of the loss that the base model was trained with.
         seed: of everything random in the arm.
         progress: where long preparations report.
@@ -38,7 +36,6 @@ class Situation:
     recogniser: Recogniser
     store: FeatureStore
     bottom_speakers: frozenset[str]
-    settings: Mitigate
     ctc_weight: float
     seed: int
     progress: Progress
@@ -70,7 +67,5 @@ class Plan:
     identity: str = ""
 
 
-class Arm(Protocol):
-    """A mitigation: looks at the situation, returns its plan."""
-
-    def __call__(self, situation: Situation) -> Plan: ...
+Arm = Callable[[Situation, Any], Plan]
+"""A mitigation: looks at the situation and at its own part of the section `arms`, and returns its plan."""

@@ -2,10 +2,11 @@
 
 from evenvoice.mitigation.anchor import quadratic_anchor
 from evenvoice.mitigation.arm import Plan, Situation
+from evenvoice.params import L2SP
 
 
-def plan_l2sp(situation: Situation) -> Plan:
+def plan_l2sp(situation: Situation, settings: L2SP) -> Plan:
     """Train on the bottom speakers, anchored to the base model with importance 1."""
-    weight = situation.settings.l2sp_weight
-    anchor = quadratic_anchor(situation.recogniser.transducer, weight=weight, importance=None)
-    return Plan(indices=situation.indices_of(situation.bottom_speakers), penalty=anchor, identity=f"l2sp {weight}")
+    anchor = quadratic_anchor(situation.recogniser.transducer, weight=settings.weight, importance=None)
+    return Plan(indices=situation.indices_of(situation.bottom_speakers), penalty=anchor,
+                identity=f"l2sp {settings.weight}")

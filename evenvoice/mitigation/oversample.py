@@ -3,10 +3,11 @@
 import numpy as np
 
 from evenvoice.mitigation.arm import Plan, Situation
+from evenvoice.params import Oversample
 
 
-def plan_oversample(situation: Situation) -> Plan:
-    """Draw each bottom recording ``settings.oversample`` times as often as any other."""
+def plan_oversample(situation: Situation, settings: Oversample) -> Plan:
+    """Draw each bottom recording ``settings.factor`` times as often as any other."""
     indices = situation.training_indices()
     bottom = np.isin(indices, situation.indices_of(situation.bottom_speakers))
-    return Plan(indices=indices, draw_weights=np.where(bottom, situation.settings.oversample, 1.0))
+    return Plan(indices=indices, draw_weights=np.where(bottom, settings.factor, 1.0))

@@ -7,11 +7,12 @@ who is worst off.
 import numpy as np
 
 from evenvoice.mitigation.arm import Plan, Situation
+from evenvoice.params import NoSettings
 
 STREAM = 0x91ACE  # keeps this draw apart from every other use of the seed
 
 
-def plan_placebo(situation: Situation) -> Plan:
+def plan_placebo(situation: Situation, _settings: NoSettings) -> Plan:
     """Train on random training speakers, as many as the bottom cohort has."""
     everyone = sorted({str(speaker) for speaker in situation.store.speakers[situation.training_indices()]})
     rng = np.random.default_rng([situation.seed, STREAM])

@@ -28,6 +28,7 @@ def test_the_contracts_of_pyproject_are_kept() -> None:
 @pytest.mark.parametrize(("technology", "doors"), [
     ("mlflow", {"evenvoice.tracking.store", "evenvoice.tracking.served_model"}),
     ("dvc", {"dags.dvc_state"}),
+    ("boto3", {"evenvoice.object_store.client"}),
 ])
 def test_each_technology_is_imported_in_one_place(graph: grimp.ImportGraph, technology: str, doors: set[str]) -> None:
     assert graph.find_modules_that_directly_import(technology) == doors

@@ -6,8 +6,7 @@ from tests.builders.models import tiny_train
 
 
 def test_mitigation_changes_the_steps_and_the_learning_rate_alone():
-    mitigate = Mitigate(cohorts="clusters", bottom_share=0.1, steps=77, learning_rate=0.123, l2sp_weight=0.0,
-                        ewc_weight=0.0, fisher_utterances=1, oversample=1.0)
+    mitigate = Mitigate(cohorts="clusters", bottom_share=0.1, steps=77, learning_rate=0.123)
     base, arm = FitSettings.for_base(tiny_train()), FitSettings.for_mitigation(tiny_train(), mitigate)
     assert (arm.steps, arm.learning_rate) == (77, 0.123)
     assert {name for name in vars(base) if vars(base)[name] != vars(arm)[name]} == {"steps", "learning_rate"}
