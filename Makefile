@@ -3,11 +3,13 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV_PYTHON := .venv/bin/python
 AIRFLOW_PORT ?= 8080
 MLFLOW_PORT ?= 5000
+ACCELERATOR ?= cpu
+TAG ?= local
 # compiled modules make every later start faster
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help run up down doctor test test-fast lint repro lock clean env env-dev
+.PHONY: help run up down up-stack down-stack doctor images stack-images base-image wheelhouse test test-fast lint repro lock clean env env-dev
 
 help: ## this list
 	@echo "make <target>, where <target> is one of"
@@ -18,6 +20,7 @@ help: ## this list
 	@echo "                 SET='train.steps=100' single parameters"
 	@echo "                 FORCE=1               every stage;  FORCE_STAGE=train  one of them"
 	@echo "                 RUNNER=docker         stages in containers; otherwise as EVENVOICE_RUNNER says, or as processes"
+	@echo "make images takes BASE_IMAGE=tag WHEELHOUSE=folder ACCELERATOR=cuda TAG=local DOCKER=/path/docker"
 	@echo "make up takes    AIRFLOW_PORT=8080 MLFLOW_PORT=5000"
 
 run: env ## train, check, mitigate, gate and register a recogniser
@@ -32,6 +35,25 @@ down: env ## stop what `make up` started
 
 doctor: env ## what this machine lacks, and what to do about it
 	@$(VENV_PYTHON) -m ops doctor
+
+images: env ## build the images of stages and of Airflow
+	@$(VENV_PYTHON) -m ops images --base-image "$(BASE_IMAGE)" --wheelhouse "$(WHEELHOUSE)" \
+		--accelerator "$(ACCELERATOR)" --tag "$(TAG)" --docker "$(DOCKER)"
+
+stack-images: env ## build the images that only the stack needs
+	@$(VENV_PYTHON) -m ops stack-images --base-image "$(BASE_IMAGE)" --wheelhouse "$(WHEELHOUSE)" --docker "$(DOCKER)"
+
+up-stack: env ## start the whole service in containers (docs/stack.md)
+	@$(VENV_PYTHON) -m ops up-stack
+
+down-stack: env ## stop what `make up-stack` started; its data stays
+	@$(VENV_PYTHON) -m ops down-stack
+
+base-image: env ## a base for the images, where no registry can be reached
+	@$(VENV_PYTHON) -m ops base-image --docker "$(DOCKER)"
+
+wheelhouse: env ## the packages of the images as wheels
+	@$(VENV_PYTHON) -m ops wheelhouse --accelerator "$(ACCELERATOR)"
 
 test: env-dev lint ## every check and every test
 	$(VENV_PYTHON) -m pytest -q -n 2 --dist loadfile
@@ -53,7 +75,7 @@ lock: ## resolve the locks anew from pyproject.toml
 	$(VENV_PYTHON) -m ops lock
 
 clean: ## remove runs, cache and reports of this checkout; packages and registry stay
-	rm -rf .evenvoice/runs .evenvoice/cache .evenvoice/locks .evenvoice/dvc artifacts reports checkpoints corpus.json
+	rm -rf .evenvoice/runs .evenvoice/cache .evenvoice/locks .evenvoice/dvc artifacts reports checkpoints pieces corpus.json
 
 env:
 	@$(PYTHON) ops/bootstrap.py run

@@ -36,6 +36,8 @@ class Node:
     params: tuple[str, ...]
     size: str
     """Which of the sizes in params.yaml's `resources` it gets: ``light``, ``data``, ``training``."""
+    shards_of: str
+    """The path it reads that can be worked on in shards, file by file; empty where it must be read as one."""
     upstream: tuple[str, ...]
     """Names of the nodes whose outs it reads, in the order of dvc.yaml."""
 
@@ -62,6 +64,18 @@ class Graph:
     def edges(self) -> frozenset[tuple[str, str]]:
         """Pairs (upstream, downstream)."""
         return frozenset((above, node.name) for node in self.nodes for above in node.upstream)
+
+    def writer(self, path: str) -> str:
+        """Name of the node that writes ``path``.
+
+        Raises:
+            ParamsError: none does.
+        """
+        found = [node.name for node in self.nodes if path in node.outs]
+        if not found:
+            raise ParamsError(name="dvc.yaml: meta.shards_of", rule="be an output of a stage", value=path,
+                              action="Correct it.")
+        return found[0]
 
     def with_descendants(self, names: Iterable[str]) -> frozenset[str]:
         """``names`` and every node that reads from them, directly or through others."""
@@ -131,6 +145,7 @@ def _expanded(group: str, stage: Mapping[str, Any], values: Values) -> Iterator[
                         known),
             params=tuple(stage.get("params", [])),
             size=str(stage.get("meta", {}).get("size", "light")),
+            shards_of=str(stage.get("meta", {}).get("shards_of", "")),
             upstream=(),
         )
 

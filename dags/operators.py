@@ -116,17 +116,13 @@ class StageOperator(JobOperator):
             return
         force = ("--force",) if self.stage in plan.forced else ()
         with reported(run, self.stage) as ending:
-            output = self.work(self._job(run, force), runner_of(context))
-            _demand_result(run, self.stage)
+            job = stage_job(run, self.stage, self.size)
+            runner = runner_of(context)
+            output = self.work(replace(job, arguments=(*job.arguments, *force)), runner)
+            _demand_result(run, self.stage, on_disk=runner.shares_disk)
             publish_lock(run)
             if any(said in line for line in output for said in _SKIPPED):
                 ending.state = "cached"
-
-    def _job(self, run: Run, force: tuple[str, ...]) -> Job:
-        size = load_params(run.workspace / "params.yaml").resources.size(self.size)
-        threads = {"OMP_NUM_THREADS": str(size.cpus)} if size.cpus else {}
-        return Job(name=self.stage, arguments=("-m", "worker", self.stage, "--minutes", f"{size.minutes:g}", *force),
-                   run=run, directory=run.workspace, size=size, environment={**_watching(run), **threads})
 
 
 class EffectOperator(JobOperator):
@@ -145,11 +141,15 @@ class EffectOperator(JobOperator):
     def execute(self, context: Context) -> None:
         run = run_of(context)
         with reported(run, self.task_id):
+            self.before(run, context)
             job = Job(name=self.task_id, run=run, directory=run.workspace, environment=_watching(run), trusted=True,
                       arguments=("-m", "evenvoice.tracking", self.command, "--run-id", run.run_id,
                                  *[argument for argument in self.arguments if argument]))
             output = self.work(self.placed(job, run), ProcessRunner())
             write_json(run.answer(self.task_id), json.loads(output[-1]))
+
+    def before(self, run: Run, context: Context) -> None:
+        """What has to happen before the command; for most effects nothing."""
 
     def placed(self, job: Job, run: Run) -> Job:
         """Where the job works; the workspace of its run, unless a kind of effect has none."""
@@ -164,6 +164,10 @@ class RecordOperator(EffectOperator):
         self.arguments = ["--commit", description["commit"], "--dirty" if description["dirty"] else ""]
         super().execute(context)
 
+    def before(self, run: Run, context: Context) -> None:
+        """It is the first effect, and all of them read results."""
+        runner_of(context).collect(run)
+
 
 class RegistryOperator(EffectOperator):
     """An effect on the registry alone: it belongs to no workspace."""
@@ -173,17 +177,25 @@ class RegistryOperator(EffectOperator):
         return replace(job, directory=run.directory, environment={**job.environment, "PYTHONPATH": str(run.root)})
 
 
+def stage_job(run: Run, stage: str, size_name: str) -> Job:
+    """What a runner needs to know to run a stage, or with further arguments a part of it."""
+    size = load_params(run.workspace / "params.yaml").resources.size(size_name)
+    threads = {"OMP_NUM_THREADS": str(size.cpus)} if size.cpus else {}
+    return Job(name=stage, arguments=("-m", "worker", stage, "--minutes", f"{size.minutes:g}"), run=run,
+               directory=run.workspace, size=size, size_name=size_name, environment={**_watching(run), **threads})
+
+
 def _watching(run: Run) -> dict[str, str]:
     """Where progress is reported, and where all runs keep what they share."""
     return {"EVENVOICE_PROGRESS": str(run.progress), "EVENVOICE_HOME": str(run.state)}
 
 
-def _demand_result(run: Run, stage: str) -> None:
+def _demand_result(run: Run, stage: str, *, on_disk: bool) -> None:
     """Exit status 0 alone proves nothing (a trapped TERM ends so too); the entry in dvc.lock does."""
     path = run.workspace / "dvc.lock"
     locked = read_yaml(path)["stages"] if path.exists() else {}
     outs = [out["path"] for out in locked.get(stage, {}).get("outs", [])]
-    if not outs or not all((run.workspace / out).exists() for out in outs):
+    if not outs or (on_disk and not all((run.workspace / out).exists() for out in outs)):
         raise TransientError(name=stage, rule="have its outputs recorded in dvc.lock", value="no whole entry",
                              action=f"Read {run.log(stage)}; the stage is tried again.")
 

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 
 from dags.dvc_graph import Graph, load_graph
 from dags.runs import Run
+from dags.yaml_files import read_yaml
 from evenvoice.errors import ParamsError, WorkspaceError
 from evenvoice.storage import read_json, write_json
 
@@ -24,7 +25,10 @@ class Plan:
     """Names of stages, as DVC calls them."""
 
     stale: frozenset[str]
+    """May have to run: what changed, what is forced, and everything behind either."""
     forced: frozenset[str]
+    changed: frozenset[str] = frozenset()
+    """Differ by themselves from what dvc.lock says, whatever becomes of the stages before them."""
 
 
 def make_plan(run: Run) -> Plan:
@@ -32,15 +36,26 @@ def make_plan(run: Run) -> Plan:
     request = read_json(run.description)
     graph = load_graph(run.workspace)
     forced = forced_stages(graph, everything=request["force"], stage=request["force_stage"])
-    stale = graph.with_descendants(_changed(run, graph) | forced)
-    write_json(run.plan, {"stale": sorted(stale), "forced": sorted(forced)})
-    return Plan(stale, forced)
+    changed = _changed(run, graph)
+    stale = graph.with_descendants(changed | forced)
+    write_json(run.plan, {"stale": sorted(stale), "forced": sorted(forced), "changed": sorted(changed)})
+    return Plan(stale, forced, changed)
 
 
 def read_plan(run: Run) -> Plan:
     """What :func:`make_plan` wrote."""
     content = read_json(run.plan)
-    return Plan(frozenset(content["stale"]), frozenset(content["forced"]))
+    return Plan(frozenset(content["stale"]), frozenset(content["forced"]), frozenset(content["changed"]))
+
+
+def is_stale(run: Run, stage: str) -> bool:
+    """Whether a stage, all stages before it being done by now, has to run; no call to DVC, which takes seconds."""
+    plan = read_plan(run)
+    if stage not in plan.stale or stage in plan.forced | plan.changed:
+        return stage in plan.stale
+    stages = read_yaml(run.workspace / "dvc.lock")["stages"]
+    written = {out["path"]: out["md5"] for entry in stages.values() for out in entry["outs"]}
+    return any(written.get(dep["path"], dep["md5"]) != dep["md5"] for dep in stages[stage]["deps"])
 
 
 def forced_stages(graph: Graph, *, everything: bool, stage: str) -> frozenset[str]:

@@ -1,25 +1,47 @@
-"""Nodes of dvc.yaml to Airflow tasks: one task per node, one task group per matrix, the edges of dvc.yaml."""
+"""Nodes of dvc.yaml to Airflow tasks: one task per node, one task group per matrix, the edges of dvc.yaml.
+
+A node that can be worked on in shards gets a mapped task before it, see dags/mapping.py.
+"""
 
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
+from typing import Any, Final
 
 from airflow.sdk import TaskGroup, chain
+from airflow.sdk.definitions.mappedoperator import MappedOperator
 
 from dags.dvc_graph import Graph, Node
-from dags.operators import StageOperator
+from dags.mapping import ShardedOutput, ShardOperator
+from dags.operators import RETRIES, StageOperator
+from dags.runners.gpus import pool_of
+from evenvoice.params import Resources
 
 Place = tuple[str, int]
 """A matrix stage and the generation of some of its items."""
+_TRIGGER_RULE: Final = "none_failed"
+"""The mapped task before a stage is skipped where there are no shards; nothing else before a stage ever is."""
 
 
-def render(graph: Graph) -> dict[str, StageOperator]:
-    """Make the tasks inside the DAG that is being defined; returns them by the name of their node."""
+def render(graph: Graph, resources: Resources) -> dict[str, StageOperator]:
+    """Make the tasks inside the DAG that is being defined; returns them by the name of their node.
+
+    Args:
+        resources: those of params.yaml; a task's pool is settled before the parameters of its run are known.
+    """
     places = {node.name: (node.group, graph.generation(node)) for node in graph if node.item}
     groups = _groups(graph, places)
-    tasks = {node.name: _task(node, groups.get(places.get(node.name, ("", 0)))) for node in graph.in_order()}
-    for above, below in sorted(graph.edges):
-        chain(tasks[above], tasks[below])
+    sharded = {graph.writer(node.shards_of) for node in graph if node.shards_of}
+    tasks: dict[str, StageOperator] = {}
+    for node in graph.in_order():
+        settings = _settings(node, resources, groups.get(places.get(node.name, ("", 0))))
+        kind = ShardedOutput if node.name in sharded else StageOperator
+        tasks[node.name] = kind(**settings, doc_md=_documentation(node), trigger_rule=_TRIGGER_RULE)
+        above = [tasks[name] for name in sorted(node.upstream)]
+        chain(above, tasks[node.name])
+        if node.shards_of:
+            chain(above, _shards(settings, tasks[graph.writer(node.shards_of)]), tasks[node.name])
     return tasks
 
 
@@ -33,10 +55,19 @@ def _groups(graph: Graph, places: dict[str, Place]) -> dict[Place, TaskGroup]:
             for stage, generation in crowded}
 
 
-def _task(node: Node, group: TaskGroup | None) -> StageOperator:
+def _settings(node: Node, resources: Resources, group: TaskGroup | None) -> dict[str, Any]:
     """Inside its group the item alone is the name; Airflow allows no ``@`` in names."""
-    return StageOperator(task_id=str(node.item) if group else node.name.replace("@", "_"), stage=node.name,
-                         size=node.size, task_group=group, doc_md=_documentation(node))
+    return {"task_id": str(node.item) if group else node.name.replace("@", "_"), "stage": node.name, "size": node.size,
+            "task_group": group, **pool_of(resources, resources.size(node.size))}
+
+
+def _shards(settings: Mapping[str, Any], source: StageOperator) -> MappedOperator:
+    """As many tasks as ``source`` returns shards; without any, Airflow skips it without running anything."""
+    named = {**settings, "task_id": f"{settings['task_id']}_shards"}
+    return ShardOperator.partial(
+        **named, **RETRIES, map_index_template="{{ task.shard }}",
+        doc_md="Computes pieces of the stage behind it, where the input is larger than `resources.shard_gb`.",
+    ).expand(shard=source.output)
 
 
 def _documentation(node: Node) -> str:

@@ -11,6 +11,7 @@ Imports no Airflow, so `make run` reads the same files that the tasks write.
 from __future__ import annotations
 
 import json
+import os
 import re
 import shutil
 import time
@@ -62,6 +63,11 @@ class Run:
     def finished(self) -> Path:
         return self.directory / "finished"
 
+    @property
+    def alive(self) -> Path:
+        """A kernel lock that `make run` and the Airflow it starts hold until both have ended, however they end."""
+        return self.directory / "alive.lock"
+
     def log(self, name: str) -> Path:
         """The complete output of one stage or effect."""
         return self.directory / "logs" / f"{name}.log"
@@ -84,8 +90,9 @@ class Run:
 
 
 def state_of(root: Path) -> Path:
-    """Everything that is made beside a checkout and never committed."""
-    return root / ".evenvoice"
+    """Everything that is made beside a checkout and never committed; EVENVOICE_HOME where the code is an image's."""
+    home = os.environ.get("EVENVOICE_HOME")
+    return Path(home) if home and not (root / ".git").exists() else root / ".evenvoice"
 
 
 def prune(root: Path, keep: int = KEPT_RUNS) -> list[Path]:

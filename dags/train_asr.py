@@ -10,6 +10,7 @@ from dags.effects import after_the_graph, mark_finished, plan, snapshot
 from dags.rendering import render
 from dags.runs import ROOT
 from dags.trigger_form import choices, form
+from evenvoice.params import load_params
 
 DOC = """
 Speech in, a trained, cohort-checked, mitigated, gated and registered recogniser out.
@@ -28,7 +29,7 @@ with DAG("train_asr", doc_md=DOC, description="Trains, checks, mitigates, gates 
          schedule=AssetOrTimeSchedule(timetable=MONDAYS, assets=CORPUS), catchup=False, max_active_runs=2,
          tags=["evenvoice"],
          on_success_callback=mark_finished, on_failure_callback=mark_finished) as dag:
-    stages = render(load_graph(ROOT, choices()))
+    stages = render(load_graph(ROOT, choices()), load_params(ROOT / "params.yaml").resources)
     chain(snapshot(), plan(), [stage for stage in stages.values() if not stage.upstream_list])
     after_the_graph([stage for stage in stages.values() if not stage.downstream_list])
 

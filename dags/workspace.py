@@ -6,6 +6,7 @@ Two runs at once never touch each other's files; making a workspace twice gives 
 from __future__ import annotations
 
 import hashlib
+import os
 import shutil
 import subprocess
 import sys
@@ -13,7 +14,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import yaml
 
@@ -23,6 +24,9 @@ from evenvoice.data.corpora.fingerprint import fingerprint
 from evenvoice.errors import ParamsError, WorkspaceError
 from evenvoice.params import overlay, parse_params
 from evenvoice.storage import read_json, write_json, write_text
+
+_COMMIT: Final = "EVENVOICE_COMMIT"
+"""Set where the code is an image's: its commit, with "+changes" where it was built from a changed checkout."""
 
 
 @dataclass(frozen=True)
@@ -59,11 +63,10 @@ def create(run: Run, request: Request) -> None:
     _settle_params(run, request, params)
     _configure_dvc(run)
     _seed_lock(run, request)
-    _adopt_checkpoints(run, request)
+    _adopt_unfinished(run, request)
     description = {
         "run_id": run.run_id, "created_at": time.time(), "lock": lock_file(run.root, request).name,
-        "commit": _git(run.root, "rev-parse", "--verify", "--quiet", "HEAD", check=False) or "none",
-        "dirty": bool(_git(run.root, "status", "--porcelain")),
+        **_origin(run.root),
         "snapshot_sha256": digest, **asdict(request), "python": sys.version.split()[0]}
     write_json(run.description, description)
     prune(run.root)
@@ -121,8 +124,7 @@ def _settle_params(run: Run, request: Request, params: dict[str, Any]) -> None:
 def _copy_checkout(root: Path, workspace: Path) -> str:
     """Copy what git tracks or would track; returns one digest over all names and contents."""
     digest = hashlib.sha256()
-    listed = _git(root, "ls-files", "-z", "--cached", "--others", "--exclude-standard").split("\0")
-    for name in sorted(filter(None, set(listed))):
+    for name in _files(root):
         source, target = root / name, workspace / name
         if not source.is_file():  # deleted but still in the index, or a submodule
             continue
@@ -131,6 +133,28 @@ def _copy_checkout(root: Path, workspace: Path) -> str:
         content = target.read_bytes()
         digest.update(f"{name}\0{len(content)}\0".encode() + content)
     return digest.hexdigest()
+
+
+def _files(root: Path) -> list[str]:
+    """Names of what a workspace is made of; an image (EVENVOICE_COMMIT says of what) holds nothing else."""
+    if _in_image(root):
+        found = (path.relative_to(root) for path in root.rglob("*") if path.is_file())
+        return sorted(path.as_posix() for path in found if "__pycache__" not in path.parts)
+    listed = _git(root, "ls-files", "-z", "--cached", "--others", "--exclude-standard").split("\0")
+    return sorted(filter(None, set(listed)))
+
+
+def _origin(root: Path) -> dict[str, Any]:
+    """Which commit the files are of, and whether they differ from it."""
+    if _in_image(root):
+        commit, _, changes = os.environ[_COMMIT].partition("+")
+        return {"commit": commit, "dirty": bool(changes)}
+    return {"commit": _git(root, "rev-parse", "--verify", "--quiet", "HEAD", check=False) or "none",
+            "dirty": bool(_git(root, "status", "--porcelain"))}
+
+
+def _in_image(root: Path) -> bool:
+    return _COMMIT in os.environ and not (root / ".git").exists()
 
 
 def _configure_dvc(run: Run) -> None:
@@ -145,8 +169,8 @@ def _seed_lock(run: Run, request: Request) -> None:
         shutil.copyfile(known, run.workspace / "dvc.lock")
 
 
-def _adopt_checkpoints(run: Run, request: Request) -> None:
-    """Go on where the last interrupted run of this kind stopped; training ignores checkpoints that do not fit."""
+def _adopt_unfinished(run: Run, request: Request) -> None:
+    """Go on where the last interrupted run of this kind stopped; stages ignore what does not fit."""
     wanted = lock_file(run.root, request).name
     finished = sorted((run.state / "runs").glob("*/finished"), key=lambda path: path.stat().st_mtime, reverse=True)
     for marker in finished:
@@ -155,6 +179,8 @@ def _adopt_checkpoints(run: Run, request: Request) -> None:
         if description.exists() and read_json(description)["lock"] == wanted:
             if checkpoints.is_dir():
                 shutil.copytree(checkpoints, run.workspace / "checkpoints")
+            if (pieces := checkpoints.with_name("pieces")).is_dir():
+                shutil.copytree(pieces, run.workspace / "pieces", copy_function=os.link)  # never changed in place
             return
 
 

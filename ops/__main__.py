@@ -1,10 +1,11 @@
-"""The commands behind the Makefile: ``python -m ops run|up|down|doctor|corpus|lock|env``."""
+"""The commands behind the Makefile: ``python -m ops run|up|down|doctor|images|corpus|lock|env``."""
 
 from __future__ import annotations
 
 import argparse
 import os
 import sys
+from pathlib import Path
 
 from rich.console import Console
 
@@ -47,10 +48,33 @@ def _obey(arguments: argparse.Namespace, console: Console) -> int:
     if arguments.command == "doctor":
         from ops.doctor import examine
         return examine(ROOT, console)
+    if arguments.command in ("up-stack", "down-stack"):
+        from ops import stack
+        return (stack.up_stack if arguments.command == "up-stack" else stack.down_stack)(ROOT, console)
+    if arguments.command in ("images", "stack-images", "base-image", "wheelhouse"):
+        return _obey_about_images(arguments, console)
     from ops import services
     if arguments.command == "up":
         return services.up(ROOT, console, airflow_port=arguments.airflow_port, mlflow_port=arguments.mlflow_port)
     return services.down(ROOT, console)
+
+
+def _obey_about_images(arguments: argparse.Namespace, console: Console) -> int:
+    from ops import image_base, image_engine, images
+    if arguments.command == "wheelhouse":
+        image_base.make_wheelhouse(ROOT, console, accelerator=arguments.accelerator)
+    elif arguments.command == "base-image":
+        image_base.make_base(image_engine.find_client(arguments.docker), console)
+    elif arguments.command == "stack-images":
+        from ops.stack_images import build_stack_images
+        build_stack_images(ROOT, console, base_image=arguments.base_image, docker=arguments.docker,
+                           wheelhouse=Path(arguments.wheelhouse) if arguments.wheelhouse else None)
+    else:
+        options = images.BuildOptions(
+            base_image=arguments.base_image, wheelhouse=Path(arguments.wheelhouse) if arguments.wheelhouse else None,
+            accelerator=arguments.accelerator, tag=arguments.tag, docker=arguments.docker)
+        images.build_images(ROOT, console, options)
+    return 0
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -70,6 +94,20 @@ def _parser() -> argparse.ArgumentParser:
     commands.add_parser("corpus", help="write corpus.json, which tells DVC what the recordings are now")
     commands.add_parser("lock", help="resolve the locks anew")
     commands.add_parser("doctor", help="what this machine lacks")
+    commands.add_parser("up-stack", help="start the whole service in containers")
+    commands.add_parser("down-stack", help="stop it; its data stays")
+    images = commands.add_parser("images", help="build the images of stages and of Airflow")
+    stack_images = commands.add_parser("stack-images", help="build the images that only the stack needs")
+    for command in (images, stack_images):
+        command.add_argument("--base-image", default="", help="instead of the one that docker/*.Dockerfile names")
+        command.add_argument("--wheelhouse", default="", help="a folder of wheels, instead of a package index")
+    images.add_argument("--tag", default="local")
+    base = commands.add_parser("base-image", help="make a base image where no registry can be reached")
+    wheelhouse = commands.add_parser("wheelhouse", help="fetch the wheels that images need")
+    for command in (images, stack_images, base):
+        command.add_argument("--docker", default="", help="client to use, instead of the first fit one on PATH")
+    for command in (images, wheelhouse):
+        command.add_argument("--accelerator", default="cpu", help="cpu or cuda: which build of torch")
     env = commands.add_parser("env", help="run a command with Airflow's, MLflow's and DVC's settings")
     env.add_argument("argv", nargs=argparse.REMAINDER, metavar="command")
     return parser

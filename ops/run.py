@@ -26,6 +26,7 @@ from dags.runners import RUNNERS, default_runner
 from dags.runs import Run
 from dags.workspace import Request, run_params
 from evenvoice.errors import ParamsError
+from evenvoice.locks import exclusive
 from evenvoice.storage import write_bytes, write_json
 from ops.board import Board, Events, clock
 from ops.console import display
@@ -79,9 +80,9 @@ def run_in_foreground(root: Path, options: RunOptions, console: Console) -> int:
                   soft_wrap=True)
     exit_code = 1
     try:
-        with _signals_raise():
+        with _signals_raise(), exclusive(run.alive, wait=True) as held:
             fresh_database(root, run.directory / "airflow.db")
-            exit_code = _execute(run, options, changes, board, console)
+            exit_code = _execute(run, options, changes, board, console, held)
     except StopRequestedError as stop:
         console.print("\nstopped; `make run` goes on from what is finished", highlight=False)
         exit_code = 128 + stop.number
@@ -120,7 +121,8 @@ def publish_reports(run: Run, outcome: Outcome) -> None:
     write_json(target / "verdict.json", {**outcome.verdict, "model": model})
 
 
-def _execute(run: Run, options: RunOptions, changes: Mapping[str, Any], board: Board, console: Console) -> int:
+def _execute(run: Run, options: RunOptions, changes: Mapping[str, Any], board: Board, console: Console,
+             held: int) -> int:
     settings: dict[str, Any] = {
         "profile": options.profile, "corpus": options.corpus, "force": options.force,
         "force_stage": options.force_stage, "runner": options.runner, "attended": False,
@@ -129,7 +131,7 @@ def _execute(run: Run, options: RunOptions, changes: Mapping[str, Any], board: B
     env = {**environment(run.root, database=run.directory / "airflow.db"), "EVENVOICE_RUN": run.run_id}
     with (run.directory / "airflow.log").open("ab") as log:
         process = subprocess.Popen(argv, cwd=run.root, env=env, stdin=subprocess.DEVNULL, stdout=log,  # noqa: S603
-                                   stderr=subprocess.STDOUT, start_new_session=True)
+                                   stderr=subprocess.STDOUT, start_new_session=True, pass_fds=(held,))
         try:
             _watch(process, Events(run.progress), board, console)
         finally:

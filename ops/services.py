@@ -19,7 +19,9 @@ from rich.console import Console
 from dags.runs import state_of
 from evenvoice.errors import PreflightError
 from evenvoice.storage import read_json, write_json
+from evenvoice.tracking.location import artifact_store
 from ops.environment import environment
+from ops.pools import ensure_pools
 from ops.processes import end_tree, started_at
 
 WAIT_S = 300.0
@@ -65,8 +67,9 @@ def up(root: Path, console: Console, *, airflow_port: int, mlflow_port: int) -> 
 
     Raises:
         PreflightError: a port is taken, or a server ended before it answered.
+        ParamsError: a stage wants more GPUs than there are.
     """
-    services = (_airflow(airflow_port), _mlflow(root, mlflow_port))
+    services = (_airflow(airflow_port), mlflow_service(root, mlflow_port))
     waiting = []
     for service in services:
         known = _known(root, service.name)
@@ -76,6 +79,7 @@ def up(root: Path, console: Console, *, airflow_port: int, mlflow_port: int) -> 
     for service, started in waiting:
         with console.status(f"{service.name} is starting ..."):
             _wait(service, started)
+    ensure_pools(root, environment(root))
     _print_addresses(root, console)
     return 0
 
@@ -103,11 +107,16 @@ def _airflow(port: int) -> Service:
                        "AIRFLOW__CORE__EXECUTION_API_SERVER_URL": f"{address}/execution/"})
 
 
-def _mlflow(root: Path, port: int) -> Service:
+def mlflow_service(root: Path, port: int) -> Service:
+    """MLflow's server; EVENVOICE_ARTIFACTS=s3://bucket/prefix keeps its files in an object store.
+
+    Raises:
+        ParamsError: EVENVOICE_ARTIFACTS is no address in an object store.
+    """
     folder = state_of(root) / "mlflow"
     argv = (sys.executable, "-m", "mlflow", "server", "--backend-store-uri", f"sqlite:///{folder / 'mlflow.db'}",
-            "--artifacts-destination", str(folder / "artifacts"), "--host", "127.0.0.1", "--port", str(port),
-            "--workers", "1", "--allowed-hosts", f"localhost:{port},127.0.0.1:{port}")
+            "--artifacts-destination", artifact_store() or str(folder / "artifacts"), "--host", "127.0.0.1",
+            "--port", str(port), "--workers", "1", "--allowed-hosts", f"localhost:{port},127.0.0.1:{port}")
     return Service("mlflow", argv, port, "/health", "MLFLOW_PORT")
 
 

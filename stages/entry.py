@@ -8,22 +8,40 @@ from collections.abc import Callable
 from typing import NoReturn
 
 from evenvoice.errors import EvenvoiceError
-from evenvoice.params import Params, load_params
+from evenvoice.params import load_params
 
 
-def run_stage(main: Callable[[Params], None], description: str | None) -> NoReturn:
-    """Run a stage without arguments and exit: 0 done, 3 a person must act, 75 try again, 1 a defect."""
-    argparse.ArgumentParser(description=description).parse_args()
-    _run(lambda: main(load_params()))
+def run_stage(main: Callable[..., None], description: str | None, *, sharded: bool = False) -> NoReturn:
+    """Run a stage and exit: 0 done, 3 a person must act, 75 try again, 1 a defect.
+
+    Args:
+        main: called with the parameters, and with ``shard`` where that is given.
+        description: for --help.
+        sharded: whether a share of the work can be asked for, with ``--shard 3/16``.
+    """
+    options = _parser(description, sharded=sharded).parse_args()
+    _run(lambda: main(load_params(), **_shard(options)))
 
 
-def run_matrix_stage(main: Callable[[Params, str], None], description: str | None, item: str,
-                     choices: tuple[str, ...]) -> NoReturn:
-    """Run a stage that dvc.yaml repeats over a matrix; ``item`` names its one argument."""
-    parser = argparse.ArgumentParser(description=description)
+def run_matrix_stage(main: Callable[..., None], description: str | None, item: str, choices: tuple[str, ...], *,
+                     sharded: bool = False) -> NoReturn:
+    """:func:`run_stage` for one that dvc.yaml repeats over a matrix; ``item`` names its one argument."""
+    parser = _parser(description, sharded=sharded)
     parser.add_argument(item, choices=choices)
-    chosen = getattr(parser.parse_args(), item)
-    _run(lambda: main(load_params(), chosen))
+    options = parser.parse_args()
+    _run(lambda: main(load_params(), getattr(options, item), **_shard(options)))
+
+
+def _parser(description: str | None, *, sharded: bool) -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(description=description)
+    if sharded:
+        parser.add_argument("--shard", default="", metavar="3/16",
+                            help="only prepare this share of the work; the stage itself puts the shares together")
+    return parser
+
+
+def _shard(options: argparse.Namespace) -> dict[str, str]:
+    return {"shard": options.shard} if "shard" in options else {}
 
 
 def _run(work: Callable[[], None]) -> NoReturn:

@@ -19,3 +19,5 @@ REPORT: Final = Path("reports/index.html")
 MODEL_CARD: Final = Path("reports/model_card.md")
 CHECKPOINTS: Final = Path("checkpoints")
 """Outside every DVC output, since DVC deletes outputs before a stage runs again."""
+PIECES: Final = Path("pieces")
+"""Likewise; see evenvoice.data.pieces."""

@@ -1,4 +1,4 @@
-"""The base recogniser. Under torchrun, all processes train together and the first one writes."""
+"""The base recogniser; where train.processes asks for several, torchrun starts them, and the first one writes."""
 
 import numpy as np
 
@@ -9,6 +9,7 @@ from evenvoice.params import Params
 from evenvoice.progress import Progress
 from evenvoice.training.checkpoints import discard
 from evenvoice.training.distributed import process_group
+from evenvoice.training.launch import is_launcher, launch
 from evenvoice.training.loop import fit
 from evenvoice.training.settings import FitSettings
 from evenvoice.training.trained import write_trained
@@ -21,6 +22,9 @@ SEED = 4
 
 def main(params: Params) -> None:
     """Train on the train split."""
+    if is_launcher(params.train.processes):
+        launch("stages.train", params.train.processes)
+        return
     store = FeatureStore.open(paths.FEATURES)
     seed = int(np.random.SeedSequence([params.seed, SEED]).generate_state(1)[0])
     recogniser = Recogniser.build(params.train, tokenizer=Tokenizer.load(paths.TOKENIZER), featurize=params.featurize,

@@ -2,13 +2,13 @@
 
 from typing import Final
 
-from evenvoice.data.feature_store import FeatureStore
+from evenvoice.data.pieces import Pieces, Shard
 from evenvoice.data.tables import write_table
-from evenvoice.decoding.hypotheses import transcribe_recordings
+from evenvoice.decoding.hypotheses import TABLE, Transcriber, compute_of
 from evenvoice.models.recogniser import Recogniser
 from evenvoice.params import Params
 from evenvoice.progress import Progress
-from evenvoice.storage import fresh_directory, write_json
+from evenvoice.storage import fresh_directory, sha256, write_json
 from evenvoice.training.distributed import current_world
 from stages import paths
 from stages.entry import run_matrix_stage
@@ -16,18 +16,31 @@ from stages.entry import run_matrix_stage
 MODELS: Final = ("base", "finetune", "l2sp", "ewc", "oversample", "placebo")
 
 
-def main(params: Params, model: str) -> None:
-    """Cohorts are discovered with the base model alone, so only it needs the discovery speakers."""
+def main(params: Params, model: str, shard: str = "") -> None:
+    """Features and a model in, hypotheses out; with ``shard``, only its pieces.
+
+    Cohorts are discovered with the base model alone, so only it needs the discovery speakers.
+    """
     splits = ("discover", "validate", "test") if model == "base" else ("validate", "test")
-    store = FeatureStore.open(paths.FEATURES)
+    progress = Progress(f"transcribe@{model}")
     recogniser = Recogniser.load(paths.MODELS / model)
     recogniser.transducer.to(current_world().device)
-    found = transcribe_recordings(recogniser, store, store.indices(*splits), params.transcribe,
-                                  Progress(f"transcribe@{model}"))
+    transcriber = Transcriber(recogniser, params.transcribe, splits, progress)
+    pieces = Pieces(paths.PIECES / f"transcribe-{model}",
+                    {**params.transcribe.model_dump(), "splits": splits, "model": _model_hashes(model)}, progress)
+    if shard:
+        transcriber.transcribe_pieces(paths.FEATURES, pieces, Shard.parse(shard))
+        return
+    found = transcriber.transcribe(paths.FEATURES, pieces)
     with fresh_directory(paths.HYPOTHESES / model) as draft:
-        write_table(draft / "hypotheses.parquet", found.table)
-        write_json(draft / "compute.json", found.compute)
+        write_table(draft / TABLE, found.table)
+        write_json(draft / "compute.json", compute_of(recogniser, found))
+    pieces.discard()
+
+
+def _model_hashes(model: str) -> dict[str, str]:
+    return {file.name: sha256(file) for file in sorted((paths.MODELS / model).iterdir())}
 
 
 if __name__ == "__main__":
-    run_matrix_stage(main, __doc__, "model", MODELS)
+    run_matrix_stage(main, __doc__, "model", MODELS, sharded=True)

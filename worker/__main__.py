@@ -6,10 +6,14 @@ Exit status: that of the stage itself; 124 when it took longer than it may; 143 
 from __future__ import annotations
 
 import argparse
+import errno
+import os
 import sys
 
 from evenvoice.errors import EvenvoiceError
 from worker.reproduce import reproduce
+from worker.shard import compute_shard
+from worker.without_disk import compute_shard_without_disk, reproduce_without_disk, take_part_without_disk
 
 
 def main() -> int:
@@ -19,12 +23,42 @@ def main() -> int:
     parser.add_argument("stage", help="name of a stage as DVC calls it, for example train or discover@clusters")
     parser.add_argument("--force", action="store_true", help="run it although nothing changed")
     parser.add_argument("--minutes", type=float, required=True, help="stop the stage when it takes longer")
+    parser.add_argument("--shard", metavar="3/16", help="only compute the pieces of this share of the stage")
+    parser.add_argument("--take-part", action="store_true", help="train together with the worker that runs the stage "
+                        "on another machine, as torchrun's variables (PET_*) say; needs --exchange")
+    parser.add_argument("--log", help="append all output to this file instead of standard output")
+    parser.add_argument("--exchange", metavar="URL", help="s3://bucket/root/runs/run: what stages hand to each other "
+                        "where they share no disk; the current directory must then be empty")
     options = parser.parse_args()
+    limit_s = options.minutes * 60
+    said_before = os.dup(2)
     try:
-        return reproduce(options.stage, force=options.force, limit_s=options.minutes * 60)
+        if options.log:
+            _speak_into(options.log)
+        if options.exchange and options.take_part:
+            return take_part_without_disk(options.stage, options.exchange, limit_s=limit_s)
+        if options.exchange and options.shard:
+            return compute_shard_without_disk(options.stage, options.shard, options.exchange, limit_s=limit_s)
+        if options.exchange:
+            return reproduce_without_disk(options.stage, options.exchange, force=options.force, limit_s=limit_s)
+        if options.shard:
+            return compute_shard(options.stage, options.shard, limit_s=limit_s)
+        return reproduce(options.stage, force=options.force, limit_s=limit_s)
     except EvenvoiceError as error:
         print(f"{type(error).__name__}: {error}", file=sys.stderr, flush=True)
         return error.exit_code
+    except OSError as error:
+        if error.errno != errno.ENOSPC:
+            raise
+        os.write(said_before, f"{options.stage} ended: {error}, and none for its log\n".encode())
+        os._exit(EvenvoiceError.exit_code)  # what is buffered for the log cannot be written at exit either
+
+
+def _speak_into(log: str) -> None:
+    """The file lasts whatever becomes of those who read it, and needs no stream that may break."""
+    descriptor = os.open(log, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
+    os.dup2(descriptor, 1)
+    os.dup2(descriptor, 2)
 
 
 if __name__ == "__main__":

@@ -13,6 +13,7 @@ from types import FrameType
 from typing import Final
 
 from evenvoice.locks import exclusive
+from worker.stale_locks import forget_the_killed
 
 GRACE_S: Final = 8.0
 """Between TERM and KILL; shorter than what runners wait before they kill the worker itself."""
@@ -21,23 +22,25 @@ _STAGE_EXIT: Final = re.compile(r"exited with (-?\d+)\s*$")
 """DVC's own exit status is always 255; the stage's stands at the end of its message."""
 
 
-def reproduce(stage: str, *, force: bool, limit_s: float) -> int:
-    """Bring ``stage`` up to date and return its exit status.
+def reproduce(stage: str, *, force: bool, limit_s: float, options: tuple[str, ...] = ()) -> int:
+    """Bring ``stage`` up to date and return its exit status; ``options`` are further ones of `dvc repro`.
 
     Whoever comes while another worker has the stage waits for the kernel's lock, and then finds nothing left to do.
     """
     with exclusive(Path(".dvc/tmp") / f"{stage}.lock", wait=True) as held:
+        forget_the_killed(stage)
         forced = ("--force",) if force else ()
-        argv = (sys.executable, "-m", "dvc", "--wait-for-lock", "repro", "--single-item", *forced, stage)
+        argv = (sys.executable, "-m", "dvc", "--wait-for-lock", "repro", "--single-item", *forced, *options,
+                stage)
         # a group of its own, so that what the stage started ends with it; the lock's descriptor goes along, so that
         # nobody starts beside a stage whose worker was killed
         process = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,  # noqa: S603
                                    stderr=subprocess.STDOUT, start_new_session=True, pass_fds=(held,))
-        return _Attempt(stage, process, limit_s).finish()
+        return Attempt(stage, process, limit_s).finish()
 
 
-class _Attempt:
-    """One DVC process, watched to its end."""
+class Attempt:
+    """One process and all that it starts, watched to its end."""
 
     def __init__(self, stage: str, process: subprocess.Popen[bytes], limit_s: float) -> None:
         self.stage = stage

@@ -17,7 +17,18 @@ def _process() -> Runner:
     return ProcessRunner()
 
 
-RUNNERS: Final[dict[str, Callable[[], Runner]]] = {"process": _process}
+def _docker() -> Runner:
+    from dags.runners.docker import DockerRunner
+    return DockerRunner()
+
+
+def _kubernetes() -> Runner:
+    from dags.runners.kubernetes import KubernetesRunner
+    return KubernetesRunner()
+
+
+RUNNERS: Final[dict[str, Callable[[], Runner]]] = {
+    "process": _process, "docker": _docker, "kubernetes": _kubernetes}
 
 
 def default_runner() -> str:

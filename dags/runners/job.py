@@ -30,6 +30,8 @@ class Job:
     environment: Mapping[str, str] = field(default_factory=dict)
     size: Size | None = None
     """What a stage may use; None for effects, which are small."""
+    size_name: str = ""
+    """As params.yaml calls it, for messages that say what to raise."""
     trusted: bool = False
     """Effects reach the registry and get its settings; stages do not."""
 
@@ -59,6 +61,9 @@ class JobError(Exception):
 class Runner(Protocol):
     """Executes the stages of one run; one runner per task."""
 
+    shares_disk: bool
+    """Whether results are in the workspace when a stage is done; otherwise only their hashes are, in its dvc.lock."""
+
     def prepare(self, run: Run) -> dict[str, Any]:
         """Check, once per run and before any stage, that stages can be executed; returns what the record should say.
 
@@ -77,6 +82,13 @@ class Runner(Protocol):
 
     def stop(self) -> None:
         """End the job that is running, and everything it started; called from another thread or a signal handler."""
+
+    def collect(self, run: Run) -> None:
+        """Bring to the workspace what effects read; called when all stages are done.
+
+        Raises:
+            TransientError: results do not arrive, or are not what was computed.
+        """
 
     def abandon(self, run: Run) -> None:
         """End and remove whatever is left of a run that nobody follows any more."""

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from dags.runners.job import Job, JobError
+from dags.runners.output import Output
 from dags.runs import Run
 
 POLL_S = 0.1
@@ -24,6 +25,8 @@ _SECRETS = ("AIRFLOW", "MLFLOW_")
 class ProcessRunner:
     """A process in its own session, in this machine's environment."""
 
+    shares_disk = True
+
     def __init__(self) -> None:
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -33,20 +36,23 @@ class ProcessRunner:
     def run(self, job: Job, show: Callable[[str], None]) -> None:
         job.log.parent.mkdir(parents=True, exist_ok=True)
         with job.log.open("ab") as log:
-            beginning = log.tell()
+            output = Output(job.log, log.tell(), show)
             self._process = subprocess.Popen(  # noqa: S603
                 (sys.executable, *job.arguments), cwd=job.directory, env=_environment(job), stdin=subprocess.DEVNULL,
                 stdout=log, stderr=subprocess.STDOUT, start_new_session=True)
             try:
-                exit_code = _follow(self._process, job.log, beginning, show)
+                exit_code = _follow(self._process, output)
             finally:
                 self.stop()
         if exit_code:
-            raise _failure(job, exit_code, beginning)
+            raise JobError(job, exit_code, output.lines)
 
     def stop(self) -> None:
         if self._process is not None:
             end_group(self._process)
+
+    def collect(self, run: Run) -> None:
+        """Nothing to bring: results are written to the workspace itself."""
 
     def abandon(self, run: Run) -> None:
         """Nothing is left: a process ends with whoever follows it."""
@@ -71,35 +77,17 @@ def _signal_group(group: int, kind: signal.Signals) -> bool:
     return True
 
 
-def _follow(process: subprocess.Popen[bytes], log: Path, position: int, show: Callable[[str], None]) -> int:
-    """Show the log as it grows, until the process ends; a file, so that it may outlive whoever follows."""
-    with log.open("rb") as output:
-        output.seek(position)
-        rest = b""
-        while True:
-            exit_code = process.poll()
-            *lines, rest = (rest + output.read()).split(b"\n")
-            for line in lines:
-                show(_text(line))
-            if exit_code is not None:
-                if rest:
-                    show(_text(rest))
-                return exit_code
-            time.sleep(POLL_S)
-
-
-def _failure(job: Job, exit_code: int, beginning: int) -> JobError:
-    with job.log.open("rb") as output:
-        output.seek(beginning)
-        lines = [_text(line) for line in output.read().split(b"\n") if line.strip()]
-    return JobError(job, exit_code, lines)
+def _follow(process: subprocess.Popen[bytes], output: Output) -> int:
+    while True:
+        exit_code = process.poll()
+        output.pass_on()
+        if exit_code is not None:
+            output.finish()
+            return exit_code
+        time.sleep(POLL_S)
 
 
 def _environment(job: Job) -> dict[str, str]:
     inherited = {name: value for name, value in os.environ.items() if job.trusted or not name.startswith(_SECRETS)}
     commands = f"{Path(sys.executable).parent}{os.pathsep}{inherited.get('PATH', os.defpath)}"
     return {**inherited, "PATH": commands, "PYTHONPATH": str(job.directory), "PYTHONUNBUFFERED": "1", **job.environment}
-
-
-def _text(line: bytes) -> str:
-    return line.rstrip(b"\r").decode("utf-8", errors="replace")

@@ -1,7 +1,8 @@
 """Features of a whole corpus: FLAC in Parquet shards in, float16 log-mel in Arrow shards out.
 
-Threads share the work, since decoding, transforms and matrix products all let go of the interpreter; rows come out in
-the order they went in, so the same corpus gives the same bytes however many threads there are.
+Each Parquet shard is worked on by itself, in any process, and the results are put together in their order. Within it
+threads share the work, since decoding, transforms and matrix products all let go of the interpreter; rows come out in
+the order they went in. So the same corpus gives the same bytes however many processes and threads there are.
 """
 
 from __future__ import annotations
@@ -21,15 +22,18 @@ from numpy.typing import NDArray
 from evenvoice.data.audio import decode
 from evenvoice.data.feature_store import STATISTICS
 from evenvoice.data.features import LogMel
+from evenvoice.data.pieces import Pieces, Shard, take
 from evenvoice.data.schemas import FEATURES, UTTERANCES
-from evenvoice.data.tables import iterate_rows, read_table, write_ipc_shards
+from evenvoice.data.tables import count_rows, iterate_rows, parquet_shards, write_ipc_shards
 from evenvoice.errors import ArtifactError, RecordingRejected
 from evenvoice.params import Featurize
 from evenvoice.progress import Progress
-from evenvoice.storage import fresh_directory, write_json
+from evenvoice.storage import fresh_directory, read_json, write_json
 
 LEAST_STD = 0.1
 """In nats. A band in which nothing ever happened, as above 4 kHz in telephone speech, must not be blown up."""
+SUMS = "sums.json"
+"""Beside the features of a piece: its part of the statistics."""
 COLUMNS = ["utterance", "speaker", "split", "text", "duration_s", "audio"]
 
 Row = dict[str, Any]
@@ -37,7 +41,8 @@ S = TypeVar("S")
 T = TypeVar("T")
 
 
-def extract(*, corpus: Path, out: Path, settings: Featurize, sample_rate: int, progress: Progress) -> None:
+def extract(*, corpus: Path, out: Path, settings: Featurize, sample_rate: int, progress: Progress,
+            pieces: Pieces) -> None:
     """Write the features of every recording of ``corpus``, and their statistics over the train split, to ``out``.
 
     Raises:
@@ -45,15 +50,49 @@ def extract(*, corpus: Path, out: Path, settings: Featurize, sample_rate: int, p
         ParamsError: bands or a hop that do not fit the sample rate.
     """
     log_mel = LogMel(settings, sample_rate)
-    utterances = corpus / "utterances"
-    progress.total = read_table(utterances, UTTERANCES, ["utterance"]).num_rows
+    shards = parquet_shards(corpus / "utterances")
+    progress.total = sum(map(count_rows, shards))
     statistics = _Statistics.empty(settings.n_mels)
-    with fresh_directory(out) as draft, ThreadPoolExecutor(_cores()) as threads:
-        extracted = _in_order(threads, lambda row: _extract(row, log_mel),
-                              iterate_rows(utterances, UTTERANCES, COLUMNS), ahead=4 * _cores())
-        rows = progress.over(_counted(extracted, statistics))
-        write_ipc_shards(draft, "features", FEATURES, rows, settings.shard_mb, "features")
+    with fresh_directory(out) as draft:
+        for shard in shards:
+            if (piece := pieces.find(shard)) is None:
+                statistics.include(_extract_shard(shard, draft, log_mel, settings.shard_mb, progress))
+            else:
+                take(piece, "*.arrow", draft)
+                statistics.include(_Statistics.read(piece / SUMS))
+                progress.advance(count_rows(shard))
         write_json(draft / STATISTICS, statistics.summary())
+
+
+def extract_pieces(*, corpus: Path, share: Shard, settings: Featurize, sample_rate: int, progress: Progress,
+                   pieces: Pieces) -> None:
+    """Work on a share of the files of ``corpus`` for an :func:`extract` that comes later.
+
+    Raises:
+        ArtifactError: audio that does not decode to what its row says.
+        ParamsError: bands or a hop that do not fit the sample rate.
+    """
+    log_mel = LogMel(settings, sample_rate)
+    shards = share.of(parquet_shards(corpus / "utterances"))
+    progress.total = sum(map(count_rows, shards))
+    for shard in shards:
+        if pieces.find(shard) is None:
+            with pieces.writing(shard) as draft:
+                _extract_shard(shard, draft, log_mel, settings.shard_mb, progress).write(draft / SUMS)
+        else:
+            progress.advance(count_rows(shard))
+
+
+def _extract_shard(shard: Path, out: Path, log_mel: LogMel, shard_mb: int, progress: Progress) -> _Statistics:
+    """Write the features of one file under names that sort as the files do; return the sums over its train split."""
+    statistics = _Statistics.empty(log_mel.n_mels)
+    stem = shard.stem.replace("utterances", "features")
+    with ThreadPoolExecutor(_cores()) as threads:
+        extracted = _in_order(threads, lambda row: _extract(row, log_mel),
+                              iterate_rows(shard, UTTERANCES, COLUMNS), ahead=4 * _cores())
+        rows = progress.over(_counted(extracted, statistics))
+        write_ipc_shards(out, stem, FEATURES, rows, shard_mb, "features")
+    return statistics
 
 
 def _cores() -> int:
@@ -117,6 +156,20 @@ class _Statistics:
         self.frames += len(features_FM)
         self.sum_M += features_FM.sum(axis=0, dtype=np.float64)
         self.squares_M += np.square(features_FM, dtype=np.float64).sum(axis=0)
+
+    def include(self, other: _Statistics) -> None:
+        self.frames += other.frames
+        self.sum_M += other.sum_M
+        self.squares_M += other.squares_M
+
+    def write(self, path: Path) -> None:
+        """As JSON, which keeps every bit of a float."""
+        write_json(path, {"frames": self.frames, "sum": self.sum_M.tolist(), "squares": self.squares_M.tolist()})
+
+    @classmethod
+    def read(cls, path: Path) -> _Statistics:
+        content = read_json(path)
+        return cls(content["frames"], np.array(content["sum"]), np.array(content["squares"]))
 
     def summary(self) -> dict[str, list[float]]:
         if self.frames == 0:

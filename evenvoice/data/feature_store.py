@@ -10,7 +10,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from evenvoice.data.schemas import FEATURES
-from evenvoice.data.tables import open_ipc_shards
+from evenvoice.data.tables import open_ipc_shard, open_ipc_shards
 from evenvoice.errors import ArtifactError
 from evenvoice.storage import read_json
 
@@ -48,6 +48,12 @@ class FeatureStore:
         """
         mean, std = _statistics(path / STATISTICS)
         return cls(open_ipc_shards(path, FEATURES), mean, std)
+
+    @classmethod
+    def open_shard(cls, shard: Path) -> FeatureStore:
+        """:meth:`open` for one of its files."""
+        mean, std = _statistics(shard.parent / STATISTICS)
+        return cls(open_ipc_shard(shard, FEATURES), mean, std)
 
     def __len__(self) -> int:
         return len(self.frames)

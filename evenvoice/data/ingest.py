@@ -1,11 +1,13 @@
 """Speech in: a corpus of any layout becomes checked utterances, speakers, splits and a list of what was refused.
 
-The work has two halves. Descriptions are checked and split first, since that needs the whole index. Audio is then
-loaded, checked and encoded on every core, and written in the order of the index.
+The work has two halves. Descriptions are checked and split first, since that needs all of them. Audio is then loaded,
+checked and encoded on every core, and written in the order of the index. The index is read once for each half and
+never held, so memory grows with speakers, not with hours.
 """
 
 from __future__ import annotations
 
+import hashlib
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -32,6 +34,8 @@ from evenvoice.storage import fresh_directory, write_json, write_text
 
 JOINING_STREAM: Final = 11
 """Second seed of the random numbers that join recordings."""
+Rule = Callable[[Recording], Recording]
+"""Raises RecordingRejected, or returns the recording as it is to be."""
 ATTRIBUTES: Final = ("gender", "age_band", "accent", "country")
 KEY_NOTES: Final = {
     "environment": f"Speakers are named by a key from {KEY_VARIABLE}.",
@@ -55,7 +59,9 @@ def ingest(*, settings: Ingest, synthetic: Synthetic, seed: int, out: Path, reje
     rejected_list.unlink(missing_ok=True)
     corpus = open_corpus(settings, synthetic, seed)
     intake = _Intake(settings, rejected_list, progress)
-    placed = _placed(intake, corpus, seed)
+    placed: Iterable[Recording] = _placed(intake, corpus, seed)
+    if settings.concatenate_max > 1:
+        placed = _joined(intake, placed, seed)
     with fresh_directory(out) as draft:
         names = from_environment(seed, people=corpus.labelled == "recorded")
         totals = _write_utterances(draft, intake, placed, names)
@@ -78,17 +84,17 @@ class _Intake:
     found: int = 0
     rejections: list[tuple[str, RecordingRejected]] = field(default_factory=list)
 
-    def keep(self, work: Callable[[Recording], Recording], recordings: Iterable[Recording]) -> list[Recording]:
-        """Apply a rule about descriptions; keep what passes."""
-        kept: list[Recording] = []
+    def described(self, recordings: Iterable[Recording], rules: Sequence[Rule]) -> Iterator[Recording]:
+        """Yield the recordings whose descriptions pass, and collect the rest."""
         for recording in recordings:
-            try:
-                kept.append(work(recording))
-            except RecordingRejected as rejection:
-                self.rejections.append((recording.key, rejection))
-        return kept
+            self.found += 1
+            passed = _passed(recording, rules)
+            if isinstance(passed, RecordingRejected):
+                self.rejections.append((recording.key, passed))
+            else:
+                yield passed
 
-    def audible(self, recordings: Sequence[Recording]) -> list[Recording]:
+    def audible(self, recordings: Iterable[Recording]) -> list[Recording]:
         """Keep the recordings whose audio passes, without keeping the audio."""
         kept: list[Recording] = []
         for recording, result in self.progress.over(over_recordings(check_audio, recordings, self.settings)):
@@ -98,7 +104,7 @@ class _Intake:
                 kept.append(recording)
         return kept
 
-    def prepared(self, recordings: Sequence[Recording]) -> Iterator[tuple[Recording, Prepared]]:
+    def prepared(self, recordings: Iterable[Recording]) -> Iterator[tuple[Recording, Prepared]]:
         """Yield the recordings whose audio passes, with their audio."""
         for recording, result in self.progress.over(over_recordings(prepare, recordings, self.settings)):
             if isinstance(result, RecordingRejected):
@@ -125,28 +131,42 @@ class _Intake:
                 for key, rejection in self.rejections]
 
 
-def _placed(intake: _Intake, corpus: Corpus, seed: int) -> list[Recording]:
-    """Read the index, check descriptions, assign splits, and join where that is asked for."""
+def _placed(intake: _Intake, corpus: Corpus, seed: int) -> Iterator[Recording]:
+    """Check descriptions and assign splits in a first look at the index; return the second."""
     settings = intake.settings
-    index = _unique(corpus.recordings(), settings)
-    intake.found = len(index)
-    described = intake.keep(lambda recording: check_description(recording, settings), index)
-    if corpus.labelled == SYNTHETIC or settings.splits == "corpus":
-        described = splits.by_corpus(intake.keep(splits.canonical, described), settings, seed)
-    else:
-        described = splits.by_speaker(described, settings, seed)
-    if not described:
+    by_corpus = corpus.labelled == SYNTHETIC or settings.splits == "corpus"
+    rules: list[Rule] = [lambda recording: check_description(recording, settings)]
+    if by_corpus:
+        rules.append(splits.canonical)
+    described = intake.described(_unique(corpus.recordings(), settings), rules)
+    placement = (splits.by_corpus if by_corpus else splits.by_speaker)(described, settings, seed)
+    total = intake.found - len(intake.rejections)
+    if total == 0:
         intake.check_tolerance()
-    _check_every_split((recording.speaker, str(recording.split)) for recording in described)
-    if settings.concatenate_max == 1:
-        intake.progress.total = len(described)
-        return described
-    intake.progress.total = len(described) + _expected_strings(len(described), settings)
-    audible = intake.audible(described)
+    _check_every_split(placement.speakers)
+    intake.progress.total = total
+    passed = (_passed(recording, rules) for recording in corpus.recordings())
+    return (placement.place(recording) for recording in passed if isinstance(recording, Recording))
+
+
+def _passed(recording: Recording, rules: Sequence[Rule]) -> Recording | RecordingRejected:
+    try:
+        for rule in rules:
+            recording = rule(recording)
+    except RecordingRejected as rejection:
+        return rejection
+    return recording
+
+
+def _joined(intake: _Intake, recordings: Iterable[Recording], seed: int) -> list[Recording]:
+    """Strings of recordings by one speaker; which ones is drawn from all of them, so all are held."""
+    settings, total = intake.settings, intake.progress.total or 0
+    intake.progress.total = total + _expected_strings(total, settings)
+    audible = intake.audible(recordings)
     intake.check_tolerance()
     joined = joining.join(audible, shortest=settings.concatenate_min, longest=settings.concatenate_max,
                           repeats=settings.concatenate_repeats, rng=np.random.default_rng([seed, JOINING_STREAM]))
-    intake.progress.total = len(described) + len(joined)
+    intake.progress.total = total + len(joined)
     return joined
 
 
@@ -154,18 +174,20 @@ def _expected_strings(recordings: int, settings: Ingest) -> int:
     return round(recordings * settings.concatenate_repeats * 2 / (settings.concatenate_min + settings.concatenate_max))
 
 
-def _unique(recordings: Iterable[Recording], settings: Ingest) -> list[Recording]:
-    by_key: dict[str, Recording] = {}
+def _unique(recordings: Iterable[Recording], settings: Ingest) -> Iterator[Recording]:
+    """Pass recordings on; of their ids only hashes are held."""
+    seen: set[bytes] = set()
     for recording in recordings:
-        if recording.key in by_key:
+        digest = hashlib.blake2b(recording.key.encode("utf-8", "surrogatepass"), digest_size=16).digest()
+        if digest in seen:
             raise CorpusError(name=f"id {recording.key!r}", rule="stand for one recording", value="a second one",
                               action="Remove one of the two, or give them ids of their own.")
-        by_key[recording.key] = recording
-    if not by_key:
+        seen.add(digest)
+        yield recording
+    if not seen:
         selected = f" under {settings.select!r} (ingest.select)" if settings.select else ""
         raise CorpusError(name=f"corpus {settings.corpus}", rule="hold recordings", value=f"none{selected}",
                           action="Check ingest.corpus and ingest.select.")
-    return list(by_key.values())
 
 
 def _check_every_split(speakers: Iterable[tuple[str, str]]) -> None:
@@ -217,7 +239,7 @@ def _hours(seconds: float) -> float:
     return round(seconds / 3600, 4)
 
 
-def _write_utterances(draft: Path, intake: _Intake, recordings: Sequence[Recording], names: Pseudonyms) -> _Totals:
+def _write_utterances(draft: Path, intake: _Intake, recordings: Iterable[Recording], names: Pseudonyms) -> _Totals:
     totals = _Totals()
     (draft / "utterances").mkdir()
     shards = ParquetShards(draft / "utterances", "utterances", UTTERANCES, intake.settings.shard_mb)

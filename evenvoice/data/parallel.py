@@ -9,13 +9,15 @@ from __future__ import annotations
 import multiprocessing
 import os
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from itertools import chain, islice
 from typing import Final, TypeVar
 
 from evenvoice.data.checks import label
 from evenvoice.data.corpora.recording import Recording
+from evenvoice.data.fetching import ahead
 from evenvoice.errors import CorpusError, RecordingRejected
 from evenvoice.params import Ingest
 
@@ -26,7 +28,7 @@ WORTH_A_POOL: Final = 64
 """Below this many recordings, starting workers takes longer than the work."""
 
 
-def over_recordings(work: Work[T], recordings: Sequence[Recording],
+def over_recordings(work: Work[T], recordings: Iterable[Recording],
                     settings: Ingest) -> Iterator[tuple[Recording, T | RecordingRejected]]:
     """Yield each recording with what ``work`` made of it, or with its rejection.
 
@@ -34,8 +36,10 @@ def over_recordings(work: Work[T], recordings: Sequence[Recording],
         CorpusError: a worker died, as hostile audio or too little memory may bring about.
     """
     workers = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    chunks = [recordings[at:at + CHUNK] for at in range(0, len(recordings), CHUNK)]
-    if workers == 1 or len(recordings) < WORTH_A_POOL:
+    waiting = iter(recordings)
+    first = list(islice(waiting, WORTH_A_POOL))
+    chunks = _chunks(chain(first, waiting))
+    if workers == 1 or len(first) < WORTH_A_POOL:
         for chunk in chunks:
             yield from zip(chunk, _run_chunk(work, chunk, settings), strict=True)
         return
@@ -43,17 +47,24 @@ def over_recordings(work: Work[T], recordings: Sequence[Recording],
         yield from _windowed(pool, work, chunks, settings, window=4 * workers)
 
 
-def _windowed(pool: ProcessPoolExecutor, work: Work[T], chunks: Sequence[Sequence[Recording]], settings: Ingest,
+def _chunks(recordings: Iterator[Recording]) -> Iterator[list[Recording]]:
+    while chunk := list(islice(recordings, CHUNK)):
+        yield chunk
+
+
+def _windowed(pool: ProcessPoolExecutor, work: Work[T], chunks: Iterator[list[Recording]], settings: Ingest,
               window: int) -> Iterator[tuple[Recording, T | RecordingRejected]]:
-    running: deque[Future[list[T | RecordingRejected]]] = deque()
-    waiting = iter(chunks)
+    running: deque[tuple[list[Recording], Future[list[T | RecordingRejected]]]] = deque()
     try:
-        for chunk in chunks:
-            while len(running) < window and (upcoming := next(waiting, None)) is not None:
-                running.append(pool.submit(_run_chunk, work, upcoming, settings))
-            yield from zip(chunk, _result(running.popleft(), chunk), strict=True)
+        while True:
+            for chunk in islice(chunks, window - len(running)):
+                running.append((chunk, pool.submit(_run_chunk, work, chunk, settings)))
+            if not running:
+                return
+            chunk, future = running.popleft()
+            yield from zip(chunk, _result(future, chunk), strict=True)
     finally:
-        for future in running:
+        for _, future in running:
             future.cancel()
 
 
@@ -67,12 +78,12 @@ def _result(future: Future[list[T | RecordingRejected]], chunk: Sequence[Recordi
 
 
 def _run_chunk(work: Work[T], chunk: Sequence[Recording], settings: Ingest) -> list[T | RecordingRejected]:
-    return [_run(work, recording, settings) for recording in chunk]
+    return [_run(work, fetched, settings) for fetched in ahead(chunk)]
 
 
-def _run(work: Work[T], recording: Recording, settings: Ingest) -> T | RecordingRejected:
+def _run(work: Work[T], fetched: Callable[[], Recording], settings: Ingest) -> T | RecordingRejected:
     try:
-        return work(recording, settings)
+        return work(fetched(), settings)
     except RecordingRejected as rejection:
         return rejection
 

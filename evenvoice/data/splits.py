@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import hashlib
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from evenvoice.data.checks import rejected
@@ -33,10 +33,26 @@ def draw(names: Iterable[str], shares: Mapping[str, float], seed: int) -> dict[s
     return dict(zip(ordered, splits, strict=True))
 
 
-def by_speaker(recordings: Sequence[Recording], settings: Ingest, seed: int) -> list[Recording]:
+@dataclass(frozen=True)
+class Placement:
+    """Who goes where, as one look at all recordings decided it; holds no recording."""
+
+    speakers: frozenset[tuple[str, str]]
+    """Every speaker with each split that they are in."""
+    by_speaker: Mapping[str, str] = field(default_factory=dict)
+    by_key: Mapping[str, str] = field(default_factory=dict)
+    """Of single recordings, where speakers are in several splits."""
+
+    def place(self, recording: Recording) -> Recording:
+        """Give a recording its split, or leave it the one it has."""
+        split = self.by_key.get(recording.key) or self.by_speaker.get(recording.speaker)
+        return recording if split is None else replace(recording, split=split)
+
+
+def by_speaker(recordings: Iterable[Recording], settings: Ingest, seed: int) -> Placement:
     """Draw splits over speakers, whatever the corpus brings."""
     split_of = draw((recording.speaker for recording in recordings), shares_of(settings.split), seed)
-    return [replace(recording, split=split_of[recording.speaker]) for recording in recordings]
+    return Placement(frozenset(split_of.items()), by_speaker=split_of)
 
 
 def canonical(recording: Recording) -> Recording:
@@ -52,7 +68,7 @@ def canonical(recording: Recording) -> Recording:
     return replace(recording, split=split)
 
 
-def by_corpus(recordings: Sequence[Recording], settings: Ingest, seed: int) -> list[Recording]:
+def by_corpus(recordings: Iterable[Recording], settings: Ingest, seed: int) -> Placement:
     """Keep the corpus's split; what it lacks of discover and validate is taken from its train part.
 
     The train part is divided by speaker; where speakers overlap anyway (``ingest.allow_speaker_overlap``), it is
@@ -61,43 +77,34 @@ def by_corpus(recordings: Sequence[Recording], settings: Ingest, seed: int) -> l
     Raises:
         CorpusError: a speaker in two splits without that setting.
     """
-    overlap = overlapping(recordings)
+    found: dict[str, set[str]] = defaultdict(set)
+    train_keys: dict[str, list[str]] = defaultdict(list)
+    for recording in recordings:
+        found[recording.speaker].add(str(recording.split))
+        if settings.allow_speaker_overlap and recording.split == "train":
+            train_keys[recording.speaker].append(recording.key)
+    overlap = sorted(speaker for speaker, splits in found.items() if len(splits) > 1)
     if overlap and not settings.allow_speaker_overlap:
         raise CorpusError(name=f"speaker {overlap[0]!r}", rule="be in one split only",
                           value=f"{len(overlap)} such speakers in several", action="Correct the corpus's split, set "
                           "ingest.splits to speakers, or accept it with ingest.allow_speaker_overlap: the fairness "
                           "gate then cannot PASS.")
-    present = {recording.split for recording in recordings}
+    present = set().union(*found.values())
     shares = {split: share for split, share in shares_of(settings.split).items()
               if split == "train" or (split in ("discover", "validate") and split not in present)}
-    train = [recording for recording in recordings if recording.split == "train"]
-    part_of = _divide(train, shares, seed, within_speakers=bool(overlap))
-    return [replace(recording, split=part_of.get(recording.key, recording.split)) for recording in recordings]
-
-
-def overlapping(recordings: Iterable[Recording]) -> list[str]:
-    """Names of speakers in more than one split, sorted."""
-    splits: dict[str, set[str | None]] = defaultdict(set)
-    for recording in recordings:
-        splits[recording.speaker].add(recording.split)
-    return sorted(speaker for speaker, found in splits.items() if len(found) > 1)
+    others = {(speaker, split) for speaker, splits in found.items() for split in splits if split != "train"}
+    if overlap:
+        parts = {speaker: draw(keys, shares, seed) for speaker, keys in train_keys.items()}
+        pairs = {(speaker, split) for speaker, part in parts.items() for split in part.values()}
+        return Placement(frozenset(others | pairs), by_key={key: split for part in parts.values()
+                                                            for key, split in part.items()})
+    split_of = draw((speaker for speaker, splits in found.items() if "train" in splits), shares, seed)
+    return Placement(frozenset(others | set(split_of.items())), by_speaker=split_of)
 
 
 def shares_of(split: Split) -> dict[str, float]:
     """Shares by name, in the order of SPLITS."""
     return dict(zip(SPLITS, (split.train, split.discover, split.validate_, split.test), strict=True))
-
-
-def _divide(train: Sequence[Recording], shares: Mapping[str, float], seed: int, *,
-            within_speakers: bool) -> dict[str, str]:
-    """Split by recording key."""
-    if not within_speakers:
-        split_of = draw((recording.speaker for recording in train), shares, seed)
-        return {recording.key: split_of[recording.speaker] for recording in train}
-    keys: dict[str, list[str]] = defaultdict(list)
-    for recording in train:
-        keys[recording.speaker].append(recording.key)
-    return {key: split for own in keys.values() for key, split in draw(own, shares, seed).items()}
 
 
 def _rank(name: str, seed: int) -> bytes:

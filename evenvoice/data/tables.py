@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from itertools import groupby, islice
+from operator import itemgetter
 from pathlib import Path
 
 import pyarrow as pa
@@ -12,6 +14,9 @@ import pyarrow.parquet
 from evenvoice.errors import ArtifactError
 
 ROWS_PER_GROUP = 256
+ROWS_PER_BATCH = 64
+
+Row = dict[str, object]
 
 
 def write_table(path: Path, table: pa.Table) -> None:
@@ -110,37 +115,73 @@ class ParquetShards:
             self._bytes = 0
 
 
-def iterate_rows(path: Path, schema: pa.Schema, columns: list[str] | None = None) -> Iterator[dict[str, object]]:
-    """Yield rows of a sharded table one row group at a time, so memory stays flat."""
-    shards = sorted(path.glob("*.parquet"))
+def parquet_shards(path: Path) -> list[Path]:
+    """The Parquet files of a sharded table, in order.
+
+    Raises:
+        ArtifactError: there is none.
+    """
+    return _shards(path, "*.parquet", "Parquet")
+
+
+def ipc_shards(path: Path) -> list[Path]:
+    """The Arrow IPC files of a sharded table, in order.
+
+    Raises:
+        ArtifactError: there is none.
+    """
+    return _shards(path, "*.arrow", "Arrow IPC")
+
+
+def _shards(path: Path, pattern: str, kind: str) -> list[Path]:
+    shards = sorted(path.glob(pattern))
     if not shards:
-        raise ArtifactError(name=str(path), rule="hold Parquet shards", value="none",
+        raise ArtifactError(name=str(path), rule=f"hold {kind} shards", value="none",
                             action="Run the stage that writes it (`dvc dag` shows which).")
-    for shard in shards:
-        with pa.parquet.ParquetFile(shard) as file:
-            _check_schema(shard, file.schema_arrow, schema, columns)
-            for batch in file.iter_batches(batch_size=ROWS_PER_GROUP, columns=columns):
-                yield from batch.to_pylist()
+    return shards
+
+
+def count_rows(shard: Path) -> int:
+    """Rows of one Parquet file, as its footer says; reads no column."""
+    with pa.parquet.ParquetFile(shard) as file:
+        return int(file.metadata.num_rows)
+
+
+def iterate_rows(shard: Path, schema: pa.Schema, columns: list[str] | None = None) -> Iterator[dict[str, object]]:
+    """Yield rows of one Parquet file a row group at a time, so memory stays flat."""
+    with pa.parquet.ParquetFile(shard) as file:
+        _check_schema(shard, file.schema_arrow, schema, columns)
+        for batch in file.iter_batches(batch_size=ROWS_PER_GROUP, columns=columns):
+            yield from batch.to_pylist()
 
 
 def write_ipc_shards(directory: Path, stem: str, schema: pa.Schema, rows: Iterable[dict[str, object]],
                      shard_mb: int, size_of: str) -> None:
     """Write rows as Arrow IPC files of about ``shard_mb`` each; ``size_of`` names the column that fills them."""
-    pending: list[dict[str, object]] = []
-    filled, shards = 0, 0
+    shards = 0
+    for number, numbered in groupby(_numbered(rows, size_of, shard_mb * 2**20), key=itemgetter(0)):
+        _write_ipc(directory / f"{stem}-{number:05d}.arrow", schema, (row for _, row in numbered))
+        shards = number + 1
+    if shards == 0:  # readers find the schema of an empty table, too
+        _write_ipc(directory / f"{stem}-00000.arrow", schema, ())
+
+
+def _numbered(rows: Iterable[Row], size_of: str, limit: int) -> Iterator[tuple[int, Row]]:
+    """Each row with the number of its shard; a shard ends with the row that fills it."""
+    number, filled = 0, 0
     for row in rows:
-        pending.append(row)
+        yield number, row
         filled += len(row[size_of])  # type: ignore[arg-type]
-        if filled >= shard_mb * 2**20:
-            _write_ipc(directory / f"{stem}-{shards:05d}.arrow", schema, pending)
-            pending, filled, shards = [], 0, shards + 1
-    if pending or shards == 0:
-        _write_ipc(directory / f"{stem}-{shards:05d}.arrow", schema, pending)
+        if filled >= limit:
+            number, filled = number + 1, 0
 
 
-def _write_ipc(path: Path, schema: pa.Schema, rows: list[dict[str, object]]) -> None:
+def _write_ipc(path: Path, schema: pa.Schema, rows: Iterable[Row]) -> None:
+    """A few rows at a time, so memory stays flat however large a shard is."""
+    waiting = iter(rows)
     with pa.OSFile(str(path), "wb") as sink, pa.ipc.new_file(sink, schema) as writer:
-        writer.write_table(rows_table(rows, schema))
+        while batch := list(islice(waiting, ROWS_PER_BATCH)):
+            writer.write_table(rows_table(batch, schema))
 
 
 def open_ipc_shards(directory: Path, schema: pa.Schema) -> pa.Table:
@@ -149,17 +190,19 @@ def open_ipc_shards(directory: Path, schema: pa.Schema) -> pa.Table:
     Raises:
         ArtifactError: no shard, or one that is truncated or has another schema.
     """
-    shards = sorted(directory.glob("*.arrow"))
-    if not shards:
-        raise ArtifactError(name=str(directory), rule="hold Arrow IPC shards", value="none",
-                            action="Run the stage that writes it (`dvc dag` shows which).")
-    tables = []
-    for shard in shards:
-        try:
-            table = pa.ipc.open_file(pa.memory_map(str(shard))).read_all()
-        except (pa.ArrowInvalid, OSError) as error:
-            raise ArtifactError(name=str(shard), rule="be a readable Arrow IPC file", value=str(error),
-                                action="Delete it and run the stage that writes it again.") from error
-        _check_schema(shard, table.schema, schema, None)
-        tables.append(table)
-    return pa.concat_tables(tables)
+    return pa.concat_tables([open_ipc_shard(shard, schema) for shard in ipc_shards(directory)])
+
+
+def open_ipc_shard(shard: Path, schema: pa.Schema) -> pa.Table:
+    """Memory-map one Arrow IPC file.
+
+    Raises:
+        ArtifactError: it is truncated or has another schema.
+    """
+    try:
+        table = pa.ipc.open_file(pa.memory_map(str(shard))).read_all()
+    except (pa.ArrowInvalid, OSError) as error:
+        raise ArtifactError(name=str(shard), rule="be a readable Arrow IPC file", value=str(error),
+                            action="Delete it and run the stage that writes it again.") from error
+    _check_schema(shard, table.schema, schema, None)
+    return table

@@ -1,45 +1,136 @@
-"""Hypotheses of a set of recordings, and what decoding them cost."""
+"""Hypotheses of a set of recordings, and what decoding them cost.
+
+Each file of the feature store is decoded by itself, in any process: who shares a batch depends on the file alone, so
+the hypotheses do not depend on how many processes there are.
+"""
 
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from evenvoice.data.feature_store import FeatureStore
-from evenvoice.data.schemas import HYPOTHESES
+from evenvoice.data.pieces import Pieces, Shard
+from evenvoice.data.schemas import FEATURES, HYPOTHESES
+from evenvoice.data.tables import ipc_shards, open_ipc_shard, read_table, write_table
 from evenvoice.decoding.greedy import transcribe_labels
 from evenvoice.metrics.wer import count_edits
 from evenvoice.models.compute import macs_per_audio_s
 from evenvoice.models.recogniser import Recogniser
 from evenvoice.params import Transcribe
 from evenvoice.progress import Progress
+from evenvoice.storage import read_json, write_json
+
+TABLE = "hypotheses.parquet"
+TOTALS = "totals.json"
 
 
 @dataclass(frozen=True)
 class Transcription:
-    """HYPOTHESES rows and the figures of compute.json."""
+    """HYPOTHESES rows, and what was counted on the way."""
 
     table: pa.Table
-    compute: dict[str, object]
+    labels: int
+    audio_s: float
+
+    @classmethod
+    def joined(cls, parts: Sequence[Transcription]) -> Transcription:
+        """One after another."""
+        return cls(pa.concat_tables([part.table for part in parts]), sum(part.labels for part in parts),
+                   sum(part.audio_s for part in parts))
+
+    def write(self, directory: Path) -> None:
+        """Write a piece."""
+        write_table(directory / TABLE, self.table)
+        write_json(directory / TOTALS, {"labels": self.labels, "audio_s": self.audio_s})
+
+    @classmethod
+    def read(cls, directory: Path) -> Transcription:
+        """Read a piece."""
+        totals = read_json(directory / TOTALS)
+        return cls(read_table(directory / TABLE, HYPOTHESES), totals["labels"], totals["audio_s"])
+
+
+@dataclass(frozen=True)
+class Transcriber:
+    """A recogniser and how it is to decode."""
+
+    recogniser: Recogniser
+    settings: Transcribe
+    splits: tuple[str, ...]
+    progress: Progress
+
+    def transcribe(self, features: Path, pieces: Pieces) -> Transcription:
+        """Decode the recordings of a whole feature store, and take over what pieces there are.
+
+        Raises:
+            ArtifactError: features that are missing or altered.
+        """
+        shards = self._counted(ipc_shards(features))
+        parts = []
+        for shard in shards:
+            if (piece := pieces.find(shard)) is None:
+                parts.append(self._transcribe_shard(shard))
+            else:
+                parts.append(Transcription.read(piece))
+                self.progress.advance(parts[-1].table.num_rows)
+        return Transcription.joined(parts)
+
+    def transcribe_pieces(self, features: Path, pieces: Pieces, share: Shard) -> None:
+        """Decode a share of the files for a :meth:`transcribe` that comes later.
+
+        Raises:
+            ArtifactError: features that are missing or altered.
+        """
+        for shard in self._counted(share.of(ipc_shards(features))):
+            if (piece := pieces.find(shard)) is None:
+                with pieces.writing(shard) as draft:
+                    self._transcribe_shard(shard).write(draft)
+            else:
+                self.progress.advance(Transcription.read(piece).table.num_rows)
+
+    def _counted(self, shards: Sequence[Path]) -> Sequence[Path]:
+        """The files, once it is known how many recordings there are to decode."""
+        self.progress.unit = "recording"
+        wanted = pa.array(self.splits)
+        self.progress.total = sum(pc.sum(pc.is_in(open_ipc_shard(shard, FEATURES)["split"], value_set=wanted),
+                                         min_count=0).as_py() for shard in shards)
+        return shards
+
+    def _transcribe_shard(self, shard: Path) -> Transcription:
+        store = FeatureStore.open_shard(shard)
+        return transcribe_recordings(self.recogniser, store, store.indices(*self.splits), self.settings, self.progress)
 
 
 def transcribe_recordings(recogniser: Recogniser, store: FeatureStore, indices: NDArray[np.int64], settings: Transcribe,
                           progress: Progress) -> Transcription:
     """Decode recordings greedily and count the edits to their references."""
-    progress.total, progress.unit = len(indices), "recording"
     started_at = time.monotonic()
     labels = transcribe_labels(recogniser, [store.features(int(i)) for i in indices], settings.max_symbols_per_frame,
                                batch_s=settings.batch_s, progress=progress)
     decode_s = time.monotonic() - started_at
     rows = [_row(store, int(i), recogniser.tokenizer.decode(found)) for i, found in zip(indices, labels, strict=True)]
     audio_s = float(store.durations_s[indices].sum(dtype=np.float64))
-    compute = _compute(recogniser, labels=sum(map(len, labels)), audio_s=audio_s)
     progress.measured(seconds=decode_s, audio_s_per_s=audio_s / max(decode_s, 1e-9))
-    return Transcription(pa.Table.from_pylist(rows, schema=HYPOTHESES), compute)
+    return Transcription(pa.Table.from_pylist(rows, schema=HYPOTHESES), sum(map(len, labels)), audio_s)
+
+
+def compute_of(recogniser: Recogniser, transcription: Transcription) -> dict[str, object]:
+    """The figures of compute.json: work and labels per second of audio."""
+    seconds = max(transcription.audio_s, 1e-9)
+    labels_per_s = transcription.labels / seconds
+    macs = macs_per_audio_s(recogniser.transducer, frames_per_s=1 / recogniser.frame_s, labels_per_s=labels_per_s)
+    return {"macs_per_audio_s": {"encoder": macs.encoder, "predictor": macs.predictor, "joiner": macs.joiner,
+                                 "total": macs.total},
+            "labels_per_audio_s": labels_per_s, "parameters": recogniser.transducer.parameter_count,
+            "audio_seconds": transcription.audio_s, "frame_ms": recogniser.frame_s * 1000}
 
 
 def _row(store: FeatureStore, i: int, hypothesis: str) -> dict[str, object]:
@@ -48,12 +139,3 @@ def _row(store: FeatureStore, i: int, hypothesis: str) -> dict[str, object]:
             "reference": store.texts[i], "hypothesis": hypothesis, "words": edits.words,
             "substitutions": edits.substitutions, "deletions": edits.deletions, "insertions": edits.insertions,
             "duration_s": float(store.durations_s[i])}
-
-
-def _compute(recogniser: Recogniser, *, labels: int, audio_s: float) -> dict[str, object]:
-    seconds = max(audio_s, 1e-9)
-    macs = macs_per_audio_s(recogniser.transducer, frames_per_s=1 / recogniser.frame_s, labels_per_s=labels / seconds)
-    return {"macs_per_audio_s": {"encoder": macs.encoder, "predictor": macs.predictor, "joiner": macs.joiner,
-                                 "total": macs.total},
-            "labels_per_audio_s": labels / seconds, "parameters": recogniser.transducer.parameter_count,
-            "audio_seconds": audio_s, "frame_ms": recogniser.frame_s * 1000}

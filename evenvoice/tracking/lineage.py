@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Final
 
 from evenvoice.errors import TrackingError
@@ -25,6 +26,9 @@ MODEL_VERSION: Final = "evenvoice.model_version"
 INPUTS: Final = "evenvoice.inputs"
 SPEAKERS: Final = "evenvoice.speakers"
 REPORT: Final = "evenvoice.report"
+RUNNER: Final = "evenvoice.runner"
+IMAGE: Final = "evenvoice.image"
+IMAGE_DIGEST: Final = "evenvoice.image_digest"
 AUDIT_HEAD: Final = "evenvoice.audit_head"
 
 RUN_ID: Final = re.compile(r"[\w.:+~-]{1,250}", re.ASCII)
@@ -41,11 +45,18 @@ class Lineage:
     data: str
     verdict: str
     arm: str
+    executed: Mapping[str, str] = field(default_factory=dict)
+    """How the stages were executed, by the names of these tags: the runner, and where there are any, its images."""
 
     def tags(self) -> dict[str, str]:
         """The same facts as tags, for runs and versions alike."""
         return {DAG_RUN: self.dag_run, COMMIT: self.commit, DIRTY: str(self.dirty).lower(), DATA: self.data,
-                VERDICT: self.verdict, ARM: self.arm}
+                VERDICT: self.verdict, ARM: self.arm, **self.executed}
+
+
+def executed_of(tags: Mapping[str, str]) -> dict[str, str]:
+    """What a recorded run says of how its stages were executed."""
+    return {tag: tags[tag] for tag in (RUNNER, IMAGE, IMAGE_DIGEST) if tag in tags}
 
 
 def checked_run_id(run_id: str) -> str:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from evenvoice.errors import TransientError
+from evenvoice.object_store import Address
 
 LOCK_WAIT_S = 60.0
 SECONDS_BETWEEN_TRIES = 0.05
@@ -22,13 +23,21 @@ class Location:
 
     home: Path
     tracking_uri: str
+    artifact_store: str = ""
+    """``s3://bucket/prefix`` where the files of new experiments go; empty for a directory beside the database."""
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] = os.environ) -> Location:
-        """EVENVOICE_HOME, else ``.evenvoice`` here; MLFLOW_TRACKING_URI, else SQLite inside the home."""
+        """EVENVOICE_HOME, else ``.evenvoice`` here; MLFLOW_TRACKING_URI, else SQLite inside the home.
+
+        EVENVOICE_ARTIFACTS gives the artifact store.
+
+        Raises:
+            ParamsError: EVENVOICE_ARTIFACTS is no address in an object store.
+        """
         home = Path(environment.get("EVENVOICE_HOME") or ".evenvoice").resolve()
         uri = environment.get("MLFLOW_TRACKING_URI") or f"sqlite:///{home / 'mlflow' / 'mlflow.db'}"
-        return cls(home=home, tracking_uri=uri)
+        return cls(home=home, tracking_uri=uri, artifact_store=artifact_store(environment))
 
     @property
     def database(self) -> Path | None:
@@ -41,6 +50,8 @@ class Location:
         """Where a new experiment keeps its files; None leaves it to the MLflow server."""
         if self.tracking_uri.startswith(("http://", "https://")):
             return None
+        if self.artifact_store:
+            return self.artifact_store
         beside = self.database or self.home / "mlflow" / "mlflow.db"
         return str(beside.resolve().parent / "artifacts")
 
@@ -71,6 +82,16 @@ class Location:
             yield
         finally:
             os.close(descriptor)
+
+
+def artifact_store(environment: Mapping[str, str] = os.environ) -> str:
+    """Return the address in EVENVOICE_ARTIFACTS, or an empty text.
+
+    Raises:
+        ParamsError: it is no address in an object store.
+    """
+    url = environment.get("EVENVOICE_ARTIFACTS", "")
+    return str(Address.parse(url)) if url else ""
 
 
 def _acquire(descriptor: int, path: Path, wait_s: float) -> None:

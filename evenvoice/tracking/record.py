@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from evenvoice.params import Params
-from evenvoice.storage import write_json
+from evenvoice.storage import read_json, write_json
 from evenvoice.tracking import lineage, published
 from evenvoice.tracking.lineage import Lineage
 from evenvoice.tracking.location import Location
@@ -41,7 +41,7 @@ def record(*, store: Store, location: Location, files: RunFiles, dag_run: str, c
         TransientError: MLflow does not answer.
     """
     origin = Lineage(dag_run=dag_run, commit=commit, dirty=dirty, data=files.data_hash(), verdict=files.verdict,
-                     arm=files.challenger)
+                     arm=files.challenger, executed=_executed(files))
     figures = published.metrics(files, params.report.min_speakers) | published.measured(files)
     curves = [point for model in files.models for point in published.curve(files, model)]
     kept = [files.required(path) for path in (files.report, files.model_card, files.dvc_lock, files.params_file)]
@@ -57,6 +57,13 @@ def record(*, store: Store, location: Location, files: RunFiles, dag_run: str, c
     store.finish_run(run.id)
     return Recording(run=run.id, experiment=lineage.EXPERIMENT, created=known is None, metrics=len(figures),
                      verdict=files.verdict)
+
+
+def _executed(files: RunFiles) -> dict[str, str]:
+    """What the runner said of itself when the run began; a workspace that no DAG run made has no description."""
+    description = read_json(files.run_description) if files.run_description.exists() else {}
+    told = {lineage.RUNNER: "runner", lineage.IMAGE: "image", lineage.IMAGE_DIGEST: "image_digest"}
+    return {tag: str(description[name]) for tag, name in told.items() if name in description}
 
 
 def _changed(figures: Mapping[str, float], run: RecordedRun) -> list[Point]:

@@ -48,6 +48,17 @@ class Checkpoint:
     tensors: Mapping[str, Tensor]
     record: Mapping[str, Any]
 
+    def packed(self) -> tuple[bytes, bytes]:
+        """Tensors as safetensors and the rest as JSON."""
+        record = json.dumps({"step": self.step, **self.record}, indent=2, sort_keys=True, allow_nan=False)
+        return safetensors.torch.save(dict(self.tensors)), record.encode()
+
+    @classmethod
+    def unpacked(cls, state: bytes, record: bytes) -> Checkpoint:
+        """What :meth:`packed` made."""
+        content = json.loads(record)
+        return cls(content.pop("step"), safetensors.torch.load(state), content)
+
 
 class Checkpoints:
     """The generations of one training.
@@ -70,8 +81,8 @@ class Checkpoints:
         path = self._directory / f"generation-{checkpoint.step:08d}"
         try:
             shutil.rmtree(path, ignore_errors=True)  # a damaged one that was passed over
-            write_bytes(path / STATE, safetensors.torch.save(dict(checkpoint.tensors)))
-            write_json(path / RECORD, {"step": checkpoint.step, **checkpoint.record})
+            for name, content in zip((STATE, RECORD), checkpoint.packed(), strict=True):
+                write_bytes(path / name, content)
             write_json(path / MARKER, {name: sha256(path / name) for name in (STATE, RECORD)})
         except OSError as error:
             shutil.rmtree(path, ignore_errors=True)
@@ -90,9 +101,7 @@ class Checkpoints:
         for path in reversed(self._finished()):
             problem = _damage(path)
             if problem is None:
-                record = read_json(path / RECORD)
-                tensors = safetensors.torch.load((path / STATE).read_bytes())
-                return Checkpoint(record.pop("step"), tensors, record)
+                return Checkpoint.unpacked((path / STATE).read_bytes(), (path / RECORD).read_bytes())
             damaged = damaged or problem
         if damaged is not None:
             raise ArtifactError(name=damaged, rule="be as it was written", value="other content",

@@ -2,14 +2,27 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
+import signal
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import timedelta
+from typing import Final
 
 import torch
 from torch import Tensor, distributed, nn
 from torch.nn.parallel import DistributedDataParallel
+
+from evenvoice.errors import PreflightError, TransientError
+
+SILENT_FOR: Final = timedelta(minutes=5)
+"""A machine that vanished sends no word; after so long without one from it, training ends. Longer than any checkpoint
+takes to be written."""
+PR_SET_PDEATHSIG: Final = 1
+"""Of Linux' prctl: the signal that a process gets when its parent ends."""
 
 
 @dataclass(frozen=True)
@@ -32,6 +45,20 @@ class World:
             distributed.all_reduce(tensor)
         return tensor
 
+    def broadcast(self, content: bytes) -> bytes:
+        """Return what the first process has; the others' ``content`` does not count."""
+        if self.size == 1:
+            return content
+        length = torch.tensor([len(content)], device=self.device)
+        distributed.broadcast(length, 0)
+        if int(length) == 0:
+            return b""
+        buffer = torch.frombuffer(bytearray(content), dtype=torch.uint8) if self.is_main else (
+            torch.empty(int(length), dtype=torch.uint8))
+        buffer = buffer.to(self.device)
+        distributed.broadcast(buffer, 0)
+        return buffer.cpu().numpy().tobytes()
+
     def wrap(self, module: nn.Module, *, every_parameter_used: bool) -> nn.Module:
         """Give all processes the first one's weights and average their gradients from now on."""
         if self.size == 1:
@@ -41,15 +68,41 @@ class World:
 
 @contextmanager
 def process_group() -> Iterator[World]:
-    """Join the processes that torchrun started, if it did, over NCCL with GPUs and gloo without."""
-    together = int(os.environ.get("WORLD_SIZE", "1")) > 1
-    if together:
-        distributed.init_process_group("nccl" if torch.cuda.is_available() else "gloo")
-    try:
+    """Join the processes that torchrun started, if it did, over NCCL with GPUs and gloo without.
+
+    Raises:
+        TransientError: another process ended or cannot be reached any more.
+        PreflightError: fewer GPUs here than processes.
+    """
+    if int(os.environ.get("WORLD_SIZE", "1")) == 1:
         yield current_world()
-    finally:
-        if together:
-            distributed.destroy_process_group()
+        return
+    _end_with_torchrun()
+    device = _device(int(os.environ["LOCAL_RANK"]))
+    if device.type == "cuda":
+        torch.cuda.set_device(device)
+    try:
+        distributed.init_process_group("nccl" if device.type == "cuda" else "gloo", timeout=SILENT_FOR)
+        yield current_world()
+    except RuntimeError as error:
+        if not _is_about_the_connection(error):
+            raise
+        raise TransientError(name=f"process {os.environ['RANK']} of {os.environ['WORLD_SIZE']}",
+                             rule="stay connected with the others", value=" ".join(str(error).split())[:300],
+                             action="Another one ended, see its output; started again, training resumes from the "
+                                    "latest checkpoint.") from error
+    distributed.destroy_process_group()
+
+
+def _is_about_the_connection(error: RuntimeError) -> bool:
+    """Gloo raises nothing more special than RuntimeError."""
+    return isinstance(error, distributed.DistError) or "gloo" in str(error)
+
+
+def _end_with_torchrun() -> None:
+    """A training whose torchrun was killed would go on, and write beside the one that takes its place."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 def current_world() -> World:
@@ -60,4 +113,10 @@ def current_world() -> World:
 
 
 def _device(local_rank: int) -> torch.device:
-    return torch.device("cuda", local_rank) if torch.cuda.is_available() else torch.device("cpu")
+    if not torch.cuda.is_available():
+        return torch.device("cpu")
+    if local_rank >= torch.cuda.device_count():
+        raise PreflightError(name="GPUs of this machine", rule=f"be at least {local_rank + 1}, one per process",
+                             value=torch.cuda.device_count(),
+                             action="Lower train.processes, or start torchrun on more machines.")
+    return torch.device("cuda", local_rank)

@@ -70,6 +70,7 @@ def fit(*, recogniser: Recogniser, store: FeatureStore, indices: NDArray[np.int6
     with torch.random.fork_rng(devices=devices):
         run = _Run(recogniser=recogniser, store=store, indices=indices, settings=settings, seed=seed, world=world,
                    draw_weights=draw_weights, penalty=penalty)
+        run.check_agreement(identity)
         checkpoints = None if checkpoint_dir is None else Checkpoints(checkpoint_dir, run.fingerprint(identity))
         curve = _train(run, checkpoints, checkpoint_dir, progress)
     recogniser.transducer.to("cpu").eval()
@@ -78,9 +79,8 @@ def fit(*, recogniser: Recogniser, store: FeatureStore, indices: NDArray[np.int6
 
 def _train(run: _Run, checkpoints: Checkpoints | None, dump: Path | None, progress: Progress) -> Curve:
     settings, curve = run.settings, run.curve
-    if checkpoints is not None and (found := checkpoints.load()) is not None:
+    if checkpoints is not None and (found := _latest(checkpoints, run.world)) is not None:
         run.restore(found)
-    run.check_agreement()
     progress.total = settings.steps
     progress.resume_at(curve.steps)
     saved_at = time.monotonic()
@@ -94,6 +94,15 @@ def _train(run: _Run, checkpoints: Checkpoints | None, dump: Path | None, progre
     if run.world.is_main and run.pace.seconds:
         progress.measured(**run.pace.figures())
     return curve
+
+
+def _latest(checkpoints: Checkpoints, world: World) -> Checkpoint | None:
+    """The first process's latest, for all of them: machines that train together need not share a disk."""
+    found = checkpoints.load() if world.is_main else None
+    if world.size == 1:
+        return found
+    state, record = (world.broadcast(content) for content in (found.packed() if found is not None else (b"", b"")))
+    return Checkpoint.unpacked(state, record) if state else None
 
 
 class _Run:
@@ -201,18 +210,20 @@ class _Run:
         kept = dict(found.record["curve"])
         self.curve.__dict__.update(kept, points=[Point(**point) for point in kept["points"]])
 
-    def check_agreement(self) -> None:
-        """Make sure that all processes found the same checkpoint.
+    def check_agreement(self, identity: str) -> None:
+        """Make sure that all processes train the same.
 
         Raises:
-            TrainingError: they stand at different steps.
+            TrainingError: settings, data or code of this one differ from the first one's.
         """
-        step = torch.tensor(float(self.curve.steps), device=self.world.device)
-        mean = self.world.sum(step).item() / self.world.size
-        if mean != step.item():
-            raise TrainingError(name="checkpoint of this process", rule="be the one that the others found",
-                                value=f"step {step.item():g}, mean {mean:g}",
-                                action="Give all processes the same checkpoint directory.")
+        if self.world.size == 1:
+            return
+        found = self.fingerprint(identity).encode()
+        first = self.world.broadcast(found)
+        if found != first:
+            raise TrainingError(name=f"the training of process {self.world.rank}",
+                                rule=f"be that of the first one ({first.decode()})", value=found.decode(),
+                                action="Give all machines the same parameters, features and tokenizer.")
 
 
 def _below(prefix: str, found: Checkpoint) -> dict[str, Tensor]:

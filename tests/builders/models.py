@@ -34,7 +34,7 @@ def tiny_train(*, encoder: str = "convlstm", dropout: float = 0.0, layers: int =
                                         lstm_layers=layers),
         predictor_width=width, joiner_width=width, dropout=dropout, steps=4, batch_s=3.0, learning_rate=0.01,
         warmup_share=0.2, weight_decay=0.0, gradient_clip=5.0, ctc_weight=0.5, time_masks=1, time_mask_s=0.1,
-        frequency_masks=1, frequency_mask_bands=2, nonfinite_budget=0, checkpoint_every_s=1e-9)
+        frequency_masks=1, frequency_mask_bands=2, nonfinite_budget=0, checkpoint_every_s=1e-9, processes=1)
 
 
 def tiny_recogniser(*, encoder: str = "convlstm", dropout: float = 0.0, layers: int = 1, width: int = 16,

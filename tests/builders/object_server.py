@@ -52,10 +52,11 @@ class ObjectServer:
         return f"http://{host}:{self.port}"
 
     def environment(self, endpoint: str = "") -> dict[str, str]:
-        """The standard AWS variables that lead here, or through ``endpoint``."""
+        """The standard AWS variables that lead here, or through ``endpoint``; no profile of this machine counts."""
+        nothing = str(self.data / "no-such-file")
         return {"AWS_ENDPOINT_URL": endpoint or self.endpoint, "AWS_ACCESS_KEY_ID": self.access_key,
                 "AWS_SECRET_ACCESS_KEY": self.secret, "AWS_DEFAULT_REGION": REGION,
-                "AWS_CONFIG_FILE": os.devnull, "AWS_SHARED_CREDENTIALS_FILE": os.devnull}
+                "AWS_CONFIG_FILE": nothing, "AWS_SHARED_CREDENTIALS_FILE": nothing}
 
     def client(self) -> Any:
         """boto3 beside the door of evenvoice, for what a test has to arrange behind its back."""

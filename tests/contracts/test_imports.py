@@ -27,6 +27,7 @@ def test_the_contracts_of_pyproject_are_kept() -> None:
 
 @pytest.mark.parametrize(("technology", "doors"), [
     ("mlflow", {"evenvoice.tracking.store", "evenvoice.tracking.served_model"}),
+    ("docker", {"dags.runners.container", "dags.runners.engine", "ops.stack"}),
     ("dvc", {"dags.dvc_state"}),
     ("boto3", {"evenvoice.object_store.client"}),
 ])

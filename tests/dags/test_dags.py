@@ -31,6 +31,8 @@ for dag in bag.dags.values():
     facts[dag.dag_id] = {{
         "tasks": {{task.task_id: sorted(task.upstream_task_ids) for task in dag.topological_sort()}},
         "stages": {{task.task_id: task.stage for task in dag.tasks if hasattr(task, "stage")}},
+        "mapped": {{task.task_id: sorted(task.downstream_task_ids) for task in dag.tasks if task.is_mapped}},
+        "rules": {{task.task_id: task.trigger_rule.value for task in dag.tasks}},
         "retries": {{task.task_id: task.retries for task in dag.tasks}},
         "params": {{name: [param.value, param.description, param.schema]
                     for name, param in dag.params.items() for param in [dag.params.get_param(name)]}},
@@ -56,7 +58,7 @@ def parsed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
 
 @pytest.mark.slow
 def test_both_dags_parse_without_the_science(parsed: dict[str, Any]) -> None:
-    assert set(parsed) == {"train_asr", "rollback"}
+    assert set(parsed) == {"train_asr", "rollback", "reap_containers"}
     assert parsed["train_asr"]["schedule"] == "AssetOrTimeSchedule"
     assert parsed["train_asr"]["catchup"] is False
     assert "INSUFFICIENT waits for your approval" in parsed["train_asr"]["doc"]
@@ -81,6 +83,20 @@ def test_a_matrix_is_a_task_group(parsed: dict[str, Any]) -> None:
     assert stages["mitigate.ewc"] == "mitigate@ewc"
     assert stages["discover.clusters"] == "discover@clusters"
     assert stages["transcribe_base"] == "transcribe@base"
+
+
+@pytest.mark.slow
+def test_what_can_be_worked_on_in_shards_has_a_mapped_task_before_it(parsed: dict[str, Any]) -> None:
+    facts = parsed["train_asr"]
+
+    assert facts["mapped"]["featurize_shards"] == ["featurize"]
+    assert facts["mapped"]["transcribe.ewc_shards"] == ["transcribe.ewc"]
+    assert facts["tasks"]["featurize_shards"] == ["ingest"]
+    assert facts["tasks"]["transcribe_base_shards"] == ["featurize", "train"]
+    assert facts["tasks"]["transcribe.ewc_shards"] == ["featurize", "mitigate.ewc"]
+    assert len(facts["mapped"]) == 7
+    assert {facts["rules"][task] for task in facts["stages"]} == {"none_failed"}
+    assert {facts["retries"][task] for task in facts["mapped"]} == {2}
 
 
 @pytest.mark.slow

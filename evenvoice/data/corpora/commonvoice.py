@@ -7,11 +7,11 @@ libsndfile does; every other layout takes WAV and FLAC only.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Final
 
 from evenvoice.data.audio import COMPRESSED_FORMATS, SAFE_FORMATS
 from evenvoice.data.corpora.manifest import read_recording
+from evenvoice.data.corpora.places import Place
 from evenvoice.data.corpora.recording import Recording
 from evenvoice.data.corpora.rows import read_rows
 from evenvoice.errors import CorpusError
@@ -20,12 +20,12 @@ SPLIT_INDEXES: Final = ("train.tsv", "dev.tsv", "test.tsv")
 VALIDATED: Final = "validated.tsv"
 
 
-def is_common_voice(directory: Path) -> bool:
+def is_common_voice(directory: Place) -> bool:
     """Tell whether there are clips and one of the tables."""
     return (directory / "clips").is_dir() and any((directory / name).is_file() for name in (*SPLIT_INDEXES, VALIDATED))
 
 
-def recordings(directory: Path, *, select: str, text_column: str, own_split: bool) -> Iterator[Recording]:
+def recordings(directory: Place, *, select: str, text_column: str, own_split: bool) -> Iterator[Recording]:
     """Yield the rows of the corpus's split tables when ``own_split``, else those of validated.tsv.
 
     Raises:

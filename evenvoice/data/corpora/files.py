@@ -1,8 +1,9 @@
 """Files of a corpus: where they may lie and how they are opened.
 
 A relative path must stay inside the corpus's directory; ``..`` does not lead out of it. An absolute path, or a URL
-with a scheme that fsspec knows, is taken as it stands, since NeMo and Kaldi write such paths: whoever starts a run on
-a corpus trusts its index to name audio files. What is not audio is refused, and no content is ever quoted.
+with the scheme s3 or one that fsspec knows, is taken as it stands, since NeMo and Kaldi write such paths: whoever
+starts a run on a corpus trusts its index to name audio files. What is not audio is refused, and no content is ever
+quoted.
 """
 
 from __future__ import annotations
@@ -11,14 +12,20 @@ import posixpath
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO, cast
+from typing import TYPE_CHECKING, BinaryIO, Final, cast
 
 from evenvoice.data.audio import SAFE_FORMATS, Waveform, decode_file
+from evenvoice.data.corpora.places import HELD_BYTES, Place
 from evenvoice.data.corpora.recording import Labelled, Recording
-from evenvoice.errors import CorpusError, RecordingRejected
+from evenvoice.errors import ArtifactError, CorpusError, EvenvoiceError, RecordingRejected
+from evenvoice.object_store import ObjectStore, is_object_url
 
 if TYPE_CHECKING:
     import pyarrow as pa
+
+
+PART_HELD_BYTES: Final = 1 << 20
+"""Longest object that is brought as a whole although only a part of it is wanted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,14 +39,65 @@ class FileAudio:
 
     def load(self, *, name: str, max_duration_s: float) -> Waveform:
         """Decode it; see :class:`evenvoice.data.corpora.recording.Audio`."""
+        return self.open(name=name).load(name=name, max_duration_s=max_duration_s)
+
+    def open(self, *, name: str) -> OpenAudio:
+        """Open it, which for an object in a store means to bring most or all of it.
+
+        Raises:
+            RecordingRejected: missing, or damaged in the store.
+        """
         try:
-            with open_binary(self.path) as file:
-                return decode_file(file, name=name, max_duration_s=max_duration_s, start_s=self.start_s,
-                                   end_s=self.end_s, formats=self.formats)
+            whole = self.start_s == 0 and self.end_s is None
+            return OpenAudio(self, open_binary(self.path, hold_bytes=HELD_BYTES if whole else PART_HELD_BYTES))
         except (OSError, ValueError, ImportError) as error:  # null character in a path; scheme without its package
-            raise RecordingRejected(name=name, rule="name an audio file that can be opened",
-                                    value=f"{self.path!r} ({getattr(error, 'strerror', None) or error})",
-                                    action="Correct the path, or remove the row.") from error
+            raise self.refusal(name, getattr(error, "strerror", None) or str(error)) from error
+        except ArtifactError as error:
+            raise self.refusal(name, f"{error.value}, must {error.rule}") from error
+
+    def refusal(self, name: str, reason: str) -> RecordingRejected:
+        """Return the error for a file that cannot be opened or read."""
+        return RecordingRejected(name=name, rule="name an audio file that can be opened",
+                                 value=f"{self.path!r} ({reason})", action="Correct the path, or remove the row.")
+
+
+@dataclass(frozen=True, slots=True)
+class OpenAudio:
+    """A file that is open already; it is closed once it was loaded."""
+
+    audio: FileAudio
+    file: BinaryIO
+
+    def load(self, *, name: str, max_duration_s: float) -> Waveform:
+        """Decode it; see :class:`evenvoice.data.corpora.recording.Audio`."""
+        audio, source = self.audio, _Source(self.file)
+        try:
+            with self.file:
+                return decode_file(cast(BinaryIO, source), name=name, max_duration_s=max_duration_s,
+                                   start_s=audio.start_s, end_s=audio.end_s, formats=audio.formats)
+        except RecordingRejected:
+            if isinstance(source.failure, ArtifactError):
+                raise audio.refusal(name, f"{source.failure.value}, must {source.failure.rule}") from source.failure
+            if source.failure is not None:
+                raise source.failure from None
+            raise
+
+
+class _Source:
+    """A file for libsndfile, through which no exception can pass: the first one is kept and ends the file."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self.seek = file.seek
+        self.tell = file.tell
+        self.failure: EvenvoiceError | None = None
+        self._file = file
+
+    def read(self, size: int = -1) -> bytes:
+        try:
+            return self._file.read(size)
+        except EvenvoiceError as error:
+            self.failure = self.failure or error
+            return b""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,8 +116,14 @@ class FileCorpus:
         return None
 
 
-def open_binary(path: str) -> BinaryIO:
-    """Open a local file, or through fsspec anything that has a scheme."""
+def open_binary(path: str, *, hold_bytes: int = HELD_BYTES) -> BinaryIO:
+    """Open a local file, an object in a store, or through fsspec anything with another scheme.
+
+    Args:
+        hold_bytes: see :meth:`evenvoice.object_store.ObjectStore.open`.
+    """
+    if is_object_url(path):
+        return ObjectStore.at(path).open("", hold_bytes=hold_bytes)
     if "://" not in path:
         local = Path(path)
         if local.exists() and not local.is_file():  # a pipe would wait for ever
@@ -70,7 +134,7 @@ def open_binary(path: str) -> BinaryIO:
     return cast(BinaryIO, fsspec.open(path, "rb").open())
 
 
-def locate(root: Path, path: str, *, index: Path) -> str:
+def locate(root: Place, path: str, *, index: Place) -> str:
     """Resolve a path of an index file against the corpus's directory.
 
     Raises:
@@ -85,7 +149,7 @@ def locate(root: Path, path: str, *, index: Path) -> str:
     return str(root / inner)
 
 
-def read_lines(path: Path) -> Iterator[tuple[int, str]]:
+def read_lines(path: Place) -> Iterator[tuple[int, str]]:
     """Yield numbered lines, from 1, of an UTF-8 index file without line ends; empty lines are left out.
 
     Raises:

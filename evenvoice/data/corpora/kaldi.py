@@ -7,16 +7,16 @@ are refused: an index file must not be able to run programs.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
-from pathlib import Path
+from collections.abc import Callable, Iterator
 
 from evenvoice.data.corpora import attributes
 from evenvoice.data.corpora.files import FileAudio, locate, read_lines, seconds
+from evenvoice.data.corpora.places import ObjectPath, Place
 from evenvoice.data.corpora.recording import Recording
 from evenvoice.errors import CorpusError
 
 
-def recordings(directory: Path, *, select: str) -> Iterator[Recording]:
+def recordings(directory: Place, *, select: str) -> Iterator[Recording]:
     """Yield the utterances of ``segments``, or of wav.scp where there is none.
 
     Raises:
@@ -24,17 +24,18 @@ def recordings(directory: Path, *, select: str) -> Iterator[Recording]:
     """
     text, speakers = _table(directory / "text"), _table(directory / "utt2spk")
     genders, ages = _optional(directory / "spk2gender"), _optional(directory / "spk2age")
+    is_there = _existence(directory)
     for key, path, start_s, end_s in _spans(directory):
         if not path.startswith(select):
             continue
         speaker = speakers.get(key, "")
         yield Recording(key=key, speaker=speaker, text=text.get(key, ""),
-                        audio=FileAudio(_resolve(directory, path), start_s, end_s),
+                        audio=FileAudio(_resolve(directory, path, is_there), start_s, end_s),
                         gender=attributes.gender(genders.get(speaker)),
                         age_band=attributes.age_band(ages.get(speaker)))
 
 
-def _spans(directory: Path) -> Iterator[tuple[str, str, float, float | None]]:
+def _spans(directory: Place) -> Iterator[tuple[str, str, float, float | None]]:
     """Utterance id, audio path, start and end in seconds."""
     paths = _table(directory / "wav.scp")
     for key, path in paths.items():
@@ -54,7 +55,7 @@ def _spans(directory: Path) -> Iterator[tuple[str, str, float, float | None]]:
         yield key, paths[fields[0]], seconds(fields[1], where=where), None if end_s < 0 else end_s
 
 
-def _table(path: Path) -> dict[str, str]:
+def _table(path: Place) -> dict[str, str]:
     """Lines of ``<id> <rest>``; the rest may be empty."""
     rows: dict[str, str] = {}
     for number, line in read_lines(path):
@@ -68,18 +69,25 @@ def _table(path: Path) -> dict[str, str]:
     return rows
 
 
-def _optional(path: Path) -> dict[str, str]:
+def _optional(path: Place) -> dict[str, str]:
     return _table(path) if path.exists() else {}
 
 
-def _refuse_command(index: Path, key: str, path: str) -> None:
+def _refuse_command(index: Place, key: str, path: str) -> None:
     if path.endswith("|") or path.startswith("|"):
         raise CorpusError(name=f"recording {key!r} in {index}", rule="be a path", value=f"a command: {path!r}",
                           action="Commands are never run: write the audio to files, e.g. with Kaldi's wav-copy, "
                                  "and list those.")
 
 
-def _resolve(directory: Path, path: str) -> str:
+def _existence(directory: Place) -> Callable[[str], bool]:
+    """Tell which paths inside the directory exist; one listing rather than a request for each."""
+    if isinstance(directory, ObjectPath):
+        return {str(path) for path in directory.rglob("*")}.__contains__
+    return os.path.lexists
+
+
+def _resolve(directory: Place, path: str, is_there: Callable[[str], bool]) -> str:
     inside = locate(directory, path, index=directory / "wav.scp")
     beside = locate(directory.parent, path, index=directory / "wav.scp")
-    return inside if inside == beside or os.path.lexists(inside) else beside
+    return inside if inside == beside or is_there(inside) else beside

@@ -6,28 +6,28 @@ The subset (``train-clean-100``, ``dev-other``, ...) is the split the corpus bri
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 
 from evenvoice.data.corpora import attributes
 from evenvoice.data.corpora.files import FileAudio, read_lines
+from evenvoice.data.corpora.places import Place
 from evenvoice.data.corpora.recording import Recording
 from evenvoice.errors import CorpusError
 
 
-def is_librispeech(directory: Path) -> bool:
+def is_librispeech(directory: Place) -> bool:
     """Tell whether transcripts lie where LibriSpeech keeps them."""
     return any(next(directory.glob(f"{depth}*.trans.txt"), None) for depth in ("*/*/", "*/*/*/"))
 
 
-def recordings(directory: Path, *, select: str) -> Iterator[Recording]:
+def recordings(directory: Place, *, select: str) -> Iterator[Recording]:
     """Yield every transcribed utterance whose path begins with ``select``.
 
     Raises:
         CorpusError: a transcript file is malformed.
     """
     genders = _genders(directory)
-    for transcripts in sorted(directory.rglob("*.trans.txt")):
-        parts = transcripts.relative_to(directory).parts
+    for parts in sorted(_parts_below(directory, path) for path in directory.rglob("*.trans.txt")):
+        transcripts = directory / "/".join(parts)
         if len(parts) < 3:
             raise CorpusError(name=str(transcripts), rule="lie in speaker/chapter/", value="/".join(parts),
                               action="Restore LibriSpeech's folders.")
@@ -35,12 +35,16 @@ def recordings(directory: Path, *, select: str) -> Iterator[Recording]:
         for _, line in read_lines(transcripts):
             key, _, text = line.partition(" ")
             path = transcripts.with_name(f"{key}.flac")
-            if str(path.relative_to(directory)).startswith(select):
+            if "/".join((*parts[:-1], path.name)).startswith(select):
                 yield Recording(key=key, speaker=speaker, text=text.strip(), audio=FileAudio(str(path)),
                                 split=subset.partition("-")[0] or None, gender=genders.get(speaker))
 
 
-def _genders(directory: Path) -> dict[str, str | None]:
+def _parts_below(directory: Place, path: Place) -> tuple[str, ...]:
+    return path.relative_to(directory).parts  # type: ignore[arg-type]  # both lie on a disk, or both in a store
+
+
+def _genders(directory: Place) -> dict[str, str | None]:
     """Read lines of ``id | sex | subset | minutes | name``; the names are not read."""
     path = directory / "SPEAKERS.TXT"
     if not path.exists():

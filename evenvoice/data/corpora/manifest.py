@@ -7,12 +7,12 @@ Columns go by their usual names (``ALIASES``); only the path, the transcript and
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Final
 
 from evenvoice.data.audio import SAFE_FORMATS
 from evenvoice.data.corpora import attributes
 from evenvoice.data.corpora.files import FileAudio, locate
+from evenvoice.data.corpora.places import Place
 from evenvoice.data.corpora.recording import Recording
 from evenvoice.data.corpora.rows import READERS, Row, read_rows
 from evenvoice.errors import CorpusError
@@ -24,14 +24,14 @@ KEY: Final = ("id", "utterance", "utterance_id")
 ALIASES: Final = {"path": PATH, "text": TEXT, "speaker": SPEAKER}
 
 
-def find_index(corpus: Path) -> Path | None:
+def find_index(corpus: Place) -> Place | None:
     """Return the manifest itself, or the one in a directory; None when there is none."""
     if corpus.is_file():
         return corpus
     return next((path for suffix in READERS if (path := corpus / f"manifest{suffix}").is_file()), None)
 
 
-def recordings(corpus: Path, *, select: str, text_column: str) -> Iterator[Recording]:
+def recordings(corpus: Place, *, select: str, text_column: str) -> Iterator[Recording]:
     """Yield one recording per row whose path begins with ``select``.
 
     Raises:
@@ -47,7 +47,7 @@ def recordings(corpus: Path, *, select: str, text_column: str) -> Iterator[Recor
             yield recording
 
 
-def read_recording(row: Row, *, root: Path, select: str, text_column: str, split: str | None = None,
+def read_recording(row: Row, *, root: Place, select: str, text_column: str, split: str | None = None,
                    formats: tuple[str, ...] = SAFE_FORMATS) -> Recording | None:
     """Read one row; None when its path does not begin with ``select``.
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from functools import partial
-from pathlib import Path
 from typing import Final, Literal, cast
 
 from evenvoice.data.corpora import commonvoice, kaldi, librispeech, manifest
 from evenvoice.data.corpora.files import FileCorpus
+from evenvoice.data.corpora.places import Place, place
 from evenvoice.data.corpora.recording import Corpus
 from evenvoice.errors import CorpusError
 from evenvoice.params import Ingest, Synthetic
@@ -24,12 +24,13 @@ def layout_of(settings: Ingest) -> Layout:
     """
     if settings.corpus == SYNTHETIC or settings.layout == SYNTHETIC:
         return SYNTHETIC
-    if not Path(settings.corpus).exists():
+    corpus = place(settings.corpus)
+    if not corpus.exists():
         raise CorpusError(name=f"corpus {settings.corpus}", rule="exist", value="no such file or directory",
                           action="Check ingest.corpus, or CORPUS= of `make run`.")
     if settings.layout != "auto":
         return settings.layout
-    return _recognise(Path(settings.corpus))
+    return _recognise(corpus)
 
 
 def open_corpus(settings: Ingest, synthetic: Synthetic, seed: int) -> Corpus:
@@ -38,7 +39,7 @@ def open_corpus(settings: Ingest, synthetic: Synthetic, seed: int) -> Corpus:
     Raises:
         CorpusError: as :func:`layout_of`.
     """
-    layout, root, select = layout_of(settings), Path(settings.corpus), settings.select
+    layout, root, select = layout_of(settings), place(settings.corpus), settings.select
     if layout == SYNTHETIC:
         from evenvoice.data.corpora.synthetic import SyntheticCorpus  # its voices are an optional dependency
 
@@ -53,7 +54,7 @@ def open_corpus(settings: Ingest, synthetic: Synthetic, seed: int) -> Corpus:
     return FileCorpus(partial(manifest.recordings, root, select=select, text_column=settings.text_column))
 
 
-def _recognise(corpus: Path) -> Layout:
+def _recognise(corpus: Place) -> Layout:
     if corpus.is_file():
         return "manifest"
     if (corpus / "wav.scp").is_file():

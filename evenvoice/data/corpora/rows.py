@@ -6,10 +6,10 @@ import csv
 import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Final
 
 from evenvoice.data.corpora.files import read_lines
+from evenvoice.data.corpora.places import ObjectPath, Place
 from evenvoice.errors import CorpusError
 
 
@@ -18,7 +18,7 @@ class Row:
     """One row, with the place it came from."""
 
     values: dict[str, object]
-    index: Path
+    index: Place
     number: int
     """Counted from 1, the header included where there is one."""
 
@@ -82,7 +82,7 @@ def _is_unicode(text: str) -> bool:
     return text.isascii() or not any("\ud800" <= char <= "\udfff" for char in text)
 
 
-def read_rows(index: Path) -> Iterator[Row]:
+def read_rows(index: Place) -> Iterator[Row]:
     """Yield the rows of a table whose ending names its format.
 
     Raises:
@@ -95,20 +95,20 @@ def read_rows(index: Path) -> Iterator[Row]:
     return reader(index)
 
 
-def _tsv(index: Path) -> Iterator[Row]:
+def _tsv(index: Place) -> Iterator[Row]:
     # quotation marks in a TSV belong to the transcript
     return _delimited(index, csv.reader(_lines(index), delimiter="\t", quoting=csv.QUOTE_NONE))
 
 
-def _csv(index: Path) -> Iterator[Row]:
+def _csv(index: Place) -> Iterator[Row]:
     return _delimited(index, csv.reader(_lines(index), strict=True))
 
 
-def _lines(index: Path) -> Iterator[str]:
+def _lines(index: Place) -> Iterator[str]:
     return (f"{line}\n" for _, line in read_lines(index))
 
 
-def _delimited(index: Path, rows: Iterator[list[str]]) -> Iterator[Row]:
+def _delimited(index: Place, rows: Iterator[list[str]]) -> Iterator[Row]:
     try:
         header = next(rows, [])
         if len(set(header)) != len(header):
@@ -124,7 +124,7 @@ def _delimited(index: Path, rows: Iterator[list[str]]) -> Iterator[Row]:
                           action="Correct it, or write JSON lines instead.") from error
 
 
-def _json_lines(index: Path) -> Iterator[Row]:
+def _json_lines(index: Place) -> Iterator[Row]:
     for number, line in read_lines(index):
         try:
             values = json.loads(line)
@@ -137,12 +137,12 @@ def _json_lines(index: Path) -> Iterator[Row]:
         yield Row(values, index, number)
 
 
-def _parquet(index: Path) -> Iterator[Row]:
+def _parquet(index: Place) -> Iterator[Row]:
     import pyarrow as pa
     import pyarrow.parquet
 
     try:
-        with pa.parquet.ParquetFile(index) as file:
+        with pa.parquet.ParquetFile(index.open_binary() if isinstance(index, ObjectPath) else index) as file:
             number = 0
             for batch in file.iter_batches(batch_size=1024):
                 for values in batch.to_pylist():
@@ -153,6 +153,6 @@ def _parquet(index: Path) -> Iterator[Row]:
                           action="Write it again.") from error
 
 
-READERS: Final[dict[str, Callable[[Path], Iterator[Row]]]] = {
+READERS: Final[dict[str, Callable[[Place], Iterator[Row]]]] = {
     ".tsv": _tsv, ".csv": _csv, ".jsonl": _json_lines, ".json": _json_lines, ".parquet": _parquet,
 }

@@ -10,6 +10,7 @@ from evenvoice.data.audio import decode
 from evenvoice.data.extraction import LEAST_STD, _in_order, extract
 from evenvoice.data.feature_store import FeatureStore
 from evenvoice.data.features import LogMel
+from evenvoice.data.pieces import Pieces
 from evenvoice.errors import ArtifactError
 from evenvoice.progress import Progress
 from evenvoice.storage import read_json, sha256
@@ -21,7 +22,9 @@ RECORDINGS = [Said("a", seconds=0.5, hertz=300), Said("b", split="test", seconds
 
 
 def extract_to(out, corpus):
-    extract(corpus=corpus, out=out, settings=SETTINGS, sample_rate=RATE, progress=Progress("featurize"))
+    progress = Progress("featurize")
+    extract(corpus=corpus, out=out, settings=SETTINGS, sample_rate=RATE, progress=progress,
+            pieces=Pieces(out.parent / "pieces", {}, progress))
     return FeatureStore.open(out)
 
 

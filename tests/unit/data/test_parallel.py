@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 
 import pytest
 
 from evenvoice.data.corpora.recording import Recording
-from evenvoice.data.parallel import over_recordings
+from evenvoice.data.parallel import CHUNK, WORTH_A_POOL, over_recordings
 from evenvoice.errors import CorpusError, RecordingRejected
 from evenvoice.params import Ingest
 from tests.builders.corpora import described, params_with
@@ -37,3 +38,18 @@ def test_results_come_in_order_and_refusals_are_results(count: int) -> None:
 def test_a_worker_that_dies_is_an_error_that_says_where() -> None:
     with pytest.raises(CorpusError, match="recording '0' or one soon after it must be readable"):
         list(over_recordings(die, MANY, SETTINGS))
+
+
+def test_the_index_is_read_only_a_little_ahead_of_the_work() -> None:
+    taken: list[str] = []
+
+    def index() -> Iterator[Recording]:
+        for number in range(20_000):
+            taken.append(str(number))
+            yield described(str(number), "voice01")
+
+    results = over_recordings(refuse_every_seventh, index(), SETTINGS)
+
+    assert str(next(results)[1]).startswith("0 must be kept")
+    assert len(taken) < 4 * CHUNK * ((os.cpu_count() or 1) + 1) + WORTH_A_POOL
+    results.close()

@@ -9,12 +9,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from evenvoice.data import splits
+from evenvoice.data.corpora.recording import Recording
 from evenvoice.errors import CorpusError, RecordingRejected
+from evenvoice.params import Ingest
 from tests.builders.corpora import described, params_with
 
 SHARES = {"train": 0.5, "discover": 0.15, "validate": 0.1, "test": 0.25}
 CORPUS_SPLIT = params_with({"ingest": {"splits": "corpus"}}).ingest
 OVERLAP = params_with({"ingest": {"splits": "corpus", "allow_speaker_overlap": True}}).ingest
+
+
+def by_corpus(recordings: list[Recording], settings: Ingest) -> tuple[splits.Placement, list[Recording]]:
+    placement = splits.by_corpus(iter(recordings), settings, seed=1)
+    return placement, [placement.place(recording) for recording in recordings]
 
 
 def test_shares_of_speakers_hold() -> None:
@@ -45,15 +52,16 @@ def test_counts_add_up_and_stay_within_two_of_their_share(total: int, weights: l
 def test_a_corpus_that_brings_train_and_test_has_its_train_part_divided_by_speaker() -> None:
     recordings = [described(f"{i}-{n}", f"voice{i}", split="test" if i >= 30 else "train")
                   for i in range(40) for n in range(2)]
-    placed = splits.by_corpus(recordings, CORPUS_SPLIT, seed=1)
-    assert splits.overlapping(placed) == []
+    placement, placed = by_corpus(recordings, CORPUS_SPLIT)
+    assert placement.speakers == {(r.speaker, r.split) for r in placed}
+    assert len(placement.speakers) == 40
     assert {r.speaker for r in placed if r.split == "test"} == {f"voice{i}" for i in range(30, 40)}
     assert Counter(r.split for r in placed) == {"train": 40, "discover": 12, "validate": 8, "test": 20}
 
 
 def test_a_corpus_that_brings_all_four_is_left_alone() -> None:
     recordings = [described(split, split, split=split) for split in SHARES]
-    assert splits.by_corpus(recordings, CORPUS_SPLIT, seed=1) == recordings
+    assert by_corpus(recordings, CORPUS_SPLIT)[1] == recordings
 
 
 def test_a_speaker_in_two_splits_is_refused_by_name() -> None:
@@ -65,7 +73,8 @@ def test_a_speaker_in_two_splits_is_refused_by_name() -> None:
 def test_overlapping_speakers_are_divided_by_recording_where_that_is_allowed() -> None:
     recordings = [described(f"{i}-{n}", f"voice{i}", split="test" if n < 5 else "train")
                   for i in range(2) for n in range(35)]
-    placed = splits.by_corpus(recordings, OVERLAP, seed=1)
+    placement, placed = by_corpus(recordings, OVERLAP)
+    assert placement.speakers == {(r.speaker, r.split) for r in placed}
     for speaker in ("voice0", "voice1"):
         assert Counter(r.split for r in placed if r.speaker == speaker) == {
             "train": 20, "discover": 6, "validate": 4, "test": 5}

@@ -7,8 +7,12 @@ import pytest
 
 from evenvoice.data.tables import (
     ParquetShards,
+    count_rows,
+    ipc_shards,
     iterate_rows,
+    open_ipc_shard,
     open_ipc_shards,
+    parquet_shards,
     read_table,
     rows_table,
     write_ipc_shards,
@@ -30,7 +34,9 @@ def write_shards(directory: Path, rows: list[dict[str, object]]) -> list[str]:
 
 def test_a_shard_ends_once_it_is_full(tmp_path: Path) -> None:
     assert write_shards(tmp_path, ROWS) == ["part-00000.parquet", "part-00001.parquet"]
-    assert [row["name"] for row in iterate_rows(tmp_path, SCHEMA)] == ["r0", "r1", "r2", "r3", "r4", "r5"]
+    rows = [row for shard in parquet_shards(tmp_path) for row in iterate_rows(shard, SCHEMA)]
+    assert [row["name"] for row in rows] == ["r0", "r1", "r2", "r3", "r4", "r5"]
+    assert [count_rows(shard) for shard in parquet_shards(tmp_path)] == [3, 3]
 
 
 def test_an_empty_table_still_has_its_schema(tmp_path: Path) -> None:
@@ -42,6 +48,18 @@ def test_ipc_shards_are_mapped_as_one_table(tmp_path: Path) -> None:
     write_ipc_shards(tmp_path, "part", SCHEMA, ROWS, shard_mb=1, size_of="sound")
     assert len(list(tmp_path.glob("*.arrow"))) == 2
     assert open_ipc_shards(tmp_path, SCHEMA).to_pylist() == ROWS
+
+
+def test_ipc_shards_do_not_depend_on_how_many_rows_are_written_at_a_time(tmp_path: Path) -> None:
+    rows = [{"name": f"r{i}", "sound": bytes(20_000)} for i in range(200)]
+    write_ipc_shards(tmp_path, "part", SCHEMA, iter(rows), shard_mb=1, size_of="sound")
+    assert [open_ipc_shard(shard, SCHEMA).num_rows for shard in ipc_shards(tmp_path)] == [53, 53, 53, 41]
+    assert open_ipc_shards(tmp_path, SCHEMA).to_pylist() == rows
+
+
+def test_an_empty_ipc_table_still_has_its_schema(tmp_path: Path) -> None:
+    write_ipc_shards(tmp_path, "part", SCHEMA, [], shard_mb=1, size_of="sound")
+    assert open_ipc_shards(tmp_path, SCHEMA).num_rows == 0
 
 
 @pytest.mark.parametrize("cut", [0, 100, -8])
@@ -63,3 +81,5 @@ def test_nothing_there_names_what_writes_it(tmp_path: Path) -> None:
     for read in (read_table, open_ipc_shards):
         with pytest.raises(ArtifactError, match="Run the stage that writes it"):
             read(tmp_path / "none", SCHEMA)
+    with pytest.raises(ArtifactError, match="must hold Parquet shards"):
+        parquet_shards(tmp_path / "none")

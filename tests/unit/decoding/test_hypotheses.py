@@ -3,7 +3,7 @@
 import pytest
 
 from evenvoice.data.schemas import HYPOTHESES
-from evenvoice.decoding.hypotheses import transcribe_recordings
+from evenvoice.decoding.hypotheses import compute_of, transcribe_recordings
 from evenvoice.params import Transcribe
 from evenvoice.progress import Progress
 from tests.builders.models import TEXTS, spoken_store, tiny_recogniser
@@ -23,7 +23,8 @@ def test_every_recording_gets_a_row_in_order():
 def test_compute_is_per_second_of_audio():
     store = spoken_store()
     recogniser = tiny_recogniser()
-    compute = transcribe_recordings(recogniser, store, store.indices("train"), SETTINGS, Progress("test")).compute
+    found = transcribe_recordings(recogniser, store, store.indices("train"), SETTINGS, Progress("test"))
+    compute = compute_of(recogniser, found)
     assert compute["frame_ms"] == 40.0
     assert compute["audio_seconds"] == pytest.approx(sum(12 * len(text) / 100 for text in TEXTS))
     assert compute["macs_per_audio_s"]["encoder"] == 25 * recogniser.transducer.encoder.macs_per_frame

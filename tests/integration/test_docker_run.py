@@ -1,0 +1,67 @@
+"""`make run RUNNER=docker` with the tiny profile: the same figures as with processes, and nothing left behind."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from ops.images import Image
+from tests.builders.checkout import full_checkout
+from tests.builders.miniature import containers_of
+
+pytestmark = pytest.mark.slow
+SAME = ("artifacts/evaluation/metrics.json", "reports/verdict.json")
+
+
+def start(root: Path, runner: str) -> subprocess.Popen[str]:
+    env = {name: value for name, value in os.environ.items() if not name.startswith(("AIRFLOW", "MLFLOW"))}
+    argv = [sys.executable, "-m", "ops", "run", "--profile", "tiny", "--force", "--runner", runner]
+    return subprocess.Popen(argv, cwd=root, env={**env, "OMP_NUM_THREADS": "1"}, stdout=subprocess.PIPE,
+                            stderr=subprocess.STDOUT, text=True)
+
+
+def finished_run(root: Path, runner: str) -> Path:
+    before = set((root / ".evenvoice" / "runs").glob("*"))
+    process = start(root, runner)
+    output, _ = process.communicate()
+    assert process.returncode == 0, output[-4000:]
+    [run] = set((root / ".evenvoice" / "runs").glob("*")) - before
+    return run
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return full_checkout(tmp_path_factory.mktemp("clone") / "evenvoice")
+
+
+def test_containers_give_the_same_figures_as_processes(root: Path, stage_image: Image) -> None:
+    by_process, by_docker = (finished_run(root, runner) / "workspace" for runner in ("process", "docker"))
+
+    for name in SAME:
+        assert (by_docker / name).read_bytes() == (by_process / name).read_bytes()
+    assert json.loads((by_docker / "run.json").read_text(encoding="utf-8"))["image_digest"] == stage_image.digest
+    assert containers_of(root) == []
+
+
+def test_a_stopped_run_leaves_no_container(root: Path, stage_image: Image) -> None:
+    """TERM reaches Airflow's real task process here, which calls on_kill as it does on a cancel in its interface."""
+    process = start(root, "docker")
+    deadline = time.monotonic() + 120
+    while not any("-ingest-" in found.name for found in containers_of(root)):
+        assert process.poll() is None
+        assert time.monotonic() < deadline
+        time.sleep(0.2)
+
+    process.send_signal(signal.SIGTERM)
+    output, _ = process.communicate(timeout=90)
+
+    assert process.returncode == 128 + signal.SIGTERM, output[-2000:]
+    assert "`make run` goes on from what is finished" in output
+    assert containers_of(root) == []

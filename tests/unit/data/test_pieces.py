@@ -1,0 +1,126 @@
+"""Pieces: whole or absent, of exactly this input, settings and code; and who gets which share."""
+
+
+import pytest
+
+from evenvoice.data import pieces as pieces_module
+from evenvoice.data.pieces import Pieces, Shard, take
+from evenvoice.errors import ParamsError
+from evenvoice.progress import Progress
+
+
+@pytest.fixture
+def unit(tmp_path):
+    path = tmp_path / "utterances-00003.parquet"
+    path.write_bytes(b"the input")
+    return path
+
+
+def opened(tmp_path, **settings):
+    return Pieces(tmp_path / "pieces", settings or {"bands": 64}, Progress("featurize"))
+
+
+def written(tmp_path, unit):
+    with opened(tmp_path).writing(unit) as draft:
+        (draft / "result").write_bytes(b"the result")
+    return opened(tmp_path).find(unit)
+
+
+def test_what_one_process_wrote_another_finds(tmp_path, unit):
+    assert opened(tmp_path).find(unit) is None
+    assert (written(tmp_path, unit) / "result").read_bytes() == b"the result"
+
+
+@pytest.mark.parametrize("damage", [
+    lambda piece: (piece / "result").write_bytes(b"the resulT"),
+    lambda piece: (piece / "result").unlink(),
+    lambda piece: (piece / "another").write_bytes(b""),
+    lambda piece: (piece / "complete.json").write_text("{"),
+    lambda piece: (piece / "complete.json").unlink(),
+], ids=["altered", "missing", "added to", "marker cut", "no marker"])
+def test_a_damaged_piece_is_removed_with_a_note(tmp_path, unit, damage, capsys):
+    damage(written(tmp_path, unit))
+
+    assert opened(tmp_path).find(unit) is None
+    assert "is not what was written: utterances-00003.parquet is worked on again" in capsys.readouterr().out
+    assert not list((tmp_path / "pieces").iterdir())
+
+
+def test_a_piece_of_other_input_is_passed_over_with_a_note(tmp_path, unit, capsys):
+    written(tmp_path, unit)
+    unit.write_bytes(b"other input")
+
+    assert opened(tmp_path).find(unit) is None
+    assert "was made from other input, settings or code" in capsys.readouterr().out
+
+
+def test_a_piece_of_other_settings_is_passed_over(tmp_path, unit):
+    written(tmp_path, unit)
+
+    assert opened(tmp_path, bands=80).find(unit) is None
+
+
+def test_a_piece_of_other_code_is_passed_over(tmp_path, unit, monkeypatch):
+    written(tmp_path, unit)
+    monkeypatch.setattr(pieces_module, "_code", lambda: "another hash")
+
+    assert opened(tmp_path).find(unit) is None
+
+
+def test_an_error_leaves_no_piece_and_no_draft(tmp_path, unit):
+    def break_down():
+        with opened(tmp_path).writing(unit) as draft:
+            (draft / "result").write_bytes(b"half")
+            raise RuntimeError("half way")
+
+    with pytest.raises(RuntimeError, match="half way"):
+        break_down()
+
+    assert opened(tmp_path).find(unit) is None
+    assert not list((tmp_path / "pieces").iterdir())
+
+
+def test_two_that_write_the_same_piece_do_not_disturb_each_other(tmp_path, unit):
+    with opened(tmp_path).writing(unit) as slow:
+        (slow / "result").write_bytes(b"the result")
+        written(tmp_path, unit)
+
+    assert (opened(tmp_path).find(unit) / "result").read_bytes() == b"the result"
+    assert len(list((tmp_path / "pieces").iterdir())) == 1
+
+
+def test_files_of_a_piece_are_linked_and_outlive_it(tmp_path, unit):
+    piece = written(tmp_path, unit)
+    (tmp_path / "out").mkdir()
+    take(piece, "res*", tmp_path / "out")
+    assert (tmp_path / "out" / "result").samefile(piece / "result")
+
+    opened(tmp_path).discard()
+
+    assert (tmp_path / "out" / "result").read_bytes() == b"the result"
+    assert not (tmp_path / "pieces").exists()
+
+
+def test_where_links_are_impossible_files_are_copied(tmp_path, unit, monkeypatch):
+    def refuse(*_):
+        raise OSError
+
+    monkeypatch.setattr("os.link", refuse)
+    piece = written(tmp_path, unit)
+    (tmp_path / "out").mkdir()
+    take(piece, "res*", tmp_path / "out")
+    assert (tmp_path / "out" / "result").read_bytes() == b"the result"
+
+
+@pytest.mark.parametrize("count", [1, 2, 3, 7, 11])
+def test_shares_are_everything_once_and_in_order(count):
+    units = list("abcdefg")
+    shares = [Shard.parse(f"{number}/{count}").of(units) for number in range(1, count + 1)]
+    assert [unit for share in shares for unit in share] == units
+    assert max(map(len, shares)) - min(map(len, shares)) <= 1
+
+
+@pytest.mark.parametrize("text", ["", "3", "0/4", "5/4", "1/0", "-1/4", "a/b", "1/4/2"])
+def test_a_share_that_does_not_exist_is_refused(text):
+    with pytest.raises(ParamsError, match="--shard must read 3/16"):
+        Shard.parse(text)

@@ -1,0 +1,237 @@
+"""Stages in separate directories that share nothing but an object store. On the real DVC and a real store."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from evenvoice.code_digest import code_digest
+from evenvoice.errors import ArtifactError, TransientError
+from evenvoice.object_store import ObjectStore
+from evenvoice.storage import sha256, write_json
+from tests.builders.object_server import ObjectServer
+from worker import lock_file
+from worker.checkpoint_copies import CheckpointCopies
+from worker.exchange import Exchange, Settings
+
+pytestmark = pytest.mark.slow
+ROOT = Path(__file__).parents[2]
+STAGES = {
+    "double": {"cmd": "python -m stages.double", "deps": ["corpus.json", "stages/double.py"], "params": ["seed"],
+               "outs": ["out/doubled"]},
+    "add": {"cmd": "python -m stages.add", "deps": ["out/doubled", "stages/add.py"], "outs": ["out/sum.txt"]},
+}
+UPSTREAM: Mapping[str, tuple[str, ...]] = {"double": (), "add": ("double",)}
+CODE = {
+    "double": "import json\nfrom pathlib import Path\nout = Path('out/doubled')\nout.mkdir(parents=True)\n"
+              "numbers = json.loads(Path('corpus.json').read_text())['numbers']\n"
+              "(out / 'numbers.json').write_text(json.dumps([2 * number for number in numbers]))\nprint('doubling')\n",
+    "add": "import json\nfrom pathlib import Path\n"
+           "numbers = json.loads(Path('out/doubled/numbers.json').read_text())\n"
+           "Path('out/sum.txt').write_text(str(sum(numbers)))\nprint('adding')\n",
+}
+
+
+@dataclass(frozen=True)
+class Site:
+    """An image's code, and a store; pods are processes in directories of their own."""
+
+    directory: Path
+    server: ObjectServer
+    bucket: str
+
+    @property
+    def image(self) -> Path:
+        return self.directory / "image"
+
+    def begin(self, run: str, lock: str = "") -> Exchange:
+        exchange = self.exchange(run)
+        exchange.open(Settings(params="seed: 1\n", corpus='{"numbers": [1, 2, 3]}', lock=lock,
+                               code=code_digest(self.image), upstream=UPSTREAM))
+        return exchange
+
+    def exchange(self, run: str) -> Exchange:
+        return Exchange.at(f"s3://{self.bucket}/root/runs/{run}")
+
+    def stage(self, run: str, name: str, *options: str) -> tuple[int, str]:
+        pod = self.directory / f"pod-{run}-{name}-{time.monotonic_ns()}"
+        pod.mkdir()
+        env = {**os.environ, "PYTHONPATH": str(self.image), "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
+               "DVC_SITE_CACHE_DIR": str(pod / ".dvc" / "site"), "DVC_NO_ANALYTICS": "1", "PYTHONUNBUFFERED": "1"}
+        done = subprocess.run([sys.executable, "-m", "worker", name, "--minutes", "1", *options, "--exchange",
+                               f"s3://{self.bucket}/root/runs/{run}"], cwd=pod, env=env, capture_output=True, text=True,
+                              check=False)
+        return done.returncode, done.stdout + done.stderr
+
+
+@pytest.fixture
+def site(tmp_path: Path, object_server: ObjectServer, monkeypatch: pytest.MonkeyPatch) -> Site:
+    for name, value in object_server.environment().items():
+        if name not in ("AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE"):  # DVC wants them to be files
+            monkeypatch.setenv(name, value)
+    image = tmp_path / "image"
+    for package in ("evenvoice", "worker"):
+        shutil.copytree(ROOT / package, image / package, ignore=shutil.ignore_patterns("__pycache__"))
+    (image / "stages").mkdir()
+    for name, text in CODE.items():
+        (image / "stages" / f"{name}.py").write_text(text, encoding="utf-8")
+    (image / "dvc.yaml").write_text(yaml.safe_dump({"stages": STAGES}), encoding="utf-8")
+    shutil.copy(ROOT / ".dvcignore", image)
+    return Site(tmp_path, object_server, object_server.make_bucket())
+
+
+def test_results_pass_from_stage_to_stage_and_a_second_run_executes_nothing(site: Site) -> None:
+    exchange = site.begin("first")
+
+    assert [site.stage("first", name)[0] for name in ("double", "add")] == [0, 0]
+    [out] = (exchange.fragment("add") or {})["outs"]
+    assert ObjectStore.at(exchange.remote).read(f"files/md5/{out['md5'][:2]}/{out['md5'][2:]}") == b"12"
+
+    again = site.begin("second")  # it knows nothing of the first but the remote
+    outputs = [site.stage("second", name) for name in ("double", "add")]
+
+    assert [status for status, _ in outputs] == [0, 0]
+    assert [word for word in ("doubling", "adding") if word in "".join(text for _, text in outputs)] == []
+    assert again.fragment("add") == exchange.fragment("add")
+
+
+def test_what_is_known_but_no_longer_stored_is_computed_again(site: Site) -> None:
+    exchange = site.begin("first")
+    assert site.stage("first", "double")[0] == 0
+    known = site.directory / "known.lock"
+    lock_file.write(known, {"double": exchange.fragment("double")})
+    client = site.server.client()
+    for found in ObjectStore.at(exchange.remote).list("files/"):
+        client.delete_object(Bucket=site.bucket, Key=f"root/cache/{found.key}")
+
+    third = site.begin("second", known.read_text(encoding="utf-8"))
+    status, output = site.stage("second", "double")
+
+    assert status == 0
+    assert "doubling" in output
+    assert third.missing(third.fragment("double") or {}) == []
+
+
+def test_a_damaged_result_is_refused_by_name_and_nothing_is_published(site: Site) -> None:
+    exchange = site.begin("first")
+    assert site.stage("first", "double")[0] == 0
+    [found] = [found for found in ObjectStore.at(exchange.remote).list("files/") if not found.key.endswith(".dir")]
+    ObjectStore.at(exchange.remote).write(found.key, b"[7, 7, 7]")
+
+    status, output = site.stage("first", "add")
+
+    assert status != 0
+    assert "out/doubled" in output
+    assert exchange.fragment("add") is None
+
+
+def test_a_stage_that_was_published_is_not_run_again_even_when_forced(site: Site) -> None:
+    site.begin("first")
+    site.stage("first", "double")
+
+    status, output = site.stage("first", "double", "--force")
+
+    assert (status, "was published by an earlier try" in output) == (0, True)
+
+
+def test_an_image_with_other_code_is_refused(site: Site) -> None:
+    site.begin("first")
+    (site.image / "stages" / "double.py").write_text("print('other')\n", encoding="utf-8")
+
+    status, output = site.stage("first", "double")
+
+    assert status == 3
+    assert f"the code in {site.image} must be that of the run" in output
+
+
+def test_a_stage_before_its_time_is_refused(site: Site) -> None:
+    site.begin("first")
+
+    status, output = site.stage("first", "add")
+
+    assert status == 3
+    assert "fragments/double must be published before add runs" in output
+
+
+def test_the_first_fragment_stands_and_another_is_refused_by_name(site: Site) -> None:
+    exchange = site.begin("first")
+    first = {"cmd": "train", "outs": [{"path": "model", "md5": "1" * 32}]}
+    other = {"cmd": "train", "outs": [{"path": "model", "md5": "2" * 32}]}
+    exchange.publish("train", first)
+    exchange.publish("train", dict(reversed(first.items())))
+
+    with pytest.raises(TransientError, match=r"fragments/train must stay .* model 22.* where model 11.* stands"):
+        exchange.publish("train", other)
+
+    assert exchange.fragment("train") == first
+
+
+def test_a_run_keeps_the_settings_it_began_with(site: Site) -> None:
+    exchange = site.begin("first", "stages: {}\n")
+    site.begin("first", "stages: {later: {}}\n")
+    assert exchange.settings().lock == "stages: {}\n"
+
+    changed = Settings(params="seed: 2\n", corpus="{}", lock="", code="x", upstream=UPSTREAM)
+    with pytest.raises(ArtifactError, match=r"settings.json must be written once"):
+        exchange.open(changed)
+
+
+def generation(directory: Path, step: int, weights: bytes) -> Path:
+    path = directory / "base" / "0f3a" / f"generation-{step:08d}"
+    path.mkdir(parents=True)
+    (path / "state.safetensors").write_bytes(weights)
+    (path / "record.json").write_text(json.dumps({"step": step}), encoding="utf-8")
+    write_json(path / "complete.json", {name: sha256(path / name) for name in ("state.safetensors", "record.json")})
+    return path
+
+
+def test_the_latest_checkpoint_comes_back_in_another_pod(site: Site, tmp_path: Path) -> None:
+    store = site.exchange("first").store
+    here, there = tmp_path / "here", tmp_path / "there"
+    copies = CheckpointCopies(store, "train", here)
+    for step in (10, 20, 30):
+        generation(here, step, bytes([step]) * 100)
+        copies.copy_latest()
+
+    CheckpointCopies(store, "train", there).restore()
+
+    [found] = there.glob("*/*/generation-*")
+    assert found.name == "generation-00000030"
+    assert {file.name: file.read_bytes() for file in found.iterdir()} == {
+        file.name: file.read_bytes() for file in (here / "base" / "0f3a" / found.name).iterdir()}
+    assert len([entry for entry in store.list("checkpoints/") if entry.key.endswith("safetensors")]) == 2
+
+
+def test_a_checkpoint_that_was_altered_in_the_store_is_refused(site: Site, tmp_path: Path) -> None:
+    store = site.exchange("first").store
+    generation(tmp_path / "here", 10, b"weights")
+    CheckpointCopies(store, "train", tmp_path / "here").copy_latest()
+    store.write("checkpoints/train/0/state.safetensors", b"weighty")
+
+    with pytest.raises(ArtifactError, match=r"checkpoints/train/0/state.safetensors must have the SHA-256"):
+        CheckpointCopies(store, "train", tmp_path / "there").restore()
+
+    assert not list((tmp_path / "there").glob("*/*/generation-*"))
+
+
+def settings_of(content: dict[str, Any]) -> bytes:
+    return json.dumps(content).encode()
+
+
+def test_settings_of_another_form_are_refused_by_name(site: Site) -> None:
+    exchange = site.exchange("first")
+    exchange.store.write("settings.json", settings_of({"params": ""}))
+
+    with pytest.raises(ArtifactError, match=r"settings.json must hold the settings of a run"):
+        exchange.settings()

@@ -1,0 +1,153 @@
+"""What a run's stages hand to each other where they share no disk: a few small objects beside the DVC remote.
+
+    <root>/cache/                        the DVC remote: every result, by its hash
+    <root>/runs/<run>/settings.json      parameters, corpus, base dvc.lock, digest of code; once, at the beginning
+    <root>/runs/<run>/fragments/<stage>  that stage's entry of dvc.lock; once, when its results are in the remote
+    <root>/runs/<run>/checkpoints/<stage>/   of a training that is not finished, see worker/checkpoint_copies.py
+
+A stage is done when its fragment is there. The first fragment stands: whatever another try of the same stage computes,
+all later stages read the results that the first one names.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
+from typing import Any, Final
+
+from evenvoice.errors import ArtifactError, TransientError
+from evenvoice.object_store import ObjectStore
+
+SETTINGS: Final = "settings.json"
+Entry = Mapping[str, Any]
+"""One stage of dvc.lock: cmd, deps, params, outs."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """All that a stage needs beside the image and the results of the stages before it."""
+
+    params: str
+    """Text of params.yaml."""
+    corpus: str
+    """Text of corpus.json."""
+    lock: str
+    """Text of the dvc.lock that the run began with; empty where nothing is known."""
+    code: str
+    """Digest by :mod:`evenvoice.code_digest`."""
+    upstream: Mapping[str, tuple[str, ...]]
+    """Stage -> the stages it reads from."""
+
+
+class Exchange:
+    """The objects of one run."""
+
+    def __init__(self, store: ObjectStore, remote: str) -> None:
+        self.store = store
+        self.remote = remote
+        """Address of the DVC remote that all runs share."""
+
+    @classmethod
+    def at(cls, url: str) -> Exchange:
+        """Open ``s3://bucket/root/runs/<run>``; nothing is asked of the store yet.
+
+        Raises:
+            ParamsError: the address is malformed.
+        """
+        return cls(ObjectStore.at(url), url.rstrip("/").rsplit("/", 2)[0] + "/cache")
+
+    def open(self, settings: Settings) -> None:
+        """Publish what the run's stages need, or do nothing when the run has begun: what is known by now differs then.
+
+        Raises:
+            ArtifactError: the run began with other parameters, corpus or code.
+        """
+        if self.store.exists(SETTINGS):
+            settings = replace(settings, lock=self.settings().lock)
+        self.store.create(SETTINGS, _canonical(asdict(settings)))
+
+    def settings(self) -> Settings:
+        """Read what the run began with.
+
+        Raises:
+            ArtifactError: missing, damaged, or of another form.
+        """
+        content = _parsed(self.store.read(SETTINGS), self.store.url(SETTINGS))
+        try:
+            upstream = {stage: tuple(names) for stage, names in content["upstream"].items()}
+            return Settings(**{**content, "upstream": upstream})
+        except (KeyError, TypeError, AttributeError) as error:
+            raise ArtifactError(name=self.store.url(SETTINGS), rule="hold the settings of a run", value=repr(error),
+                                action="Start a new run; image and control plane must be of one version.") from error
+
+    def fragment(self, stage: str) -> Entry | None:
+        """Return the published entry of ``stage``, or None while it is not done.
+
+        Raises:
+            ArtifactError: the object is damaged.
+        """
+        key = _key(stage)
+        if not self.store.exists(key):
+            return None
+        entry: Entry = _parsed(self.store.read(key), self.store.url(key))
+        return entry
+
+    def publish(self, stage: str, entry: Entry) -> None:
+        """Say that ``stage`` is done. Its results must be in the remote by now.
+
+        Raises:
+            TransientError: another try was first, with other results; the next try takes those over.
+        """
+        first = self.fragment(stage)
+        if first is not None and _canonical(first) != _canonical(entry):
+            raise TransientError(name=self.store.url(_key(stage)), rule="stay what was published first",
+                                 value=f"other results: {_outs(entry)} where {_outs(first)} stands",
+                                 action="The first results stand; the stage is tried again and takes them over.")
+        self.store.create(_key(stage), _canonical(entry))
+
+    def missing(self, entry: Entry) -> list[str]:
+        """Addresses of results that ``entry`` names and the remote does not have.
+
+        Asked of the store itself: `dvc repro --allow-missing` calls a stage unchanged whose results are nowhere, and
+        `dvc push` only warns about them.
+
+        Raises:
+            ArtifactError: the list of a directory's files is damaged.
+        """
+        remote = ObjectStore.at(self.remote)
+        keys = []
+        for out in entry["outs"]:
+            keys.append(_hashed(out["md5"]))
+            if out["md5"].endswith(".dir") and remote.exists(keys[-1]):
+                keys += [_hashed(file["md5"]) for file in _parsed(remote.read(keys[-1]), remote.url(keys[-1]), list)]
+        return [remote.url(key) for key in dict.fromkeys(keys) if not remote.exists(key)]
+
+
+def _hashed(md5: str) -> str:
+    """Where DVC keeps an object."""
+    return f"files/md5/{md5[:2]}/{md5[2:]}"
+
+
+def _key(stage: str) -> str:
+    return f"fragments/{stage}"
+
+
+def _outs(entry: Entry) -> str:
+    return ", ".join(f"{out['path']} {out['md5'][:12]}" for out in entry.get("outs", ()))
+
+
+def _canonical(content: Any) -> bytes:
+    return json.dumps(content, sort_keys=True, ensure_ascii=False, allow_nan=False).encode()
+
+
+def _parsed(content: bytes, name: str, kind: type = dict) -> Any:
+    try:
+        parsed = json.loads(content)
+    except ValueError as error:
+        raise ArtifactError(name=name, rule="be JSON", value=str(error),
+                            action="Start a new run: the object is damaged.") from error
+    if not isinstance(parsed, kind):
+        raise ArtifactError(name=name, rule=f"hold a {kind.__name__}", value=type(parsed).__name__,
+                            action="Start a new run: the object is damaged.")
+    return parsed

@@ -1,0 +1,171 @@
+"""A stage where nothing is shared but an object store: furnish a workspace, run, push, publish.
+
+The workspace is the current directory, made from the code of the image, the settings of the run and the fragments of
+the stages before. DVC restores what any earlier run computed from the same inputs; otherwise it pulls the inputs and
+runs the stage. Results are in the remote before the fragment says so.
+"""
+
+from __future__ import annotations
+
+import shutil
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any, Final
+
+import worker
+from evenvoice.code_digest import STAGE_CODE, code_digest
+from evenvoice.errors import ArtifactError, PreflightError, TransientError
+from evenvoice.storage import write_text
+from worker import lock_file
+from worker.checkpoint_copies import CheckpointCopies
+from worker.exchange import Exchange, Settings
+from worker.piece_copies import fetch_pieces, send_pieces
+from worker.reproduce import reproduce
+from worker.shard import compute_shard, take_part
+
+CODE: Final = Path(worker.__file__).resolve().parents[1]
+CHECKPOINTS: Final = Path("checkpoints")
+LOCK: Final = Path("dvc.lock")
+
+
+def reproduce_without_disk(stage: str, url: str, *, force: bool, limit_s: float) -> int:
+    """Run ``stage`` of the run at ``url`` and publish its result; returns the stage's exit status.
+
+    Raises:
+        PreflightError: the image holds other code than the run began with.
+        ArtifactError: an object is missing or damaged.
+        TransientError: the store is busy, or another try published other results first.
+    """
+    exchange = Exchange.at(url)
+    if exchange.fragment(stage) is not None:
+        print(f"{stage} was published by an earlier try", flush=True)
+        return 0
+    furnish(Path.cwd(), exchange, stage)
+    fetch_pieces(exchange.store, stage)
+    copies = CheckpointCopies(exchange.store, stage, CHECKPOINTS)
+    copies.restore()
+    with copies.following():
+        status = _bring_up_to_date(exchange, stage, force=force, limit_s=limit_s)
+    if status == 0:
+        exchange.publish(stage, _entry(stage))
+        print(f"{stage} is published at {exchange.store.root}", flush=True)
+    return status
+
+
+def compute_shard_without_disk(stage: str, shard: str, url: str, *, limit_s: float) -> int:
+    """Compute ``shard`` of ``stage`` and send its pieces; the fragment that says so has the name of the shard.
+
+    Raises:
+        As :func:`reproduce_without_disk` does.
+    """
+    exchange = Exchange.at(url)
+    name = shard_name(stage, shard)
+    if exchange.fragment(name) is None:
+        furnish(Path.cwd(), exchange, stage)
+        _dvc("pull", *exchange.settings().upstream[stage], rule="have its inputs in the remote", stage=stage)
+        status = compute_shard(stage, shard, limit_s=limit_s)
+        if status:
+            return status
+        exchange.publish(name, {"pieces": send_pieces(exchange.store, stage)})
+    return 0
+
+
+def take_part_without_disk(stage: str, url: str, *, limit_s: float) -> int:
+    """Train together with the pod that runs ``stage``; nothing is published from here.
+
+    Raises:
+        As :func:`reproduce_without_disk` does.
+    """
+    exchange = Exchange.at(url)
+    if exchange.fragment(stage) is not None:
+        return 0
+    furnish(Path.cwd(), exchange, stage)
+    _dvc("pull", *exchange.settings().upstream[stage], rule="have its inputs in the remote", stage=stage)
+    return take_part(stage, limit_s=limit_s)
+
+
+def shard_name(stage: str, shard: str) -> str:
+    """``featurize``, ``3/16`` to ``featurize-shard-3-of-16``."""
+    number, _, count = shard.partition("/")
+    return f"{stage}-shard-{number}-of-{count}"
+
+
+def _bring_up_to_date(exchange: Exchange, stage: str, *, force: bool, limit_s: float) -> int:
+    """Run the stage until its results are in the remote.
+
+    First without fetching what is known already. Should that leave results missing, because somebody removed them from
+    the remote, they are computed again.
+    """
+    missing: list[str] = []
+    for options in (("--pull", "--allow-missing"), ("--pull",)):
+        status = reproduce(stage, force=force, limit_s=limit_s, options=options)
+        for kind in (signal.SIGTERM, signal.SIGINT):  # nothing has to end gently now: only the fragment counts
+            signal.signal(kind, signal.SIG_DFL)
+        if status:
+            return status
+        _dvc("push", "--run-cache", stage, rule="send its results to the remote", stage=stage)
+        missing = exchange.missing(_entry(stage))
+        if not missing:
+            return 0
+    raise TransientError(name=f"the results of {stage}", rule="be in the remote", value=f"nothing at {missing[0]}",
+                         action="The stage is tried again.")
+
+
+def furnish(workspace: Path, exchange: Exchange, stage: str, code: Path = CODE) -> None:
+    """Make the workspace of ``stage`` in an empty directory."""
+    settings = exchange.settings()
+    found = code_digest(code)
+    if found != settings.code:
+        raise PreflightError(name=f"the code in {code}", rule=f"be that of the run ({settings.code[:12]})",
+                             value=found[:12], action="Build and push the image from the commit that runs.")
+    for part in (*STAGE_CODE, ".dvcignore"):
+        if (code / part).is_dir():
+            shutil.copytree(code / part, workspace / part, dirs_exist_ok=True)
+        else:
+            shutil.copy2(code / part, workspace / part)
+    write_text(workspace / "params.yaml", settings.params)
+    write_text(workspace / "corpus.json", settings.corpus)
+    write_text(workspace / ".dvc" / "config", dvc_config(exchange.remote))
+    lock_file.write(workspace / LOCK, _known(settings, exchange, stage))
+
+
+def dvc_config(remote: str, cache: str = "") -> str:
+    """DVC's settings for a workspace that is no git repository and keeps its results at ``remote``.
+
+    ``verify``, because without it DVC takes a damaged object for the result.
+    """
+    where = f"    dir = {cache}\n" if cache else ""
+    return ("[core]\n    analytics = false\n    check_update = false\n    no_scm = true\n    remote = store\n"
+            f"[cache]\n    type = \"reflink,hardlink,copy\"\n{where}"
+            f"['remote \"store\"']\n    url = {remote}\n    verify = true\n")
+
+
+def _known(settings: Settings, exchange: Exchange, stage: str) -> dict[str, Any]:
+    """What the run began with, and over it what the stages before this one published since."""
+    known = lock_file.parse(settings.lock, "the run's dvc.lock")
+    for above in settings.upstream.get(stage, ()):
+        published = exchange.fragment(above)
+        if published is not None:
+            known[above] = published
+        elif above not in known:
+            raise ArtifactError(name=exchange.store.url(f"fragments/{above}"), rule=f"be published before {stage} runs",
+                                value="no such object", action=f"Run {above} first.")
+    return known
+
+
+def _dvc(command: str, *arguments: str, rule: str, stage: str) -> None:
+    argv = (sys.executable, "-m", "dvc", command, "--quiet", *arguments)
+    done = subprocess.run(argv, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)  # noqa: S603
+    if done.returncode:
+        raise TransientError(name=stage, rule=rule, value=" ".join((done.stderr or done.stdout).split())[-400:],
+                             action="The stage is tried again; what arrived is not sent twice.")
+
+
+def _entry(stage: str) -> dict[str, Any]:
+    entry = lock_file.entries(LOCK).get(stage)
+    if not entry or not entry.get("outs"):
+        raise TransientError(name=stage, rule="have its outputs recorded in dvc.lock", value="no whole entry",
+                             action="The stage is tried again.")
+    return dict(entry)
