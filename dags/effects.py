@@ -10,6 +10,7 @@ from airflow.sdk import BaseOperator, chain, task
 
 from dags.operators import RETRIES, EffectOperator, RecordOperator, reported, run_of, runner_of
 from dags.plan import make_plan
+from dags.remote import push
 from dags.trigger_form import request_of
 from dags.workspace import create, describe
 from evenvoice.storage import read_json
@@ -37,6 +38,15 @@ def plan(**context: Any) -> None:
         make_plan(run)
 
 
+@task(task_id="share", **RETRIES, doc_md="Copies results to the DVC remote that EVENVOICE_REMOTE names, if it does.")
+def share(**context: Any) -> None:
+    """Keep the run's results beside this machine; nothing waits for it."""
+    run = run_of(context)
+    with reported(run, "share") as ending:
+        if not runner_of(context).shares_disk or not push(run):
+            ending.state = "cached"
+
+
 def after_the_graph(last_stages: list[BaseOperator]) -> None:
     """Append the effects to the stages that nothing reads from.
 
@@ -58,6 +68,7 @@ def after_the_graph(last_stages: list[BaseOperator]) -> None:
         command="promote",
         arguments=["--approved-by", APPROVED_BY, "--reason", "approved in Airflow, run {{ run_id }}"])
     decision = decide()
+    chain(last_stages, share())
     chain(last_stages, record, register, promote, decision)
     chain(decision, approve, promote_approved)
     chain(decision, leave_at_challenger())

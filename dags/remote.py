@@ -6,10 +6,14 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
+from dags.runs import Run
+from evenvoice.errors import TransientError
 from evenvoice.object_store import Address
 
 SETTING: Final = "EVENVOICE_REMOTE"
@@ -31,3 +35,20 @@ def local_config(cache: Path, environment: Mapping[str, str] = os.environ) -> st
         return core + shared
     remote = f"['remote \"store\"']\n    url = {Address.parse(url)}\n    verify = true\n"
     return f"{core}    remote = store\n{shared}{remote}"
+
+
+def push(run: Run) -> bool:
+    """Copy what a run made to the remote, with what DVC needs to skip its stages elsewhere; False where there is none.
+
+    Raises:
+        TransientError: not everything arrived.
+    """
+    if not os.environ.get(SETTING):
+        return False
+    argv = [sys.executable, "-m", "dvc", "push", "--quiet", "--run-cache"]
+    done = subprocess.run(argv, cwd=run.workspace, capture_output=True, text=True, check=False)  # noqa: S603
+    if done.returncode:
+        raise TransientError(name=os.environ[SETTING], rule="take the results of the run",
+                             value=" ".join(done.stderr.split())[-500:] or f"exit status {done.returncode}",
+                             action="Check the store, its credentials and AWS_ENDPOINT_URL; results are safe here.")
+    return True

@@ -18,6 +18,7 @@ from typing import Any, Final
 
 import yaml
 
+from dags.remote import local_config
 from dags.runs import Run, prune, state_of
 from dags.yaml_files import read_yaml
 from evenvoice.data.corpora.fingerprint import fingerprint
@@ -159,8 +160,7 @@ def _in_image(root: Path) -> bool:
 
 def _configure_dvc(run: Run) -> None:
     """A workspace is no git repository, and links into the cache beside it."""
-    write_text(run.workspace / ".dvc" / "config.local",
-               f"[core]\n    no_scm = true\n[cache]\n    dir = {run.state / 'cache'}\n")
+    write_text(run.workspace / ".dvc" / "config.local", local_config(run.state / "cache"))
 
 
 def _seed_lock(run: Run, request: Request) -> None:

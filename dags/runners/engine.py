@@ -106,9 +106,13 @@ class Engine:
 
     def said(self, container: Handle) -> bytes:
         """What it wrote to the engine rather than to its log: little, and only when something went wrong early."""
-        with _translated(container.name), contextlib.suppress(NotFound):
-            return bytes(container.logs(tail=50))
-        return b""
+        with _translated(container.name):
+            try:
+                return bytes(container.logs(tail=50))
+            except APIError as error:
+                if error.status_code in (404, 409):  # it is gone, or somebody is removing it
+                    return b""
+                raise
 
     def end(self, container: Handle) -> None:
         """TERM, a wait, KILL, and removal, whichever of these it still needs."""
@@ -197,7 +201,8 @@ def _refusal(name: str, error: APIError) -> EvenvoiceError:
     if "range of CPUs" in words:
         return PreflightError(name="resources.<size>.cpus", rule="be at most what the machine has", value=words,
                               action="Lower it in params.yaml; 0 takes all.")
-    kind = TransientError if error.status_code and error.status_code >= 500 else PreflightError
+    # 409: it is being removed at this moment
+    kind = TransientError if error.status_code == 409 or (error.status_code or 0) >= 500 else PreflightError
     return kind(name=name, rule="be accepted by " + address(), value=words, action="Its own log may say more.")
 
 

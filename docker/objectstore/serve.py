@@ -27,7 +27,7 @@ TEMPLATES = Path(__file__).resolve().parent / "conf"
 KINDS = ("account", "container", "object", "proxy")
 REGION = "us-east-1"
 PART_POWER = 4
-WAIT_S = 60.0
+WAIT_S = 300.0
 POLL_S = 0.1
 
 

@@ -27,7 +27,7 @@ LOCK = ROOT / "locks" / "objectstore.txt"
 SERVE = ROOT / "docker" / "objectstore" / "serve.py"
 ACCESS_KEY = "evenvoice:store"
 REGION = "us-east-1"
-WAIT_S = 90.0
+WAIT_S = 300.0
 
 
 @dataclass(frozen=True)

@@ -217,9 +217,13 @@ def _handler(api: PodApi) -> type[BaseHTTPRequestHandler]:
             self.end_headers()
             with api.follow(name) as following:
                 assert following.stdout is not None
-                for line in following.stdout:
-                    self.wfile.write(f"{len(line):x}\r\n".encode() + line + b"\r\n")
-            self.wfile.write(b"0\r\n\r\n")
+                try:
+                    for line in following.stdout:
+                        self.wfile.write(f"{len(line):x}\r\n".encode() + line + b"\r\n")
+                    self.wfile.write(b"0\r\n\r\n")
+                except ConnectionError:  # nobody listens any more
+                    following.terminate()
+                    self.close_connection = True
 
         def log_message(self, *_: Any) -> None:
             """Say nothing."""

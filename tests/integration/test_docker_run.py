@@ -53,14 +53,11 @@ def test_containers_give_the_same_figures_as_processes(root: Path, stage_image: 
 def test_a_stopped_run_leaves_no_container(root: Path, stage_image: Image) -> None:
     """TERM reaches Airflow's real task process here, which calls on_kill as it does on a cancel in its interface."""
     process = start(root, "docker")
-    deadline = time.monotonic() + 120
-    while not any("-ingest-" in found.name for found in containers_of(root)):
-        assert process.poll() is None
-        assert time.monotonic() < deadline
+    while process.poll() is None and not any("-ingest-" in found.name for found in containers_of(root)):
         time.sleep(0.2)
 
     process.send_signal(signal.SIGTERM)
-    output, _ = process.communicate(timeout=90)
+    output, _ = process.communicate()
 
     assert process.returncode == 128 + signal.SIGTERM, output[-2000:]
     assert "`make run` goes on from what is finished" in output

@@ -10,8 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from dags.remote import local_config
-from evenvoice.errors import ParamsError
+from dags.remote import local_config, push
+from dags.runs import Run
+from evenvoice.errors import ParamsError, TransientError
 from tests.builders.object_server import ObjectServer
 
 GRAPH = """\
@@ -105,3 +106,36 @@ def test_every_remote_is_verified_and_holds_no_secret(tmp_path: Path) -> None:
 def test_a_remote_elsewhere_is_refused() -> None:
     with pytest.raises(ParamsError, match="must read s3://bucket/path, got 'ftp://host/results'"):
         local_config(Path("cache"), {"EVENVOICE_REMOTE": "ftp://host/results"})
+
+
+def test_a_run_shares_its_results_where_a_remote_is_set(tmp_path: Path, bucket: str, object_server: ObjectServer,
+                                                        monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in {**object_server.environment(), "EVENVOICE_REMOTE": f"s3://{bucket}/dvc"}.items():
+        monkeypatch.setenv(name, value)
+    run = Run(tmp_path, "monday")
+    here = Machine(run.directory, f"s3://{bucket}/dvc", object_server)
+    here.dvc("repro")
+
+    assert push(run)
+
+    elsewhere = Machine(tmp_path / "elsewhere", f"s3://{bucket}/dvc", object_server)
+    shutil.copyfile(here.workspace / "dvc.lock", elsewhere.workspace / "dvc.lock")
+    elsewhere.dvc("pull")
+    assert elsewhere.result == "hello\n"
+
+
+def test_results_that_did_not_arrive_are_a_reason_to_try_again(tmp_path: Path, object_server: ObjectServer,
+                                                               monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in {**object_server.environment(), "EVENVOICE_REMOTE": "s3://no-such-bucket/dvc"}.items():
+        monkeypatch.setenv(name, value)
+    run = Run(tmp_path, "monday")
+    Machine(run.directory, "s3://no-such-bucket/dvc", object_server).dvc("repro")
+
+    with pytest.raises(TransientError, match="s3://no-such-bucket/dvc must take the results of the run"):
+        push(run)
+
+
+def test_without_a_remote_nothing_is_shared(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("EVENVOICE_REMOTE", raising=False)
+
+    assert not push(Run(tmp_path, "monday"))

@@ -67,7 +67,8 @@ class Site:
     def stage(self, run: str, name: str, *options: str) -> tuple[int, str]:
         pod = self.directory / f"pod-{run}-{name}-{time.monotonic_ns()}"
         pod.mkdir()
-        env = {**os.environ, "PYTHONPATH": str(self.image), "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
+        env = {**os.environ, "PYTHONPATH": str(self.image),
+               "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
                "DVC_SITE_CACHE_DIR": str(pod / ".dvc" / "site"), "DVC_NO_ANALYTICS": "1", "PYTHONUNBUFFERED": "1"}
         done = subprocess.run([sys.executable, "-m", "worker", name, "--minutes", "1", *options, "--exchange",
                                f"s3://{self.bucket}/root/runs/{run}"], cwd=pod, env=env, capture_output=True, text=True,
