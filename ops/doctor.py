@@ -15,6 +15,8 @@ from pathlib import Path
 from rich.console import Console
 
 from dags.runs import state_of
+from evenvoice.code_digest import code_digest
+from evenvoice.errors import PreflightError
 from ops.environment import AIRFLOW_PORT, MLFLOW_PORT
 
 DISK_GB = 5.0
@@ -112,5 +114,21 @@ def _port(port: int, setting: str) -> Finding:
                    needed=False)
 
 
+def _docker(root: Path) -> list[Finding]:
+    """What RUNNER=docker needs beside; `make run` alone does without."""
+    from dags.runners.docker import CODE_LABEL, DEFAULT_IMAGE, IMAGE
+    from dags.runners.engine import EngineAway, absent, address, connected
+    name = os.environ.get(IMAGE) or DEFAULT_IMAGE
+    try:
+        with connected() as engine:
+            same = engine.image(name).labels.get(CODE_LABEL) == code_digest(root)
+    except EngineAway as reason:
+        return [Finding("Docker", f"no answer from {address()}", absent(reason).action, needed=False)]
+    except PreflightError as error:
+        return [Finding("Docker", f"{error.name}: {error.value}", error.action, needed=False)]
+    return [Finding("Docker", f"{name}, {'this code' if same else 'other code'}",
+                    "" if same else "Run `make images`.", needed=False)]
+
+
 CHECKS: tuple[Callable[[Path], list[Finding]], ...] = (
-    _python, _git, _packages, _lock, _disk, _memory, _cores, _writable, _ports)
+    _python, _git, _packages, _lock, _disk, _memory, _cores, _writable, _ports, _docker)

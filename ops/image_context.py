@@ -19,8 +19,8 @@ from pathlib import Path
 
 from packaging.utils import InvalidWheelFilename, canonicalize_name, parse_wheel_filename
 
-from dags.code_digest import STAGE_CODE, code_files
 from dags.runs import state_of
+from evenvoice.code_digest import STAGE_CODE, code_files
 from evenvoice.errors import ParamsError, PreflightError
 from evenvoice.storage import write_text
 

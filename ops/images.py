@@ -15,8 +15,8 @@ from pathlib import Path
 
 from rich.console import Console
 
-from dags.code_digest import code_digest
 from dags.runs import state_of
+from evenvoice.code_digest import code_digest
 from evenvoice.errors import PreflightError
 from evenvoice.storage import sha256, write_json
 from ops.image_context import KINDS, ImageKind, labels, prepare

@@ -7,7 +7,7 @@ import os
 import re
 import secrets
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
@@ -25,7 +25,8 @@ class StackFile:
     """The env file of one checkout's stack."""
 
     path: Path
-    values: dict[str, str]
+    values: dict[str, str] = field(repr=False)
+    """Holds secrets, which must not appear in a traceback."""
 
     def __getitem__(self, name: str) -> str:
         return self.values[name]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -101,17 +101,21 @@ class Cluster:
             return State("Gone")
 
     def follow(self, name: str, container: str, since_s: int | None) -> Iterator[tuple[str, str]]:
-        """Yield (timestamp, line) of a pod's log until it ends or the connection does."""
+        """Yield (timestamp, line) of a pod's log until it ends or the connection does.
+
+        Raises:
+            TransientError: the log cannot be read at the moment.
+        """
         more = {"since_seconds": since_s} if since_s is not None else {}
         try:
             with _own_errors(f"the log of pod {name}"):
                 stream = self._api.read_namespaced_pod_log(
                     name, self._namespace, container=container, follow=True, timestamps=True, _preload_content=False,
                     _request_timeout=(ANSWER_S, LOG_SILENCE_S), **more)
-                with stream:
-                    yield from _lines(stream)
-        except (_Missing, TransientError):
-            return  # the pod's state says what that means
+        except _Missing:
+            return
+        with stream, suppress(urllib3.exceptions.HTTPError):  # silent for long, or cut: the caller opens it again
+            yield from _lines(stream)
 
     def remove(self, name: str, grace_s: int) -> None:
         """End and remove a pod, or do nothing where there is none."""
@@ -182,8 +186,10 @@ def _lines(stream: Any) -> Iterator[tuple[str, str]]:
 
 
 def _stamped(line: bytes) -> tuple[str, str]:
+    """Timestamps are made to sort as text: some versions leave out zeros at the end."""
     stamp, _, text = line.rstrip(b"\r").decode("utf-8", errors="replace").partition(" ")
-    return stamp, text
+    second, _, fraction = stamp.rstrip("Z").partition(".")
+    return f"{second}.{fraction:0<9}", text
 
 
 def _state(pod: Any) -> State:

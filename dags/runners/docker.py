@@ -15,7 +15,6 @@ import time
 from collections.abc import Callable, Iterator
 from typing import Any, Final, TypeVar
 
-from dags.code_digest import code_digest
 from dags.runners import container
 from dags.runners.engine import Engine, EngineAway, Gone, Handle, State, absent, address, connected
 from dags.runners.gpus import gpus_here, pools_needed
@@ -24,6 +23,7 @@ from dags.runners.leftovers import foreground_works, remove_leftovers
 from dags.runners.output import Output
 from dags.runners.ownership import give
 from dags.runs import Run
+from evenvoice.code_digest import code_digest
 from evenvoice.errors import EvenvoiceError, ParamsError, PreflightError, TransientError, WorkspaceError
 from evenvoice.locks import exclusive
 from evenvoice.params import load_params

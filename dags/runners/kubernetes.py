@@ -133,23 +133,30 @@ class _Output:
         self._show = show
         self._last_stamp = ""
         self._last_at: float | None = None
-        self._waited_for = ""
+        self._last_remark = ""
         job.log.parent.mkdir(parents=True, exist_ok=True)
 
     def read(self, cluster: Cluster, name: str) -> None:
         """Follow the log until the connection ends, from where the last one ended."""
         since = seconds_since(self._last_at) if self._last_at is not None else None
-        for stamp, line in cluster.follow(name, pods.CONTAINER, since):
-            if stamp > self._last_stamp:
-                self._last_stamp, self._last_at = stamp, time.monotonic()
-                self.add(line)
+        try:
+            for stamp, line in cluster.follow(name, pods.CONTAINER, since):
+                if stamp > self._last_stamp:
+                    self._last_stamp, self._last_at = stamp, time.monotonic()
+                    self.add(line)
+        except TransientError as error:  # the stage itself goes on, and its fragment says how it ended
+            self._once(str(error))
 
     def waits(self, state: State) -> None:
         """Say once what a pod waits for."""
         reason = ": ".join(filter(None, (state.reason, state.message)))
-        if state.phase == "Pending" and reason and reason != self._waited_for:
-            self._waited_for = reason
-            self.add(f"the pod waits: {reason}")
+        if state.phase == "Pending" and reason:
+            self._once(f"the pod waits: {reason}")
+
+    def _once(self, remark: str) -> None:
+        if remark != self._last_remark:
+            self._last_remark = remark
+            self.add(remark)
 
     def add(self, line: str) -> None:
         if line.startswith('{"at": ') and self._emitted(line):

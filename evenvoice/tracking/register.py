@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import re
 import tempfile
 from dataclasses import dataclass
-from importlib.metadata import version as installed_version
 from pathlib import Path
 from typing import Final
 
@@ -103,8 +103,10 @@ def _lineage(files: RunFiles, run: RecordedRun) -> Lineage:
 
 
 def requirements() -> list[str]:
-    """The installed versions, without build labels such as +cpu that no package index knows."""
-    return [f"{name}=={installed_version(name).partition('+')[0]}" for name in REQUIREMENTS]
+    """The versions of the lock, by which stages are installed wherever they run; here there may be no torch at all."""
+    lock = (Path(evenvoice.__file__).parents[1] / "locks" / "run.txt").read_text(encoding="utf-8")
+    pinned = dict(re.findall(r"(?m)^([\w.-]+)==([^\s+]+)", lock))
+    return [f"{name}=={pinned[name.lower()]}" for name in REQUIREMENTS]
 
 
 def example_audio(rate: int = 16_000) -> bytes:

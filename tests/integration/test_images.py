@@ -10,8 +10,8 @@ import pytest
 import yaml
 from rich.console import Console
 
-from dags.code_digest import code_digest
 from dags.workspace import Request, run_params
+from evenvoice.code_digest import code_digest
 from evenvoice.data.corpora.fingerprint import fingerprint
 from evenvoice.errors import PreflightError
 from evenvoice.storage import read_json, sha256, write_json

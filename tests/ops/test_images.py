@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from dags.code_digest import code_digest, code_files
+from evenvoice.code_digest import code_digest, code_files
 from evenvoice.errors import ParamsError, PreflightError
 from ops.image_context import KINDS, missing_wheels, pinned, prepare, torch_requirement
 from ops.image_engine import find_client

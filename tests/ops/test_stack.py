@@ -77,6 +77,10 @@ def test_lines_that_versions_of_compose_read_differently_are_refused(checkout: P
         make(checkout)
 
 
+def test_no_secret_appears_where_the_settings_are_printed(checkout: Path) -> None:
+    assert make(checkout)["AIRFLOW_ADMIN_PASSWORD"] not in repr(make(checkout))
+
+
 def test_a_missing_setting_is_named(checkout: Path) -> None:
     make(checkout)
     env_file(checkout).write_text(env_file(checkout).read_text().replace("MLFLOW_PORT=5000\n", ""))
