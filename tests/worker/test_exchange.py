@@ -37,8 +37,12 @@ CODE = {
     "double": "import json\nfrom pathlib import Path\nout = Path('out/doubled')\nout.mkdir(parents=True)\n"
               "numbers = json.loads(Path('corpus.json').read_text())['numbers']\n"
               "(out / 'numbers.json').write_text(json.dumps([2 * number for number in numbers]))\nprint('doubling')\n",
-    "add": "import json\nfrom pathlib import Path\n"
+    "add": "import json, sys\nfrom pathlib import Path\n"
            "numbers = json.loads(Path('out/doubled/numbers.json').read_text())\n"
+           "if '--shard' in sys.argv:\n"
+           "    piece = Path('pieces/add') / sys.argv[2].replace('/', '-')\n    piece.mkdir(parents=True)\n"
+           "    (piece / 'sum').write_text(str(sum(numbers)))\n    sys.exit()\n"
+           "print('pieces', sorted(str(path) for path in Path('pieces').rglob('sum')))\n"
            "Path('out/sum.txt').write_text(str(sum(numbers)))\nprint('adding')\n",
 }
 
@@ -144,6 +148,18 @@ def test_a_stage_that_was_published_is_not_run_again_even_when_forced(site: Site
     status, output = site.stage("first", "double", "--force")
 
     assert (status, "was published by an earlier try" in output) == (0, True)
+
+
+def test_pieces_of_every_shard_reach_the_stage(site: Site) -> None:
+    exchange = site.begin("first")
+    site.stage("first", "double")
+
+    statuses = [site.stage("first", "add", "--shard", shard)[0] for shard in ("1/2", "2/2")]
+    status, output = site.stage("first", "add")
+
+    assert [*statuses, status] == [0, 0, 0]
+    assert exchange.fragment("add-shard-2-of-2") == {"pieces": ["add/2-2/sum"]}
+    assert "pieces ['pieces/add/1-2/sum', 'pieces/add/2-2/sum']" in output
 
 
 def test_an_image_with_other_code_is_refused(site: Site) -> None:

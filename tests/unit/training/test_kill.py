@@ -41,7 +41,7 @@ def started(out: Path) -> subprocess.Popen[str]:
 def finished(process: subprocess.Popen[str]) -> list[int]:
     printed, _ = process.communicate(timeout=120)
     assert process.returncode == 0
-    return [int(line) for line in printed.split()]
+    return [int(line) for line in printed.splitlines() if line.isdecimal()]
 
 
 @pytest.mark.slow
