@@ -10,7 +10,7 @@ from airflow.sdk import BaseOperator, chain, task
 
 from dags.operators import RETRIES, EffectOperator, RecordOperator, reported, run_of, runner_of
 from dags.plan import make_plan
-from dags.remote import push
+from dags.remote import has_remote, push
 from dags.trigger_form import request_of
 from dags.workspace import create, describe
 from evenvoice.storage import read_json
@@ -42,9 +42,9 @@ def plan(**context: Any) -> None:
 def share(**context: Any) -> None:
     """Keep the run's results beside this machine; nothing waits for it."""
     run = run_of(context)
-    with reported(run, "share") as ending:
-        if not runner_of(context).shares_disk or not push(run):
-            ending.state = "cached"
+    if has_remote() and runner_of(context).shares_disk:  # pods have pushed theirs
+        with reported(run, "share"):
+            push(run)
 
 
 def after_the_graph(last_stages: list[BaseOperator]) -> None:

@@ -37,18 +37,20 @@ def local_config(cache: Path, environment: Mapping[str, str] = os.environ) -> st
     return f"{core}    remote = store\n{shared}{remote}"
 
 
-def push(run: Run) -> bool:
-    """Copy what a run made to the remote, with what DVC needs to skip its stages elsewhere; False where there is none.
+def has_remote() -> bool:
+    """Whether results go anywhere beside this machine."""
+    return bool(os.environ.get(SETTING))
+
+
+def push(run: Run) -> None:
+    """Copy what a run made to the remote, with what DVC needs to skip its stages elsewhere.
 
     Raises:
         TransientError: not everything arrived.
     """
-    if not os.environ.get(SETTING):
-        return False
     argv = [sys.executable, "-m", "dvc", "push", "--quiet", "--run-cache"]
     done = subprocess.run(argv, cwd=run.workspace, capture_output=True, text=True, check=False)  # noqa: S603
     if done.returncode:
         raise TransientError(name=os.environ[SETTING], rule="take the results of the run",
                              value=" ".join(done.stderr.split())[-500:] or f"exit status {done.returncode}",
                              action="Check the store, its credentials and AWS_ENDPOINT_URL; results are safe here.")
-    return True

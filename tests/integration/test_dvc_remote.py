@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from dags.remote import local_config, push
+from dags.remote import has_remote, local_config, push
 from dags.runs import Run
 from evenvoice.errors import ParamsError, TransientError
 from tests.builders.object_server import ObjectServer
@@ -116,7 +116,7 @@ def test_a_run_shares_its_results_where_a_remote_is_set(tmp_path: Path, bucket: 
     here = Machine(run.directory, f"s3://{bucket}/dvc", object_server)
     here.dvc("repro")
 
-    assert push(run)
+    push(run)
 
     elsewhere = Machine(tmp_path / "elsewhere", f"s3://{bucket}/dvc", object_server)
     shutil.copyfile(here.workspace / "dvc.lock", elsewhere.workspace / "dvc.lock")
@@ -135,7 +135,9 @@ def test_results_that_did_not_arrive_are_a_reason_to_try_again(tmp_path: Path, o
         push(run)
 
 
-def test_without_a_remote_nothing_is_shared(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_remote_has_to_be_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("EVENVOICE_REMOTE", raising=False)
+    assert not has_remote()
 
-    assert not push(Run(tmp_path, "monday"))
+    monkeypatch.setenv("EVENVOICE_REMOTE", "s3://bucket/dvc")
+    assert has_remote()
