@@ -52,13 +52,18 @@ class PodApi:
             "contexts": [{"name": "here", "context": {"cluster": "here", "user": "me"}}]}), encoding="utf-8")
         return path
 
+    def container(self, name: str) -> str:
+        """Name of a pod's container: several test processes may use one engine."""
+        return f"{self.network}-{name}"
+
     def create(self, pod: dict[str, Any]) -> tuple[int, Any]:
         kubernetes_validate.validate(pod, SCHEMA, strict=True)
         name = pod["metadata"]["name"]
         with self.lock:
             if name in self.pods:
                 return 409, _status(f"pods {name} already exists")
-            done = self._docker("run", "--detach", "--network", self.network, *docker_arguments(pod, self.secrets))
+            done = self._docker("run", "--detach", "--network", self.network,
+                                "--name", self.container(name), *docker_arguments(pod, self.secrets))
             pod["metadata"]["uid"] = done.stdout.strip()[:12]
             pod["reason"] = done.stderr.strip()[-300:] if done.returncode else ""
             self.pods[name] = pod
@@ -75,7 +80,7 @@ class PodApi:
             waiting = {"reason": "CreateContainerError", "message": pod["reason"]}
             return 200, {**shown, "status": {"phase": "Pending", "containerStatuses": [
                 _container(pod, {"waiting": waiting})]}}
-        found = self._docker("inspect", name)
+        found = self._docker("inspect", self.container(name))
         if found.returncode:
             return 404, _status(f"pods {name} not found")
         state = json.loads(found.stdout)[0]["State"]
@@ -93,8 +98,8 @@ class PodApi:
             if name not in self.pods:
                 return 404, _status(f"pods {name} not found")
             self.pods[name]["metadata"]["deletionTimestamp"] = "2026-01-01T00:00:00Z"
-        self._docker("stop", "--time", str(grace_s), name)
-        self._docker("rm", "--force", name)
+        self._docker("stop", "--time", str(grace_s), self.container(name))
+        self._docker("rm", "--force", self.container(name))
         with self.lock:
             self.pods.pop(name, None)
         return 200, _status("removed")
@@ -107,7 +112,8 @@ class PodApi:
         return 200, _status("removed")
 
     def follow(self, name: str) -> subprocess.Popen[bytes]:
-        return subprocess.Popen([self.docker, "logs", "--follow", "--timestamps", name], stdout=subprocess.PIPE,
+        return subprocess.Popen([self.docker, "logs", "--follow", "--timestamps", self.container(name)],
+                                stdout=subprocess.PIPE,
                                 stderr=subprocess.STDOUT)
 
     def _docker(self, *arguments: str) -> subprocess.CompletedProcess[str]:
@@ -126,7 +132,7 @@ def docker_arguments(pod: Mapping[str, Any], secrets: Mapping[str, Mapping[str, 
     variables |= {entry["name"]: entry["value"] for entry in container["env"]}
     scratch = [f"{mount['mountPath']}:size=2g,exec,mode=0700,uid={confined['runAsUser']},gid={confined['runAsGroup']}"
                for mount in container["volumeMounts"]]
-    flags = {"--name": pod["metadata"]["name"], "--label": LABEL, "--workdir": container["workingDir"],
+    flags = {"--label": LABEL, "--workdir": container["workingDir"],
              "--user": f"{confined['runAsUser']}:{confined['runAsGroup']}", "--security-opt": "no-new-privileges",
              "--memory": container["resources"]["limits"]["memory"].lower()}
     return ["--read-only", *(["--init"] if spec["shareProcessNamespace"] else []),

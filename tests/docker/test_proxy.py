@@ -12,6 +12,7 @@ from engine_proxy.policy import Policy, Refused, policy_from
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ops.image_context import KINDS
 from tests.builders.stage_container import POLICY, STATE, creation
 
 
@@ -252,6 +253,15 @@ def test_tags_and_digests_of_the_repository_are_allowed(name: str) -> None:
                                   "evenvoice/stagehand:1", "evenvoice/stage-x", "busybox", "x/evenvoice/stage:1"])
 def test_images_of_other_repositories_are_not_allowed(name: str) -> None:
     assert not POLICY.permits_image(name)
+
+
+def test_an_image_whose_tag_went_to_the_next_build_is_known_by_its_title() -> None:
+    titled = {"Labels": {"org.opencontainers.image.title": KINDS["stage"].title}}
+    assert POLICY.permits_described({"RepoTags": ["evenvoice/stage:local"], "Config": {}})
+    assert POLICY.permits_described({"RepoTags": [], "RepoDigests": ["<none>@<none>"], "Config": titled})
+    assert not POLICY.permits_described({"RepoTags": ["other/stage:local"], "Config": titled})
+    assert not POLICY.permits_described({"RepoTags": [], "Config": {"Labels": None}})
+    assert not POLICY.permits_described({})
 
 
 # for every request there is

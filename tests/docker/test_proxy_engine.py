@@ -21,6 +21,7 @@ from docker.types import LogConfig, Mount
 from rich.console import Console
 
 from ops.image_base import BASE_TAG, make_base
+from ops.image_context import KINDS
 from tests.builders.engine import Engine
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -156,6 +157,21 @@ def test_an_image_by_the_digest_of_another_repository_is_refused(proxied: Proxie
             proxied.client.containers.create(**proxied.options("true", image=image.id))
     finally:
         proxied.raw.images.remove(tag)
+
+
+def test_a_run_keeps_its_image_when_a_build_took_the_tag(proxied: Proxied) -> None:
+    made_from = proxied.raw.containers.create(BASE_TAG, ["true"])
+    titled = made_from.commit(changes=f'LABEL org.opencontainers.image.title="{KINDS["stage"].title}"')
+    untitled = made_from.commit()
+    made_from.remove()
+    try:
+        container = proxied.client.containers.create(**proxied.options("true", image=titled.id))
+        container.remove()
+        with pytest.raises(APIError, match="the image is one of"):
+            proxied.client.containers.create(**proxied.options("true", image=untitled.id))
+    finally:
+        proxied.raw.images.remove(titled.id)
+        proxied.raw.images.remove(untitled.id)
 
 
 def test_other_peoples_containers_cannot_be_touched(proxied: Proxied, foreign: Any) -> None:

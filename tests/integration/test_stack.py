@@ -21,7 +21,7 @@ from ops.compose_client import find_compose
 from ops.image_base import BASE_TAG
 from ops.images import Image
 from ops.stack import down_stack, engine_socket, up_stack
-from ops.stack_images import IMAGES, build_stack_images
+from ops.stack_images import build_stack_images
 from ops.stack_settings import read_or_make
 from tests.builders.engine import Engine
 from tests.builders.stack import ROOT, Answer, Served, ask, stack_root
@@ -38,9 +38,8 @@ def served(docker_engine: Engine, stage_image: Image, airflow_image: Image,
            tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     """A stack of its own, removed with its data afterwards."""
     _have_compose()
-    absent = [name for name in IMAGES if docker_engine.client.inspect(f"evenvoice/{name}:local") is None]
     build_stack_images(ROOT, Console(quiet=True), base_image=BASE_TAG, wheelhouse=None,
-                       docker=docker_engine.client.path, names=absent)
+                       docker=docker_engine.client.path)
     root = stack_root(tmp_path_factory.mktemp("stack"), STAGE_IMAGE=stage_image.tag,
                       AIRFLOW_IMAGE=airflow_image.tag)
     settings, _ = read_or_make(root, socket=engine_socket())

@@ -171,7 +171,8 @@ def test_a_pod_killed_in_the_middle_is_repeated_and_training_goes_on(installatio
     follower.start()
     wait_until(lambda: exchange.store.exists("checkpoints/train/latest.json"))
     [name] = installation.pods.pods
-    subprocess.run([installation.pods.docker, "kill", "--signal", "KILL", name], check=True, capture_output=True)
+    subprocess.run([installation.pods.docker, "kill", installation.pods.container(name)], check=True,
+                   capture_output=True)
     follower.join()
     assert len(failures) == 1
     assert exchange.fragment("train") is None

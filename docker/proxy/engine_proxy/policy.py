@@ -6,10 +6,12 @@ import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 OWNER_LABEL: Final = "evenvoice.state"
 """Containers that carry this label, with the value the policy names, are ours; no others exist for clients."""
+TITLE_LABEL: Final = "org.opencontainers.image.title"
+STAGE_TITLE: Final = "evenvoice: where a stage runs"
 _REPOSITORY: Final = re.compile(r"[a-z0-9._:/-]+")
 _VERSION: Final = re.compile(r"(:[A-Za-z0-9_.-]{1,128})?(@sha256:[0-9a-f]{64})?")
 
@@ -44,6 +46,17 @@ class Policy:
         """Whether ``name`` is a tag or digest of an allowed repository."""
         return any(name == repository or (name.startswith(repository) and _VERSION.fullmatch(name[len(repository):]))
                    for repository in self.images)
+
+    def permits_described(self, described: Mapping[str, Any]) -> bool:
+        """Whether an image, as the engine describes it, has an allowed name, or had one before the next was built.
+
+        A run keeps to the image that it began with, and a build takes that one's tag away. Then the title that builds
+        give is what is left; clients cannot make images, so whoever could forge it needs no proxy.
+        """
+        names = [name for name in (*(described.get("RepoTags") or ()), *(described.get("RepoDigests") or ()))
+                 if "<none>" not in name]
+        labels = described.get("Config", {}).get("Labels") or {}
+        return any(map(self.permits_image, names)) or (not names and labels.get(TITLE_LABEL) == STAGE_TITLE)
 
 
 def policy_from(environment: Mapping[str, str] = os.environ) -> Policy:

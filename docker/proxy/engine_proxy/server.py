@@ -109,11 +109,10 @@ class Handler(BaseHTTPRequestHandler):
     def _demand_image(self, name: str) -> None:
         if self.server.policy.permits_image(name):
             return
-        names: list[str] = []
+        described: dict[str, Any] = {}
         if re.fullmatch("sha256:[0-9a-f]{64}", name):
-            _, content = self._ask(f"/images/{name}/json")
-            names = [*(content.get("RepoTags") or []), *(content.get("RepoDigests") or [])]
-        if not any(map(self.server.policy.permits_image, names)):
+            _, described = self._ask(f"/images/{name}/json")
+        if not self.server.policy.permits_described(described):
             raise Refused(f"the image is one of {', '.join(self.server.policy.images)}", name)
 
     def _ask(self, target: str) -> tuple[int, dict[str, Any]]:
