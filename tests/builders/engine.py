@@ -39,6 +39,8 @@ STATE = ROOT / ".evenvoice" / "engine"
 DEFAULT_HOST = "unix:///var/run/docker.sock"
 SECONDS_TO_START = 60
 QUIET = Console(quiet=True)
+STARTED: list[subprocess.Popen[bytes]] = []
+"""Outlives the tests on purpose; Python warns when it forgets a process that still runs."""
 
 
 @dataclass(frozen=True)
@@ -94,6 +96,7 @@ def _start(reason: EvenvoiceError) -> DockerClient:
     with log.open("ab") as sink:
         daemon = subprocess.Popen(["dockerd", "--host", DEFAULT_HOST], stdout=sink, stderr=sink,
                                   start_new_session=True)
+    STARTED.append(daemon)
     (STATE / "dockerd.pid").write_text(str(daemon.pid), encoding="utf-8")
     until = time.monotonic() + SECONDS_TO_START
     while time.monotonic() < until and daemon.poll() is None:
