@@ -5,11 +5,15 @@ AIRFLOW_PORT ?= 8080
 MLFLOW_PORT ?= 5000
 ACCELERATOR ?= cpu
 TAG ?= local
+CORPORA ?= synthetic
+SEEDS ?= 5
+STEPS ?= 1200
 # compiled modules make every later start faster
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help run up down up-stack down-stack doctor images stack-images base-image wheelhouse test test-fast lint repro lock clean env env-dev
+.PHONY: help run up down up-stack down-stack doctor images stack-images base-image wheelhouse test test-fast lint repro lock clean \
+	bench-loss bench-train bench-stream bench-features bench-models env env-dev env-bench
 
 help: ## this list
 	@echo "make <target>, where <target> is one of"
@@ -21,6 +25,7 @@ help: ## this list
 	@echo "                 FORCE=1               every stage;  FORCE_STAGE=train  one of them"
 	@echo "                 RUNNER=docker         stages in containers; otherwise as EVENVOICE_RUNNER says, or as processes"
 	@echo "make images takes BASE_IMAGE=tag WHEELHOUSE=folder ACCELERATOR=cuda TAG=local DOCKER=/path/docker"
+	@echo "make bench-models takes CORPORA='synthetic digits=path/to/corpora/real' SEEDS=5 STEPS=1200"
 	@echo "make up takes    AIRFLOW_PORT=8080 MLFLOW_PORT=5000"
 
 run: env ## train, check, mitigate, gate and register a recogniser
@@ -66,6 +71,21 @@ lint: env-dev ## style, types and import contracts
 	.venv/bin/mypy
 	.venv/bin/lint-imports
 
+bench-loss: env-bench ## the transducer loss beside its rivals
+	@$(VENV_PYTHON) -m benchmarks.transducer_loss
+
+bench-train: env-bench ## training speed beside an ordinary loop
+	@$(VENV_PYTHON) -m benchmarks.train_throughput
+
+bench-stream: env-bench ## latency of one stream beside onnxruntime
+	@$(VENV_PYTHON) -m benchmarks.streaming_latency
+
+bench-features: env-bench ## log-mel features beside kaldi-native-fbank and lhotse
+	@$(VENV_PYTHON) -m benchmarks.features
+
+bench-models: env-bench ## which encoder: the bake-off, for hours
+	@$(VENV_PYTHON) -m benchmarks.model_bakeoff --corpus $(CORPORA) --seeds $(SEEDS) --steps $(STEPS)
+
 repro: env ## the graph in this checkout by `dvc repro`, without Airflow or MLflow
 	@$(VENV_PYTHON) -m ops corpus
 	@$(VENV_PYTHON) -m ops env dvc repro
@@ -82,3 +102,6 @@ env:
 
 env-dev:
 	@$(PYTHON) ops/bootstrap.py dev
+
+env-bench:
+	@$(PYTHON) ops/bootstrap.py bench

@@ -116,24 +116,15 @@ class Tokenizer(Section):
     vocabulary: int = Field(ge=16, le=32_000, description="Size of a sentencepiece vocabulary.")
 
 
-class Encoder(Section):
-    """Shape of the streaming encoder."""
-
-    name: Literal["convlstm"] = Field(description="Which encoder of evenvoice.models.")
-    stack: int = Field(ge=1, le=8, description="Log-mel frames per encoder frame; 4 is one frame per 40 ms.")
-    width: int = Field(ge=16, le=2048, description="Channels of the convolution blocks.")
-    blocks: int = Field(ge=0, le=32, description="Causal convolution blocks.")
-    kernel: int = Field(ge=1, le=65, description="Taps of each causal convolution.")
-    lstm_width: int = Field(ge=16, le=4096, description="Units of each LSTM layer.")
-    lstm_layers: int = Field(ge=1, le=12, description="LSTM layers.")
-
-
 class Train(Section):
     """The base recogniser and how it is trained."""
 
-    encoder: Encoder
-    predictor_width: int = Field(ge=16, le=2048, description="Width of the label predictor.")
-    joiner_width: int = Field(ge=16, le=2048, description="Width of the joiner.")
+    encoder: Literal["lstm", "convrnnt", "convrnnt-local", "convrnnt-global", "conformer", "contextnet"] = Field(
+        description="Streaming encoder; convrnnt-local and convrnnt-global have one branch only.")
+    size: Literal["tiny", "1.5M", "10M", "30M", "85M"] = Field(
+        description="Parameters of the whole recogniser; shapes are in evenvoice/models/presets.py.")
+    stack: int = Field(ge=1, le=8, description="Log-mel frames per encoder frame; 4 is one frame per 40 ms.")
+    lookahead: int = Field(ge=0, le=100, description="Encoder frames that each output waits for; 0 adds no latency.")
     dropout: float = Field(ge=0, lt=1, description="Dropout in the encoder and predictor.")
     steps: Positive = Field(description="Optimiser steps.")
     batch_s: float = Field(gt=0, description="Seconds of speech per batch and process, padding included.")

@@ -1,6 +1,6 @@
 """Makes .venv from a committed lock; runs on a bare Python 3.11, so it uses the standard library only.
 
-    python3 ops/bootstrap.py run|dev
+    python3 ops/bootstrap.py run|dev|bench
 
 uv installs in seconds what takes pip minutes; where uv cannot be had, pip does it. A stamp in .venv remembers
 the lock's hash, so the next call ends at once unless the lock changed.
@@ -25,8 +25,8 @@ NEEDED = (3, 11)
 
 def main() -> None:
     """Make or update .venv."""
-    if sys.argv[1:] not in (["run"], ["dev"]):
-        _give_up(f"usage: {sys.argv[0]} run|dev")
+    if sys.argv[1:] not in (["run"], ["dev"], ["bench"]):
+        _give_up(f"usage: {sys.argv[0]} run|dev|bench")
     lock = ROOT / "locks" / f"{sys.argv[1]}.txt"
     stamp = VENV / f".{lock.stem}-lock"
     digest = hashlib.sha256(lock.read_bytes()).hexdigest()
@@ -38,7 +38,8 @@ def main() -> None:
     began = time.monotonic()
     print(f"installing {lock.relative_to(ROOT)} into .venv", flush=True)
     _make_venv()
-    _install(lock)
+    _install(["--requirement", str(lock)])
+    _install(["--no-deps", "--editable", str(ROOT)])
     stamp.write_text(digest, encoding="utf-8")
     print(f"installed in {time.monotonic() - began:.0f} s", flush=True)
 
@@ -51,16 +52,16 @@ def _make_venv() -> None:
         _give_up("python3 -m venv failed (its words are above). On Debian and Ubuntu: apt install python3.11-venv")
 
 
-def _install(lock: Path) -> None:
+def _install(wanted: list[str]) -> None:
     python = str(VENV / "bin" / "python")
     wheels = [f"--find-links={place}" for place in os.environ.get("PIP_FIND_LINKS", "").split()]
     uv = _uv(python)
     if uv:
-        command = [uv, "pip", "install", "--quiet", "--python", python, *wheels, "--requirement", str(lock)]
+        command = [uv, "pip", "install", "--quiet", "--python", python, *wheels, *wanted]
         if _run(command, env=_uv_environment()):
             return
-        print("uv could not install the lock; trying pip", file=sys.stderr, flush=True)
-    if not _run([python, "-m", "pip", "install", "--quiet", "--requirement", str(lock)]):
+        print("uv could not install it; trying pip", file=sys.stderr, flush=True)
+    if not _run([python, "-m", "pip", "install", "--quiet", *wanted]):
         _give_up("the packages could not be installed (pip's words are above). Is a package index reachable? "
                  "PIP_INDEX_URL names another one.")
 

@@ -12,8 +12,10 @@ from evenvoice.errors import PreflightError
 from evenvoice.storage import write_text
 
 RUN = ("training", "synthetic", "stage", "control", "images")
-LOCKS = {"run": RUN, "dev": (*RUN, "dev"), "stage": ("training", "synthetic", "stage"), "airflow": ("control",)}
-"""run: everything on one machine; dev: and its tests; stage, airflow: what the images hold."""
+DEV = (*RUN, "export", "dev")
+LOCKS = {"run": RUN, "dev": DEV, "bench": (*DEV, "bench"), "stage": ("training", "synthetic", "stage"),
+         "airflow": ("control",)}
+"""run: everything on one machine; dev: and its tests; bench: and its rivals; stage, airflow: what the images hold."""
 OBJECT_STORE = "docker/objectstore/requirements.in"
 HEADER = "# Made by `make lock` from pyproject.toml. No index addresses: any index that has these versions will do.\n"
 

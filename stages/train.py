@@ -4,6 +4,7 @@ import numpy as np
 
 from evenvoice.data.feature_store import FeatureStore
 from evenvoice.data.tokenizer import Tokenizer
+from evenvoice.models.presets import architecture
 from evenvoice.models.recogniser import Recogniser
 from evenvoice.params import Params
 from evenvoice.progress import Progress
@@ -27,12 +28,16 @@ def main(params: Params) -> None:
         return
     store = FeatureStore.open(paths.FEATURES)
     seed = int(np.random.SeedSequence([params.seed, SEED]).generate_state(1)[0])
-    recogniser = Recogniser.build(params.train, tokenizer=Tokenizer.load(paths.TOKENIZER), featurize=params.featurize,
-                                  sample_rate=params.ingest.sample_rate, mean=store.mean, std=store.std, seed=seed)
+    tokenizer = Tokenizer.load(paths.TOKENIZER)
+    recogniser = Recogniser.build(
+        architecture(params.train, n_mels=params.featurize.n_mels, vocabulary=tokenizer.size), tokenizer=tokenizer,
+        featurize=params.featurize, sample_rate=params.ingest.sample_rate, mean=store.mean, std=store.std, seed=seed)
     checkpoints = paths.CHECKPOINTS / "base"
+    progress = Progress("train")
+    progress.note(f"{params.train.encoder} {params.train.size}: {recogniser.cost}")
     with process_group() as world:
         curve = fit(recogniser=recogniser, store=store, indices=store.indices("train"),
-                    settings=FitSettings.for_base(params.train), seed=seed, progress=Progress("train"),
+                    settings=FitSettings.for_base(params.train), seed=seed, progress=progress,
                     checkpoint_dir=checkpoints)
         if world.is_main:
             write_trained(paths.BASE_MODEL, recogniser, curve)

@@ -1,4 +1,4 @@
-"""Audio in and out: hostile bytes to mono samples, resampling, FLAC.
+"""Audio in and out: hostile bytes to mono samples, resampling, FLAC and WAV.
 
 What a file's header declares is checked before anything is decoded, so a forged header cannot exhaust memory.
 WAV and FLAC are always read. Compressed formats have a larger attack surface and are read only where a caller names
@@ -8,6 +8,7 @@ them (the Common Voice layout does), and only if the installed libsndfile decode
 from __future__ import annotations
 
 import io
+import struct
 from dataclasses import dataclass
 from typing import BinaryIO, Final
 
@@ -27,6 +28,8 @@ UNDECLARED_LENGTH: Final = 0xFFFFFFFF
 
 UNKNOWN_FRAMES: Final = 2**63 - 1
 """What libsndfile reports for a FLAC stream without a length."""
+WAV_HEADER: Final = struct.Struct("<4sI4s4sIHHIIHH4sI")
+"""RIFF, one format chunk (PCM, 1 channel, 16 bits) and the head of one data chunk: IBM and Microsoft (1991)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +47,7 @@ class Waveform:
         return len(self.samples) / self.rate
 
 
-def decode(content: bytes, *, name: str, max_duration_s: float) -> Waveform:
+def decode(content: bytes | memoryview, *, name: str, max_duration_s: float) -> Waveform:
     """Decode a whole WAV or FLAC file; channels are averaged.
 
     Raises:
@@ -90,6 +93,25 @@ def encode_flac(waveform: Waveform) -> bytes:
     buffer = io.BytesIO()
     soundfile.write(buffer, waveform.samples, waveform.rate, format="FLAC", subtype="PCM_16")
     return buffer.getvalue()
+
+
+def encode_wav(waveform: Waveform) -> bytes:
+    """Encode as 16-bit WAV, whose bytes :func:`wav_samples` takes as they are; samples beyond [-1, 1] are clipped."""
+    samples = np.rint(waveform.samples * np.float32(2**15)).clip(-2**15, 2**15 - 1).astype("<i2")
+    return b"".join((_wav_header(waveform.rate, samples.nbytes), samples.tobytes()))
+
+
+def wav_samples(content: memoryview, rate: int) -> NDArray[np.int16] | None:
+    """View the samples (T,) of a file that :func:`encode_wav` wrote at this rate; None for any other bytes."""
+    size = len(content) - WAV_HEADER.size
+    if size < 0 or size % 2 or bytes(content[:WAV_HEADER.size]) != _wav_header(rate, size):
+        return None
+    return np.frombuffer(content, "<i2", offset=WAV_HEADER.size)
+
+
+def _wav_header(rate: int, size: int) -> bytes:
+    return WAV_HEADER.pack(b"RIFF", size + WAV_HEADER.size - 8, b"WAVE", b"fmt ", 16, 1, 1, rate, 2 * rate, 2, 16,
+                           b"data", size)
 
 
 def _check_not_empty(file: BinaryIO, name: str) -> None:

@@ -11,7 +11,7 @@ from typing import Final
 
 import numpy as np
 
-from evenvoice.data.audio import Waveform, encode_flac, resample
+from evenvoice.data.audio import Waveform, encode_wav, resample
 from evenvoice.data.corpora.recording import Recording
 from evenvoice.data.text import control_character, normalise
 from evenvoice.errors import RecordingRejected
@@ -26,7 +26,7 @@ class Prepared:
     """Audio that kept every rule."""
 
     duration_s: float
-    flac: bytes
+    wav: bytes
 
 
 def check_description(recording: Recording, settings: Ingest) -> Recording:
@@ -57,7 +57,7 @@ def prepare(recording: Recording, settings: Ingest) -> Prepared:
         RecordingRejected: the audio breaks a rule.
     """
     waveform = _checked_audio(recording, settings)
-    return Prepared(duration_s=waveform.duration_s, flac=encode_flac(waveform))
+    return Prepared(duration_s=waveform.duration_s, wav=encode_wav(waveform))
 
 
 def label(recording: Recording) -> str:

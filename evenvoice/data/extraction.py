@@ -1,8 +1,11 @@
-"""Features of a whole corpus: FLAC in Parquet shards in, float16 log-mel in Arrow shards out.
+"""Features of a whole corpus: audio in Parquet shards in, float16 log-mel in Arrow shards out.
 
 Each Parquet shard is worked on by itself, in any process, and the results are put together in their order. Within it
-threads share the work, since decoding, transforms and matrix products all let go of the interpreter; rows come out in
-the order they went in. So the same corpus gives the same bytes however many processes and threads there are.
+threads share the work by batches of rows, since transforms and matrix products let go of the interpreter; rows come
+out in the order they went in. Each recording is computed by itself. So the same corpus gives the same bytes however
+many processes and threads there are, and a recording the same features whatever stands beside it.
+
+Letters: F frames, M mel bands, T samples.
 """
 
 from __future__ import annotations
@@ -10,21 +13,23 @@ from __future__ import annotations
 import math
 import os
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import numpy as np
+import pyarrow as pa
 from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
-from evenvoice.data.audio import decode
+from evenvoice.data.audio import decode, wav_samples
 from evenvoice.data.feature_store import STATISTICS
 from evenvoice.data.features import LogMel
 from evenvoice.data.pieces import Pieces, Shard, take
 from evenvoice.data.schemas import FEATURES, UTTERANCES
-from evenvoice.data.tables import count_rows, iterate_rows, parquet_shards, write_ipc_shards
+from evenvoice.data.tables import count_rows, iterate_batches, parquet_shards, write_ipc_shards
 from evenvoice.errors import ArtifactError, RecordingRejected
 from evenvoice.params import Featurize
 from evenvoice.progress import Progress
@@ -34,9 +39,10 @@ LEAST_STD = 0.1
 """In nats. A band in which nothing ever happened, as above 4 kHz in telephone speech, must not be blown up."""
 SUMS = "sums.json"
 """Beside the features of a piece: its part of the statistics."""
-COLUMNS = ["utterance", "speaker", "split", "text", "duration_s", "audio"]
+KEPT = ["utterance", "speaker", "split", "text", "duration_s"]
+ROWS_AT_ONCE = 32
+"""Recordings worked on together: a few tens of megabytes where each is as long as ingest lets through by default."""
 
-Row = dict[str, Any]
 S = TypeVar("S")
 T = TypeVar("T")
 
@@ -87,11 +93,11 @@ def _extract_shard(shard: Path, out: Path, log_mel: LogMel, shard_mb: int, progr
     """Write the features of one file under names that sort as the files do; return the sums over its train split."""
     statistics = _Statistics.empty(log_mel.n_mels)
     stem = shard.stem.replace("utterances", "features")
-    with ThreadPoolExecutor(_cores()) as threads:
-        extracted = _in_order(threads, lambda row: _extract(row, log_mel),
-                              iterate_rows(shard, UTTERANCES, COLUMNS), ahead=4 * _cores())
-        rows = progress.over(_counted(extracted, statistics))
-        write_ipc_shards(out, stem, FEATURES, rows, shard_mb, "features")
+    batches = iterate_batches(shard, UTTERANCES, [*KEPT, "audio"], ROWS_AT_ONCE)
+    # matrix products must not start threads of their own within each of ours
+    with threadpool_limits(1, "blas"), ThreadPoolExecutor(_cores()) as threads:
+        extracted = _in_order(threads, lambda batch: _extract(batch, log_mel), batches, ahead=2 * _cores())
+        write_ipc_shards(out, stem, FEATURES, _counted(extracted, statistics, progress), shard_mb, "features")
     return statistics
 
 
@@ -114,29 +120,63 @@ def _in_order(threads: ThreadPoolExecutor, work: Callable[[S], T], items: Iterab
             future.cancel()
 
 
-def _extract(row: Row, log_mel: LogMel) -> tuple[Row, NDArray[np.float32]]:
-    features_FM = log_mel(_samples(row, log_mel.sample_rate))
-    if not np.isfinite(features_FM).all():
-        raise _altered(row, "be finite", "NaN or infinity")
-    kept = {name: row[name] for name in COLUMNS if name != "audio"}
-    content = features_FM.astype(np.float16).tobytes()
-    return {**kept, "frames": len(features_FM), "features": content}, features_FM
+def _extract(batch: pa.RecordBatch, log_mel: LogMel) -> tuple[pa.RecordBatch, _Statistics]:
+    """The rows of FEATURES for rows of UTTERANCES, and the sums over those of the train split."""
+    features = [log_mel(_samples(batch, row, log_mel.sample_rate)) for row in range(len(batch))]
+    statistics = _Statistics.empty(log_mel.n_mels)
+    for row, (features_FM, split) in enumerate(zip(features, batch["split"].to_pylist(), strict=True)):
+        if not np.isfinite(features_FM).all():
+            raise _altered(_name(batch, row), "be finite", "NaN or infinity")
+        if split == "train":
+            statistics.add(features_FM)
+    frames = np.array([len(features_FM) for features_FM in features], np.int32)
+    content = _halves(features, log_mel.n_mels)
+    columns = [*(batch[name] for name in KEPT), pa.array(frames), content]
+    return pa.RecordBatch.from_arrays(columns, schema=FEATURES), statistics
 
 
-def _samples(row: Row, sample_rate: int) -> NDArray[np.float32]:
+def _halves(features: Sequence[NDArray[np.float32]], n_mels: int) -> pa.LargeBinaryArray:
+    """Each recording's features as the bytes of float16."""
+    ends = np.cumsum([0, *(len(features_FM) for features_FM in features)])
+    content_FM = np.empty((ends[-1], n_mels), np.float16)
+    for start, features_FM in zip(ends.tolist(), features, strict=False):
+        content_FM[start:start + len(features_FM)] = features_FM
+    offsets = (2 * n_mels * ends).astype(np.int64)
+    return pa.LargeBinaryArray.from_buffers(pa.large_binary(), len(features),
+                                            [None, pa.py_buffer(offsets), pa.py_buffer(content_FM)])
+
+
+def _samples(batch: pa.RecordBatch, row: int, sample_rate: int) -> NDArray[np.float32]:
+    """Samples (T,) of one recording, taken as they lie where ingest wrote them, decoded where they are anything else.
+    """
+    content = memoryview(batch["audio"][row].as_buffer())
+    if (plain_T := wav_samples(content, sample_rate)) is None:
+        samples_T = _decoded(content, _name(batch, row), sample_rate)
+    else:
+        samples_T = plain_T.astype(np.float32)
+        samples_T *= np.float32(2**-15)
+    duration_s, declared_s = len(samples_T) / sample_rate, batch["duration_s"][row].as_py()
+    if not math.isclose(duration_s, declared_s, rel_tol=1e-3, abs_tol=0.01):
+        raise _altered(_name(batch, row), f"last {declared_s:.2f} s", f"{duration_s:.2f} s")
+    return samples_T
+
+
+def _decoded(content: memoryview, name: str, sample_rate: int) -> NDArray[np.float32]:
     try:
-        waveform = decode(row["audio"], name=row["utterance"], max_duration_s=math.inf)
+        waveform = decode(content, name=name, max_duration_s=math.inf)
     except RecordingRejected as error:
-        raise _altered(row, error.rule, error.value) from error
+        raise _altered(name, error.rule, error.value) from error
     if waveform.rate != sample_rate:
-        raise _altered(row, f"be sampled at {sample_rate} Hz", f"{waveform.rate} Hz")
-    if not math.isclose(waveform.duration_s, row["duration_s"], rel_tol=1e-3, abs_tol=0.01):
-        raise _altered(row, f"last {row['duration_s']:.2f} s", f"{waveform.duration_s:.2f} s")
+        raise _altered(name, f"be sampled at {sample_rate} Hz", f"{waveform.rate} Hz")
     return waveform.samples
 
 
-def _altered(row: Row, rule: str, value: object) -> ArtifactError:
-    return ArtifactError(name=f"audio of {row['utterance']}", rule=rule, value=value,
+def _name(batch: pa.RecordBatch, row: int) -> str:
+    return str(batch["utterance"][row])
+
+
+def _altered(name: str, rule: str, value: object) -> ArtifactError:
+    return ArtifactError(name=f"audio of {name}", rule=rule, value=value,
                          action="It is not what ingest wrote: run the ingest stage again.")
 
 
@@ -180,8 +220,9 @@ class _Statistics:
         return {"mean": mean_M.tolist(), "std": std_M.tolist()}
 
 
-def _counted(extracted: Iterable[tuple[Row, NDArray[np.float32]]], statistics: _Statistics) -> Iterator[Row]:
-    for row, features_FM in extracted:
-        if row["split"] == "train":
-            statistics.add(features_FM)
-        yield row
+def _counted(extracted: Iterable[tuple[pa.RecordBatch, _Statistics]], statistics: _Statistics,
+             progress: Progress) -> Iterator[pa.RecordBatch]:
+    for batch, part in extracted:
+        statistics.include(part)
+        yield batch
+        progress.advance(len(batch))

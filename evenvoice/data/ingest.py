@@ -245,7 +245,7 @@ def _write_utterances(draft: Path, intake: _Intake, recordings: Iterable[Recordi
     shards = ParquetShards(draft / "utterances", "utterances", UTTERANCES, intake.settings.shard_mb)
     for recording, audio in intake.prepared(recordings):
         row = _utterance(recording, audio, names, intake.settings.coordinate_decimals)
-        shards.append(row, len(audio.flac))
+        shards.append(row, len(audio.wav))
         totals.add(row, audio.duration_s)
     shards.close()
     return totals
@@ -258,7 +258,7 @@ def _utterance(recording: Recording, audio: Prepared, names: Pseudonyms, decimal
         "split": recording.split,
         "text": recording.text,
         "duration_s": audio.duration_s,
-        "audio": audio.flac,
+        "audio": audio.wav,
         "lat": None if recording.lat is None else round(recording.lat, decimals),
         "lon": None if recording.lon is None else round(recording.lon, decimals),
         "postal_code": recording.postal_code,

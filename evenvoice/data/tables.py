@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from itertools import groupby, islice
+from itertools import groupby
 from operator import itemgetter
 from pathlib import Path
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.ipc
 import pyarrow.parquet
 
 from evenvoice.errors import ArtifactError
 
 ROWS_PER_GROUP = 256
-ROWS_PER_BATCH = 64
-
-Row = dict[str, object]
 
 
 def write_table(path: Path, table: pa.Table) -> None:
@@ -97,7 +95,10 @@ class ParquetShards:
 
     def _open(self) -> pa.parquet.ParquetWriter:
         path = self._directory / f"{self._stem}-{self._shards:05d}.parquet"
-        self._writer = pa.parquet.ParquetWriter(path, self._schema, compression="zstd")
+        # what is large is hardly ever there twice: looking for repeats would only cost time
+        small = [field.name for field in self._schema if not pa.types.is_large_binary(field.type)]
+        self._writer = pa.parquet.ParquetWriter(path, self._schema, compression="zstd", use_dictionary=small,
+                                                write_statistics=small)
         return self._writer
 
     def _flush(self) -> None:
@@ -147,41 +148,43 @@ def count_rows(shard: Path) -> int:
         return int(file.metadata.num_rows)
 
 
-def iterate_rows(shard: Path, schema: pa.Schema, columns: list[str] | None = None) -> Iterator[dict[str, object]]:
-    """Yield rows of one Parquet file a row group at a time, so memory stays flat."""
+def iterate_batches(shard: Path, schema: pa.Schema, columns: list[str], rows: int) -> Iterator[pa.RecordBatch]:
+    """Yield so many rows of one Parquet file at a time, their columns in the given order, so memory stays flat."""
     with pa.parquet.ParquetFile(shard) as file:
         _check_schema(shard, file.schema_arrow, schema, columns)
-        for batch in file.iter_batches(batch_size=ROWS_PER_GROUP, columns=columns):
-            yield from batch.to_pylist()
+        for batch in file.iter_batches(batch_size=rows, columns=columns, use_threads=False):
+            yield batch.select(columns)
 
 
-def write_ipc_shards(directory: Path, stem: str, schema: pa.Schema, rows: Iterable[dict[str, object]],
+def write_ipc_shards(directory: Path, stem: str, schema: pa.Schema, batches: Iterable[pa.RecordBatch],
                      shard_mb: int, size_of: str) -> None:
     """Write rows as Arrow IPC files of about ``shard_mb`` each; ``size_of`` names the column that fills them."""
     shards = 0
-    for number, numbered in groupby(_numbered(rows, size_of, shard_mb * 2**20), key=itemgetter(0)):
-        _write_ipc(directory / f"{stem}-{number:05d}.arrow", schema, (row for _, row in numbered))
+    for number, numbered in groupby(_numbered(batches, size_of, shard_mb * 2**20), key=itemgetter(0)):
+        _write_ipc(directory / f"{stem}-{number:05d}.arrow", schema, (batch for _, batch in numbered))
         shards = number + 1
     if shards == 0:  # readers find the schema of an empty table, too
         _write_ipc(directory / f"{stem}-00000.arrow", schema, ())
 
 
-def _numbered(rows: Iterable[Row], size_of: str, limit: int) -> Iterator[tuple[int, Row]]:
-    """Each row with the number of its shard; a shard ends with the row that fills it."""
+def _numbered(batches: Iterable[pa.RecordBatch], size_of: str, limit: int) -> Iterator[tuple[int, pa.RecordBatch]]:
+    """The batches, each with the number of its shard, cut where a row fills one."""
     number, filled = 0, 0
-    for row in rows:
-        yield number, row
-        filled += len(row[size_of])  # type: ignore[arg-type]
-        if filled >= limit:
-            number, filled = number + 1, 0
+    for batch in batches:
+        start = 0
+        for row, size in enumerate(pc.binary_length(batch[size_of]).to_pylist(), start=1):
+            filled += size
+            if filled >= limit:
+                yield number, batch.slice(start, row - start)
+                number, filled, start = number + 1, 0, row
+        if start < len(batch):
+            yield number, batch.slice(start)
 
 
-def _write_ipc(path: Path, schema: pa.Schema, rows: Iterable[Row]) -> None:
-    """A few rows at a time, so memory stays flat however large a shard is."""
-    waiting = iter(rows)
+def _write_ipc(path: Path, schema: pa.Schema, batches: Iterable[pa.RecordBatch]) -> None:
     with pa.OSFile(str(path), "wb") as sink, pa.ipc.new_file(sink, schema) as writer:
-        while batch := list(islice(waiting, ROWS_PER_BATCH)):
-            writer.write_table(rows_table(batch, schema))
+        for batch in batches:
+            writer.write_batch(batch)
 
 
 def open_ipc_shards(directory: Path, schema: pa.Schema) -> pa.Table:

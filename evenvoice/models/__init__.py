@@ -2,18 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from types import MappingProxyType
-from typing import Any, Final
+from typing import Any
 
-from evenvoice.models.convlstm import ConvLstm
-from evenvoice.models.streaming import Encoder
-from evenvoice.params import Encoder as Settings
+from evenvoice.models.conformer import Conformer
+from evenvoice.models.contextnet import ContextNet
+from evenvoice.models.convrnnt import ConvRnnt
+from evenvoice.models.encoder import Encoder
+from evenvoice.models.lstm import Lstm
+from evenvoice.models.shapes import Architecture, ConformerShape, ConvRnntShape, EncoderShape, LstmShape
+from evenvoice.models.streaming import Layer
 
-ENCODERS: Final[Mapping[str, type[ConvLstm]]] = MappingProxyType({"convlstm": ConvLstm})
-"""Every encoder that ``train.encoder.name`` may name; each passes the battery in tests/unit/models."""
+
+def build_encoder(architecture: Architecture) -> Encoder:
+    """Build the encoder that ``architecture`` describes, with random weights from torch's generator."""
+    body = _body(architecture.encoder, inputs=architecture.stack * architecture.n_mels, dropout=architecture.dropout)
+    return Encoder(body, stack=architecture.stack, n_mels=architecture.n_mels, lookahead=architecture.lookahead)
 
 
-def build_encoder(settings: Settings, *, n_mels: int, dropout: float) -> Encoder[Any]:
-    """Build the encoder that ``settings`` names, with random weights from torch's generator."""
-    return ENCODERS[settings.name](settings=settings, n_mels=n_mels, dropout=dropout)
+def _body(shape: EncoderShape, *, inputs: int, dropout: float) -> Layer[Any]:
+    if isinstance(shape, LstmShape):
+        return Lstm(shape, inputs=inputs, dropout=dropout)
+    if isinstance(shape, ConvRnntShape):
+        return ConvRnnt(shape, inputs=inputs, dropout=dropout)
+    if isinstance(shape, ConformerShape):
+        return Conformer(shape, inputs=inputs, dropout=dropout)
+    return ContextNet(shape, inputs=inputs, dropout=dropout)

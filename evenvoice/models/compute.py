@@ -14,11 +14,13 @@ from evenvoice.models.transducer import Transducer
 
 @dataclass(frozen=True, kw_only=True)
 class Macs:
-    """Multiply-accumulates per second of audio."""
+    """Multiply-accumulates, per second of audio unless it says otherwise."""
 
     encoder: float
     predictor: float
     joiner: float
+    per_label: float
+    """Of one more label, whatever a second holds."""
 
     @property
     def total(self) -> float:
@@ -35,7 +37,9 @@ def macs_per_audio_s(transducer: Transducer, *, frames_per_s: float, labels_per_
         labels_per_s: labels emitted per second of audio, as measured while decoding.
     """
     joiner = transducer.joiner
+    per_label = transducer.predictor.macs_per_label + joiner.label_macs + joiner.score_macs
     return Macs(
+        per_label=per_label,
         encoder=frames_per_s * transducer.encoder.macs_per_frame,
         predictor=labels_per_s * transducer.predictor.macs_per_label,
         joiner=frames_per_s * (joiner.frame_macs + joiner.score_macs)

@@ -31,6 +31,14 @@ class PredictorState:
         """This state for the chosen utterances, the other one for the rest."""
         return PredictorState(torch.where(chosen_B[:, None], self.labels_BC, other.labels_BC))
 
+    def select(self, rows_N: Tensor) -> PredictorState:
+        """The state of these rows, each as often as it is named."""
+        return PredictorState(self.labels_BC[rows_N])
+
+    def replace(self, rows_N: Tensor, other: PredictorState) -> PredictorState:
+        """This state with these rows taken from the other, in order."""
+        return PredictorState(self.labels_BC.index_copy(0, rows_N, other.labels_BC))
+
 
 class Predictor(Streaming[PredictorState]):
     """Embeds the last labels of every position and mixes them."""

@@ -20,36 +20,23 @@ import torch
 from numpy.typing import NDArray
 from pydantic import ValidationError
 
-from evenvoice.data.audio import Waveform, resample
-from evenvoice.data.features import LogMel
 from evenvoice.data.text import NORMALISATION_VERSION
 from evenvoice.data.tokenizer import Tokenizer
-from evenvoice.decoding.greedy import transcribe
 from evenvoice.errors import ArtifactError
+from evenvoice.models.compute import macs_per_audio_s
+from evenvoice.models.shapes import Architecture
 from evenvoice.models.transducer import Transducer
-from evenvoice.params import Encoder, Featurize, Section, Train
+from evenvoice.params import Featurize, Section
 from evenvoice.storage import read_json, write_bytes, write_json
 
 WEIGHTS = "model.safetensors"
 CONFIG = "config.json"
-SERVED_SYMBOLS_PER_FRAME = 4
-
-
-class Architecture(Section):
-    """What the transducer is built from."""
-
-    encoder: Encoder
-    predictor_width: int
-    joiner_width: int
-    dropout: float
-    n_mels: int
-    vocabulary: int
 
 
 class Config(Section):
     """config.json; ``format`` changes when older weights no longer fit the code."""
 
-    format: Literal[1] = 1
+    format: Literal[2] = 2
     architecture: Architecture
     featurize: Featurize
     sample_rate: int
@@ -58,7 +45,7 @@ class Config(Section):
 
 
 class Recogniser:
-    """A transducer with all it takes to go from samples to text.
+    """A transducer with all that a search needs to go from samples to text.
 
     Attributes:
         transducer: the model.
@@ -76,12 +63,12 @@ class Recogniser:
         self._architecture = architecture
 
     @classmethod
-    def build(cls, train: Train, *, tokenizer: Tokenizer, featurize: Featurize, sample_rate: int,
+    def build(cls, architecture: Architecture, *, tokenizer: Tokenizer, featurize: Featurize, sample_rate: int,
               mean: NDArray[np.float32], std: NDArray[np.float32], seed: int) -> Self:
         """Make an untrained recogniser; equal seeds give equal weights.
 
         Args:
-            train: architecture.
+            architecture: what it is built from.
             tokenizer: units.
             featurize: settings of the features it will be given.
             sample_rate: of the audio behind them, in Hz.
@@ -89,12 +76,9 @@ class Recogniser:
             std: (n_mels,) of the training speech.
             seed: of the random weights.
         """
-        architecture = Architecture(encoder=train.encoder, predictor_width=train.predictor_width,
-                                    joiner_width=train.joiner_width, dropout=train.dropout, n_mels=featurize.n_mels,
-                                    vocabulary=tokenizer.size)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
-            transducer = _transducer(architecture)
+            transducer = Transducer(architecture)
         transducer.set_normalisation(torch.as_tensor(mean), torch.as_tensor(std))
         return cls(transducer=transducer, tokenizer=tokenizer, architecture=architecture, featurize=featurize,
                    sample_rate=sample_rate)
@@ -104,15 +88,22 @@ class Recogniser:
         """Seconds per encoder frame."""
         return self.transducer.encoder.subsampling * self.featurize.hop_ms / 1000
 
+    @property
+    def lookahead_s(self) -> float:
+        """Seconds by which every output is later than a causal one's would be."""
+        return self.transducer.encoder.lookahead * self.frame_s
+
+    @property
+    def cost(self) -> str:
+        """Size, work and latency in words."""
+        macs = macs_per_audio_s(self.transducer, frames_per_s=1 / self.frame_s, labels_per_s=0.0)
+        return (f"{self.transducer.parameter_count:,} parameters, {macs.total / 1e6:.1f} million MACs per second of "
+                f"audio and {macs.per_label / 1e6:.2f} per label, {1000 * self.frame_s:.0f} ms frames, "
+                f"{1000 * self.lookahead_s:.0f} ms look-ahead")
+
     def frames_in(self, seconds: float) -> int:
         """Log-mel frames of so much speech."""
         return round(seconds * 1000 / self.featurize.hop_ms)
-
-    def transcribe_waveform(self, samples: NDArray[np.float32], rate: int) -> str:
-        """Transcribe (T,) mono samples in [-1, 1] of any sample rate."""
-        waveform = resample(Waveform(samples, rate), self.sample_rate)
-        features = LogMel(self.featurize, self.sample_rate)(waveform.samples)
-        return transcribe(self, [features], SERVED_SYMBOLS_PER_FRAME)[0]
 
     def save(self, directory: Path) -> None:
         """Write the recogniser into ``directory``, the config with the weights' hash last."""
@@ -134,16 +125,10 @@ class Recogniser:
             ArtifactError: something is missing, altered, or made for other code.
         """
         config = _config(directory / CONFIG)
-        transducer = _transducer(config.architecture)
+        transducer = Transducer(config.architecture)
         _load_weights(transducer, directory / WEIGHTS, config.weights_sha256)
         return cls(transducer=transducer.eval(), tokenizer=Tokenizer.load(directory), architecture=config.architecture,
                    featurize=config.featurize, sample_rate=config.sample_rate)
-
-
-def _transducer(architecture: Architecture) -> Transducer:
-    return Transducer(encoder=architecture.encoder, predictor_width=architecture.predictor_width,
-                      joiner_width=architecture.joiner_width, dropout=architecture.dropout, n_mels=architecture.n_mels,
-                      vocabulary=architecture.vocabulary)
 
 
 def _config(path: Path) -> Config:

@@ -33,21 +33,13 @@ class Streaming(nn.Module, ABC, Generic[StateT]):
         return self.step(whole, self.initial_state(whole.shape[0]))[0]
 
 
-class Encoder(Streaming[StateT]):
-    """Turns normalised log-mel frames (B, T, n_mels) into fewer, wider frames (B, T // subsampling, width).
+class Layer(Streaming[StateT]):
+    """A streaming module that maps (B, T, D) to (B, T, width), frame by frame.
 
     Attributes:
-        subsampling: log-mel frames per encoder frame. Frames that do not fill one are held back for the next chunk;
-            at the end of an utterance they are dropped.
-        width: channels of an encoder frame.
-        lookahead: log-mel frames after its own that an encoder frame depends on.
+        width: channels of its output.
+        macs_per_frame: multiply-accumulates of one frame; normalisation and activations are not counted.
     """
 
-    subsampling: int
     width: int
-    lookahead: int = 0
-
-    @property
-    @abstractmethod
-    def macs_per_frame(self) -> int:
-        """Multiply-accumulates of one encoder frame."""
+    macs_per_frame: int

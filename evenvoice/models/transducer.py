@@ -1,19 +1,21 @@
 """The transducer: encoder, predictor and joiner, with the normalisation in front and a CTC head beside.
 
-Tensor names: B utterance, T frame, U label position, M mel band, D encoder channel, V vocabulary.
+Tensor names: B utterance, T frame, U label position, M mel band, D encoder channel, J joiner channel,
+V vocabulary.
 """
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 
 from evenvoice.models import build_encoder
+from evenvoice.models.encoder import EncoderState
 from evenvoice.models.joiner import Joiner
 from evenvoice.models.predictor import Predictor
-from evenvoice.params import Encoder as EncoderSettings
+from evenvoice.models.shapes import Architecture
 
 BLANK = 0
 LEAST_STD = 1e-3
@@ -23,7 +25,8 @@ LEAST_STD = 1e-3
 class Scores(NamedTuple):
     """What training needs of a batch."""
 
-    logits_BTUV: Tensor
+    frame_BTJ: Tensor  # the joiner's projections
+    label_BUJ: Tensor
     ctc_logits_BTV: Tensor
     frame_lengths_B: Tensor  # encoder frames
 
@@ -34,16 +37,16 @@ class Transducer(nn.Module):
     mean_M: Tensor
     std_M: Tensor
 
-    def __init__(self, *, encoder: EncoderSettings, predictor_width: int, joiner_width: int, dropout: float,
-                 n_mels: int, vocabulary: int) -> None:
+    def __init__(self, architecture: Architecture) -> None:
         super().__init__()
-        self.register_buffer("mean_M", torch.zeros(n_mels))
-        self.register_buffer("std_M", torch.ones(n_mels))
-        self.encoder = build_encoder(encoder, n_mels=n_mels, dropout=dropout)
-        self.predictor = Predictor(vocabulary=vocabulary, width=predictor_width, dropout=dropout, blank=BLANK)
-        self.joiner = Joiner(encoder_width=self.encoder.width, predictor_width=predictor_width, width=joiner_width,
-                             vocabulary=vocabulary)
-        self.ctc = nn.Linear(self.encoder.width, vocabulary)
+        self.register_buffer("mean_M", torch.zeros(architecture.n_mels))
+        self.register_buffer("std_M", torch.ones(architecture.n_mels))
+        self.encoder = build_encoder(architecture)
+        self.predictor = Predictor(vocabulary=architecture.vocabulary, width=architecture.predictor_width,
+                                   dropout=architecture.dropout, blank=BLANK)
+        self.joiner = Joiner(encoder_width=self.encoder.width, predictor_width=architecture.predictor_width,
+                             width=architecture.joiner_width, vocabulary=architecture.vocabulary)
+        self.ctc = nn.Linear(self.encoder.width, architecture.vocabulary)
 
     def set_normalisation(self, mean_M: Tensor, std_M: Tensor) -> None:
         """Remember the mean and standard deviation of each mel band over the training speech."""
@@ -54,22 +57,32 @@ class Transducer(nn.Module):
         """Bring each mel band to mean 0 and variance 1 over the training speech."""
         return (features_BTM - self.mean_M) / self.std_M
 
-    def encode_chunk(self, chunk_BTM: Tensor, state: Any) -> tuple[Tensor, Any]:
+    def encode(self, features_BTM: Tensor, frame_lengths_B: Tensor) -> Tensor:
+        """Encode a padded batch; whatever the padding holds changes nothing."""
+        normalised_BTM = self.normalise(features_BTM)
+        if self.encoder.lookahead:
+            places_T = torch.arange(features_BTM.shape[1], device=features_BTM.device)
+            normalised_BTM = normalised_BTM * (places_T < frame_lengths_B.to(places_T.device)[:, None])[..., None]
+        encoded_BTD: Tensor = self.encoder(normalised_BTM)
+        return encoded_BTD
+
+    def encode_chunk(self, chunk_BTM: Tensor, state: EncoderState) -> tuple[Tensor, EncoderState]:
         """Encode the next log-mel frames of a stream; ``state`` is the encoder's."""
-        encoded: tuple[Tensor, Any] = self.encoder.step(self.normalise(chunk_BTM), state)
-        return encoded
+        return self.encoder.step(self.normalise(chunk_BTM), state)
+
+    def encode_end(self, state: EncoderState) -> Tensor:
+        """Encode what look-ahead still held back when the stream ended."""
+        return self.encoder.finish(state)
 
     def encoded_lengths(self, frame_lengths_B: Tensor) -> Tensor:
         """Encoder frames that so many log-mel frames give."""
         return torch.div(frame_lengths_B, self.encoder.subsampling, rounding_mode="floor")
 
-    def forward(self, features_BTM: Tensor, frame_lengths_B: Tensor, labels_BU: Tensor,
-                label_lengths_B: Tensor) -> Scores:
-        """Score every alignment of a padded batch with its labels."""
-        encoded_BTD = self.encoder(self.normalise(features_BTM))
-        lengths_B = self.encoded_lengths(frame_lengths_B)
-        logits_BTUV = self.joiner(encoded_BTD, self.predictor.start(labels_BU), lengths_B, label_lengths_B)
-        return Scores(logits_BTUV, self.ctc(encoded_BTD), lengths_B)
+    def forward(self, features_BTM: Tensor, frame_lengths_B: Tensor, labels_BU: Tensor) -> Scores:
+        """Encode a padded batch and what its labels predict, as far as no frame has to meet a label."""
+        encoded_BTD = self.encode(features_BTM, frame_lengths_B)
+        return Scores(self.joiner.frame(encoded_BTD), self.joiner.label(self.predictor.start(labels_BU)),
+                      self.ctc(encoded_BTD), self.encoded_lengths(frame_lengths_B))
 
     @property
     def parameter_count(self) -> int:

@@ -19,6 +19,7 @@ def render_page(contents: Contents, *, ingest: Ingest, report: Report, seed: int
         "gaps": gaps_figure(contents),
         "arms": arms_figure(contents),
         "curves": curves_figure(contents),
+        "bakeoff": _asset("bakeoff.svg"),
         "forest": {method.name: forest_figure(contents, method.name) for method in contents.methods},
     }
     return _template("page.html.j2", escape=True).render(contents=contents, figures=figures, arms=ARMS, ingest=ingest,
@@ -28,6 +29,10 @@ def render_page(contents: Contents, *, ingest: Ingest, report: Report, seed: int
 def render_model_card(contents: Contents, *, ingest: Ingest, seed: int) -> str:
     """The model card as Markdown."""
     return _template("model_card.md.j2", escape=False).render(contents=contents, arms=ARMS, ingest=ingest, seed=seed)
+
+
+def _asset(name: str) -> str:
+    return files("evenvoice.report").joinpath(f"assets/{name}").read_text(encoding="utf-8")
 
 
 def _template(name: str, *, escape: bool) -> jinja2.Template:

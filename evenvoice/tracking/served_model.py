@@ -78,7 +78,9 @@ class ServedRecogniser(PythonModel):  # type: ignore[misc, unused-ignore]  # mlf
 
     def _transcribe(self, row: dict[Any, Any], name: str, rate: int) -> str:
         waveform = self._waveform(row, name, rate)
-        return str(self._recogniser.transcribe_waveform(waveform.samples, waveform.rate))
+        from evenvoice.decoding.stream import recognise
+
+        return recognise(self._recogniser, waveform.samples, waveform.rate)[0].text
 
     def _waveform(self, row: dict[Any, Any], name: str, rate: int) -> Waveform:
         given = {column: row[column] for column in COLUMNS if _is_filled(row.get(column))}

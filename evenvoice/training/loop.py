@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import asdict
 from pathlib import Path
 
@@ -24,6 +25,7 @@ from evenvoice.errors import TrainingError
 from evenvoice.models.recogniser import Recogniser
 from evenvoice.progress import Progress
 from evenvoice.training import nonfinite
+from evenvoice.training.ahead import Ahead
 from evenvoice.training.checkpoints import Checkpoint, Checkpoints, fingerprint
 from evenvoice.training.curve import Curve, Pace, Point
 from evenvoice.training.distributed import World, current_world
@@ -70,9 +72,10 @@ def fit(*, recogniser: Recogniser, store: FeatureStore, indices: NDArray[np.int6
     with torch.random.fork_rng(devices=devices):
         run = _Run(recogniser=recogniser, store=store, indices=indices, settings=settings, seed=seed, world=world,
                    draw_weights=draw_weights, penalty=penalty)
-        run.check_agreement(identity)
-        checkpoints = None if checkpoint_dir is None else Checkpoints(checkpoint_dir, run.fingerprint(identity))
-        curve = _train(run, checkpoints, checkpoint_dir, progress)
+        with closing(run):
+            run.check_agreement(identity)
+            checkpoints = None if checkpoint_dir is None else Checkpoints(checkpoint_dir, run.fingerprint(identity))
+            curve = _train(run, checkpoints, checkpoint_dir, progress)
     recogniser.transducer.to("cpu").eval()
     return curve
 
@@ -120,8 +123,8 @@ class _Run:
         self._plan = BatchPlan(frames=store.frames, indices=indices,
                                frames_per_batch=recogniser.frames_in(settings.batch_s),
                                seed=step_seed(seed, step=0, rank=0, purpose=ORDER), draw_weights=draw_weights)
-        self._stream = BatchStream(self._plan, rank=world.rank, world=world.size)
         self._feed = Feed(recogniser, store, settings.augment, world.device)
+        self._batches = Ahead(BatchStream(self._plan, rank=world.rank, world=world.size), self._batch)
         self._hop_s = recogniser.featurize.hop_ms / 1000
         self._texts, self._ids = store.texts[indices].tolist(), store.ids[indices].tolist()
 
@@ -138,7 +141,7 @@ class _Run:
         """Draw a batch and update the weights, or skip it within the budget."""
         started_at = time.monotonic()
         step, settings, curve = self.curve.steps, self.settings, self.curve
-        batch = self._draw(step)
+        batch = self._batches.next(step)
         data_seconds = time.monotonic() - started_at
         torch.manual_seed(step_seed(self._seed, step=step, rank=self.world.rank, purpose=DROPOUT))
         learning_rate = one_cycle(step, steps=settings.steps, peak=settings.learning_rate,
@@ -155,9 +158,13 @@ class _Run:
                                  budget=settings.nonfinite_budget,
                                  dump=None if dump is None else dump / f"nonfinite-{self.world.rank}")
 
-    def _draw(self, step: int) -> Batch:
+    def _batch(self, indices: NDArray[np.int64], step: int) -> Batch:
         seed = step_seed(self._seed, step=step, rank=self.world.rank, purpose=MASKS)
-        return self._feed.batch(next(self._stream), np.random.default_rng(seed))
+        return self._feed.batch(indices, np.random.default_rng(seed))
+
+    def close(self) -> None:
+        """End what works ahead."""
+        self._batches.close()
 
     def _update(self, batch: Batch, learning_rate: float) -> tuple[float | None, Tensor]:
         """Take one step down the loss; None instead of a loss means that it was not finite and nothing changed."""
@@ -199,14 +206,14 @@ class _Run:
         tensors = {f"model/{name}": tensor.detach().cpu().contiguous()
                    for name, tensor in self._transducer.state_dict().items()}
         tensors |= {f"optimiser/{name}": tensor for name, tensor in self._optimiser.state_tensors().items()}
-        record = {"curve": asdict(self.curve), "stream": dict(self._stream.state_dict())}
+        record = {"curve": asdict(self.curve), "stream": dict(self._batches.state_dict())}
         return Checkpoint(self.curve.steps, tensors, record)
 
     def restore(self, found: Checkpoint) -> None:
         """Go on from a checkpoint."""
         self._transducer.load_state_dict(_below("model/", found))
         self._optimiser.load_state_tensors(_below("optimiser/", found))
-        self._stream.load_state_dict(found.record["stream"])
+        self._batches.load_state_dict(found.record["stream"])
         kept = dict(found.record["curve"])
         self.curve.__dict__.update(kept, points=[Point(**point) for point in kept["points"]])
 

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from evenvoice.losses.transducer import transducer_loss
+from evenvoice.losses.rnnt import rnnt
 from evenvoice.models.transducer import BLANK, Transducer
 
 
@@ -41,9 +41,10 @@ class Objective(nn.Module):
 
     def forward(self, batch: Batch) -> Tensor:
         """Negative log-likelihoods (B,) in nats, in float32 whatever autocast does."""
-        scores = self.transducer(batch.features_BTM, batch.frame_lengths_B, batch.labels_BU, batch.label_lengths_B)
-        losses_B = transducer_loss(scores.logits_BTUV, batch.labels_BU, scores.frame_lengths_B, batch.label_lengths_B,
-                                   blank=BLANK)
+        scores = self.transducer(batch.features_BTM, batch.frame_lengths_B, batch.labels_BU)
+        output = self.transducer.joiner.output
+        losses_B = rnnt(scores.frame_BTJ, scores.label_BUJ, output.weight, output.bias, batch.labels_BU,
+                        scores.frame_lengths_B, batch.label_lengths_B, blank=BLANK)
         if self.ctc_weight == 0:
             return losses_B
         return losses_B + self.ctc_weight * _ctc(scores.ctc_logits_BTV, scores.frame_lengths_B, batch)

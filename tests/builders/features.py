@@ -9,10 +9,11 @@ from pathlib import Path
 import numpy as np
 
 from evenvoice.data.schemas import FEATURES, UTTERANCES
-from evenvoice.data.tables import ParquetShards, write_ipc_shards
+from evenvoice.data.tables import ParquetShards
 from evenvoice.params import Featurize
 from evenvoice.storage import write_json
 from tests.builders.audio import file_bytes, tone
+from tests.builders.ipc import write_rows
 
 SETTINGS = Featurize(n_mels=16, window_ms=25.0, hop_ms=10.0, low_hz=20.0, high_hz=7600.0, shard_mb=1)
 RATE = 16000
@@ -58,5 +59,5 @@ def write_features(directory: Path, frames: Sequence[int], n_mels: int = 4, spli
     rows = [{"utterance": f"u{i}", "speaker": f"s{i % 2}", "split": splits[i] if splits else "train",
              "text": f"text {i}", "duration_s": count / 100, "frames": count,
              "features": counting_features(count, n_mels).tobytes()} for i, count in enumerate(frames)]
-    write_ipc_shards(directory, "features", FEATURES, rows, shard_mb, "features")
+    write_rows(directory, "features", FEATURES, rows, shard_mb)
     write_json(directory / "statistics.json", {"mean": [0.5] * n_mels, "std": [2.0] * n_mels})

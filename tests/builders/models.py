@@ -11,12 +11,22 @@ import torch
 
 from evenvoice.data.feature_store import FeatureStore
 from evenvoice.data.schemas import FEATURES
-from evenvoice.data.tables import rows_table, write_ipc_shards
+from evenvoice.data.tables import rows_table
 from evenvoice.data.tokenizer import Tokenizer
+from evenvoice.models.presets import PRESETS
 from evenvoice.models.recogniser import Recogniser
-from evenvoice.params import Encoder, Featurize, Train
+from evenvoice.models.shapes import (
+    Architecture,
+    ConformerShape,
+    ContextNetShape,
+    ConvRnntShape,
+    EncoderShape,
+    LstmShape,
+)
+from evenvoice.params import Featurize, Train
 from evenvoice.storage import write_json
 from evenvoice.training.settings import FitSettings, SpecAugment
+from tests.builders.ipc import write_rows
 
 MELS = 8
 FRAMES_PER_CHARACTER = 12
@@ -27,21 +37,40 @@ NO_MASKS = SpecAugment(time_masks=0, time_mask_s=0.0, frequency_masks=0, frequen
 MASKS = SpecAugment(time_masks=1, time_mask_s=0.1, frequency_masks=1, frequency_mask_bands=2)
 
 
-def tiny_train(*, encoder: str = "convlstm", dropout: float = 0.0, layers: int = 1, width: int = 16) -> Train:
+def tiny_train() -> Train:
     """The train section of a model that takes milliseconds."""
-    return Train(
-        encoder=Encoder.model_construct(name=encoder, stack=4, width=width, blocks=2, kernel=3, lstm_width=width,
-                                        lstm_layers=layers),
-        predictor_width=width, joiner_width=width, dropout=dropout, steps=4, batch_s=3.0, learning_rate=0.01,
-        warmup_share=0.2, weight_decay=0.0, gradient_clip=5.0, ctc_weight=0.5, time_masks=1, time_mask_s=0.1,
-        frequency_masks=1, frequency_mask_bands=2, nonfinite_budget=0, checkpoint_every_s=1e-9, processes=1)
+    return Train(encoder="convrnnt", size="tiny", stack=4, lookahead=0, dropout=0.0, steps=4, batch_s=3.0,
+                 learning_rate=0.01, warmup_share=0.2, weight_decay=0.0, gradient_clip=5.0, ctc_weight=0.5,
+                 time_masks=1, time_mask_s=0.1, frequency_masks=1, frequency_mask_bands=2, nonfinite_budget=0,
+                 checkpoint_every_s=1e-9, processes=1)
 
 
-def tiny_recogniser(*, encoder: str = "convlstm", dropout: float = 0.0, layers: int = 1, width: int = 16,
+ENCODERS = tuple(PRESETS["tiny"].encoders)
+
+
+def tiny_shape(encoder: str, width: int) -> EncoderShape:
+    """An encoder of milliseconds: two layers, blocks or branches of each kind."""
+    shapes: dict[str, EncoderShape] = {
+        "lstm": LstmShape(width=width, layers=2),
+        "convrnnt": _convrnnt(width),
+        "convrnnt-local": _convrnnt(width, global_blocks=0),
+        "convrnnt-global": _convrnnt(width, local_layers=0),
+        "conformer": ConformerShape(width=width, blocks=2, heads=2, expansion=2, kernel=3, window=6),
+        "contextnet": ContextNetShape(width=width, blocks=2, layers=2, kernel=3)}
+    return shapes[encoder]
+
+
+def _convrnnt(width: int, *, local_layers: int = 2, global_blocks: int = 2) -> ConvRnntShape:
+    return ConvRnntShape(channels=width, local_layers=local_layers, local_kernel=3, global_blocks=global_blocks,
+                         lstm_width=width, lstm_layers=2)
+
+
+def tiny_recogniser(*, encoder: str = "convrnnt", dropout: float = 0.0, width: int = 16, lookahead: int = 0,
                     seed: int = 1) -> Recogniser:
     """An untrained recogniser of ``TEXTS``."""
-    return Recogniser.build(tiny_train(encoder=encoder, dropout=dropout, layers=layers, width=width),
-                            tokenizer=TOKENIZER, featurize=FEATURIZE, sample_rate=8000,
+    architecture = Architecture(encoder=tiny_shape(encoder, width), stack=4, lookahead=lookahead, predictor_width=width,
+                                joiner_width=width, dropout=dropout, n_mels=MELS, vocabulary=TOKENIZER.size)
+    return Recogniser.build(architecture, tokenizer=TOKENIZER, featurize=FEATURIZE, sample_rate=8000,
                             mean=np.zeros(MELS, np.float32), std=np.ones(MELS, np.float32), seed=seed)
 
 
@@ -87,5 +116,5 @@ def weights(recogniser: Recogniser) -> torch.Tensor:
 def write_features(directory: Path, texts: Sequence[str] = TEXTS, splits: Sequence[str] | None = None) -> None:
     """What the featurize stage would leave in ``directory``."""
     directory.mkdir(parents=True)
-    write_ipc_shards(directory, "features", FEATURES, feature_rows(texts, splits), 1, "features")
+    write_rows(directory, "features", FEATURES, feature_rows(texts, splits))
     write_json(directory / "statistics.json", {"mean": [0.0] * MELS, "std": [1.0] * MELS})

@@ -8,8 +8,8 @@ import numpy as np
 
 from evenvoice.data.feature_store import FeatureStore
 from evenvoice.data.schemas import FEATURES
-from evenvoice.data.tables import write_ipc_shards
 from evenvoice.storage import write_json
+from tests.builders.ipc import write_rows
 
 HOP_S = 0.01
 
@@ -32,7 +32,7 @@ def write_voices(path: Path, *, speakers: dict[str, int], recordings: int = 4, n
                              "split": split, "text": "yes", "duration_s": length * HOP_S, "frames": length,
                              "features": features.tobytes()})
     path.mkdir(parents=True, exist_ok=True)
-    write_ipc_shards(path, "features", FEATURES, rows, 1, "features")
+    write_rows(path, "features", FEATURES, rows)
     write_json(path / "statistics.json", {"mean": [0.0] * n_mels, "std": [1.0] * n_mels})
     return path
 

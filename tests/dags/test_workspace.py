@@ -95,10 +95,10 @@ def test_two_run_ids_never_share_a_directory(root: Path) -> None:
 def test_single_values_lie_over_the_profile_and_the_profile_over_params_yaml(root: Path) -> None:
     run = Run(root, "manual__1")
 
-    create(run, Request(profile="tiny", changes={"train.steps": 7, "train.encoder.width": 48}))
+    create(run, Request(profile="tiny", changes={"train.steps": 7, "discover.clusters.restarts": 48}))
 
     assert params(run)["train"]["steps"] == 7
-    assert params(run)["train"]["encoder"]["width"] == 48  # type: ignore[index]
+    assert params(run)["discover"]["clusters"]["restarts"] == 48  # type: ignore[index]
     assert params(run)["train"]["learning_rate"] == run_params(root, Request())["train"]["learning_rate"]
     assert params(run)["discover"]["min_speakers"] == 2
 

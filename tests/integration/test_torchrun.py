@@ -34,7 +34,7 @@ PATIENCE_S = 240
 def workspace(directory: Path, *, processes: int = 2) -> Path:
     """What the stage finds on one machine."""
     directory.mkdir()
-    train = tiny_train(dropout=0.2).model_copy(update={"steps": STEPS, "processes": processes})
+    train = tiny_train().model_copy(update={"dropout": 0.2, "steps": STEPS, "processes": processes})
     params = load_params(ROOT / "params.yaml").model_copy(update={"train": train, "featurize": FEATURIZE})
     content = yaml.safe_dump(params.model_dump(by_alias=True), sort_keys=False)
     (directory / "params.yaml").write_text(content, encoding="utf-8")

@@ -23,6 +23,7 @@ import pytest
 import sqlalchemy.event
 
 from evenvoice.data.audio import Waveform, encode_flac
+from evenvoice.decoding.stream import recognise
 from evenvoice.errors import ArtifactError, PromotionConflict, TrackingError, TransientError
 from evenvoice.params import load_params
 from evenvoice.tracking import lineage
@@ -291,7 +292,7 @@ def test_the_served_model_transcribes_bytes_paths_and_samples_alike(world: World
     from evenvoice.models.recogniser import Recogniser
 
     direct = Recogniser.load(world.models[0])
-    assert from_samples == [direct.transcribe_waveform(TONE.samples, 8000)]
+    assert from_samples == [recognise(direct, TONE.samples, 8000)[0].text]
 
 
 @pytest.mark.parametrize(("row", "message"), [

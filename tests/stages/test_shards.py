@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 
 from evenvoice.data.schemas import FEATURES
-from evenvoice.data.tables import write_ipc_shards
 from evenvoice.params import Params, load_params
 from evenvoice.storage import sha256, write_json
 from stages import featurize, paths, transcribe
 from tests.builders.features import Said, write_corpus
+from tests.builders.ipc import write_rows
 from tests.builders.models import MELS, TEXTS, feature_rows, tiny_recogniser
 
 SPLITS = ("train", "discover", "validate", "test", "train", "test")
@@ -41,7 +41,7 @@ def store_of_three_files() -> None:
     rows = feature_rows(TEXTS, SPLITS)
     for number in range(3):
         two = rows[2 * number:2 * number + 2]
-        write_ipc_shards(paths.FEATURES, f"features-{number:05d}", FEATURES, two, 1, "features")
+        write_rows(paths.FEATURES, f"features-{number:05d}", FEATURES, two)
     write_json(paths.FEATURES / "statistics.json", {"mean": [0.0] * MELS, "std": [1.0] * MELS})
 
 

@@ -2,11 +2,13 @@
 
 import json
 
+import numpy as np
 import pytest
 import torch
 
 from evenvoice.data.schemas import CURVE
 from evenvoice.data.tables import read_table
+from evenvoice.decoding.stream import recognise
 from evenvoice.models.recogniser import Recogniser
 from evenvoice.params import load_params
 from stages import train
@@ -25,7 +27,7 @@ def workspace(tmp_path, monkeypatch):
 def test_leaves_a_model_that_loads_a_curve_and_a_summary(workspace, tmp_path):
     train.main(workspace)
     base = tmp_path / "artifacts/models/base"
-    assert isinstance(Recogniser.load(base).transcribe_waveform(torch.zeros(8000).numpy(), 8000), str)
+    assert isinstance(recognise(Recogniser.load(base), np.zeros(8000, np.float32), 8000)[0].text, str)
     assert read_table(base / "curve.parquet", CURVE)["step"].to_pylist() == [0, 1, 2, 3]
     summary = json.loads((base / "summary.json").read_text())
     assert summary["parameters"] == Recogniser.load(base).transducer.parameter_count

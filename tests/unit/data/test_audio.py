@@ -3,13 +3,23 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Callable
 
 import numpy as np
+import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from evenvoice.data.audio import Waveform, decode, decode_file, encode_flac, resample
+from evenvoice.data.audio import (
+    Waveform,
+    decode,
+    decode_file,
+    encode_flac,
+    encode_wav,
+    resample,
+    wav_samples,
+)
 from evenvoice.errors import RecordingRejected
 from tests.builders.audio import file_bytes, tone, with_declared_frames
 
@@ -110,10 +120,28 @@ def test_resampling_keeps_length_and_pitch() -> None:
     assert spectrum.argmax() == 440
 
 
-def test_samples_beyond_full_scale_are_clipped_not_wrapped() -> None:
+@pytest.mark.parametrize("encode", [encode_flac, encode_wav])
+def test_samples_beyond_full_scale_are_clipped_not_wrapped(encode: Callable[[Waveform], bytes]) -> None:
     loud = Waveform(samples=np.array([3.0, -3.0, 0.5] * 100, np.float32), rate=16000)
-    decoded = decode(encode_flac(loud), name="r1", max_duration_s=10)
+    decoded = decode(encode(loud), name="r1", max_duration_s=10)
     np.testing.assert_allclose(decoded.samples[:3], [1.0, -1.0, 0.5], atol=1e-4)
+
+
+def test_sixteen_bits_that_came_in_are_those_that_are_stored() -> None:
+    every = np.arange(-2**15, 2**15).astype(np.int16)
+    stored = encode_wav(Waveform(every.astype(np.float32) / 2**15, 16000))
+    np.testing.assert_array_equal(decode(stored, name="r1", max_duration_s=10).samples * 2**15, every)
+    viewed = wav_samples(memoryview(pa.py_buffer(stored)), 16000)
+    assert viewed is not None
+    np.testing.assert_array_equal(viewed, every)
+
+
+@pytest.mark.parametrize("content", [
+    encode_wav(tone(0.1))[:-2], encode_wav(tone(0.1)) + b"\0\0", encode_wav(tone(0.1))[:43], b"", FLAC, WAV,
+    encode_wav(tone(0.1, rate=8000)), encode_wav(tone(0.1)).replace(b"data", b"fact"),
+])
+def test_bytes_that_are_not_exactly_such_a_file_are_left_to_the_decoder(content: bytes) -> None:
+    assert wav_samples(memoryview(content), 16000) is None
 
 
 @given(data=st.data())

@@ -65,7 +65,7 @@ def test_a_good_description_comes_back_normalised() -> None:
 
 def test_another_sample_rate_is_resampled() -> None:
     prepared = prepare(described("r1", "voice01", audio=ToneAudio(1.0, rate=8000)), SETTINGS)
-    waveform = decode(prepared.flac, name="r1", max_duration_s=5)
+    waveform = decode(prepared.wav, name="r1", max_duration_s=5)
     assert (waveform.rate, waveform.duration_s, prepared.duration_s) == (16000, 1.0, 1.0)
 
 

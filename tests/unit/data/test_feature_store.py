@@ -5,10 +5,11 @@ import pytest
 
 from evenvoice.data.feature_store import FeatureStore
 from evenvoice.data.schemas import FEATURES
-from evenvoice.data.tables import open_ipc_shards, write_ipc_shards
+from evenvoice.data.tables import open_ipc_shards
 from evenvoice.errors import ArtifactError
 from evenvoice.storage import write_json
 from tests.builders.features import counting_features, write_features
+from tests.builders.ipc import write_rows
 
 
 def test_frames_lie_row_by_row_as_they_were_written(tmp_path):
@@ -66,7 +67,7 @@ def test_indices_of_splits_keep_the_order(tmp_path):
 def test_bytes_that_are_not_the_declared_frames_are_refused_by_name(tmp_path, frames, content):
     row = {"utterance": "u7", "speaker": "s", "split": "train", "text": "t", "duration_s": 1.0, "frames": frames,
            "features": content}
-    write_ipc_shards(tmp_path, "features", FEATURES, [row], 1, "features")
+    write_rows(tmp_path, "features", FEATURES, [row])
     write_json(tmp_path / "statistics.json", {"mean": [0.0] * 4, "std": [1.0] * 4})
     with pytest.raises(ArtifactError, match=f"features of u7 must be {frames} frames"):
         FeatureStore.open(tmp_path)

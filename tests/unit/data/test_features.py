@@ -10,6 +10,8 @@ from evenvoice.errors import ParamsError
 from tests.builders.audio import tone
 from tests.builders.features import SETTINGS
 
+WIDE = SETTINGS.model_copy(update={"n_mels": 64})
+
 NOISE = np.random.default_rng(7).normal(scale=0.1, size=16000).astype(np.float32)
 
 
@@ -40,6 +42,32 @@ def frame_by_formula(samples, n_mels, low_hz, high_hz):
 def test_a_frame_is_what_the_formula_says(log_mel):
     expected = frame_by_formula(NOISE[320:720].tolist(), 16, 20.0, 7600.0)
     np.testing.assert_allclose(log_mel(NOISE)[2], expected, atol=1e-4)
+
+
+def features_in_float64(samples, settings, rate):
+    """numpy's transform and every triangle over every bin."""
+    window, hop = round(settings.window_ms * rate / 1000), round(settings.hop_ms * rate / 1000)
+    transform = 1 << (window - 1).bit_length()
+    bands = mel_filterbank(settings.n_mels, settings.low_hz, settings.high_hz, transform=transform, sample_rate=rate)
+    while not bands.any(axis=0).all():
+        transform *= 2
+        bands = mel_filterbank(settings.n_mels, settings.low_hz, settings.high_hz, transform=transform,
+                               sample_rate=rate)
+    taper = 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(window) / window)
+    windows = np.lib.stride_tricks.sliding_window_view(samples.astype(np.float64), window)[::hop]
+    power = np.abs(np.fft.rfft(windows * taper, n=transform)) ** 2
+    return np.log(np.maximum(FLOOR, power @ bands.astype(np.float64)))
+
+
+@pytest.mark.parametrize(("rate", "changes"), [
+    (16000, {}), (16000, {"n_mels": 16}), (16000, {"n_mels": 128}), (16000, {"low_hz": 0.0, "high_hz": 8000.0}),
+    (16000, {"window_ms": 32.0, "hop_ms": 8.0}), (16000, {"window_ms": 10.0, "n_mels": 20}),
+    (8000, {"high_hz": 4000.0}), (11025, {"high_hz": 5000.0}), (22050, {"hop_ms": 12.5}), (48000, {}),
+])
+def test_features_are_those_of_a_plain_transform_in_float64(rate, changes):
+    settings = WIDE.model_copy(update=changes)
+    expected = features_in_float64(NOISE, settings, rate)
+    np.testing.assert_allclose(LogMel(settings, rate)(NOISE), expected, rtol=0, atol=3e-5)
 
 
 def test_features_are_float32_frames_by_bands(log_mel):

@@ -9,7 +9,7 @@ from evenvoice.data.tables import (
     ParquetShards,
     count_rows,
     ipc_shards,
-    iterate_rows,
+    iterate_batches,
     open_ipc_shard,
     open_ipc_shards,
     parquet_shards,
@@ -19,6 +19,7 @@ from evenvoice.data.tables import (
     write_table,
 )
 from evenvoice.errors import ArtifactError
+from tests.builders.ipc import write_rows
 
 SCHEMA = pa.schema([pa.field("name", pa.string(), nullable=False), pa.field("sound", pa.large_binary())])
 ROWS = [{"name": f"r{i}", "sound": bytes([i]) * 400_000} for i in range(6)]
@@ -34,8 +35,8 @@ def write_shards(directory: Path, rows: list[dict[str, object]]) -> list[str]:
 
 def test_a_shard_ends_once_it_is_full(tmp_path: Path) -> None:
     assert write_shards(tmp_path, ROWS) == ["part-00000.parquet", "part-00001.parquet"]
-    rows = [row for shard in parquet_shards(tmp_path) for row in iterate_rows(shard, SCHEMA)]
-    assert [row["name"] for row in rows] == ["r0", "r1", "r2", "r3", "r4", "r5"]
+    batches = [batch for shard in parquet_shards(tmp_path) for batch in iterate_batches(shard, SCHEMA, ["name"], 2)]
+    assert [batch["name"].to_pylist() for batch in batches] == [["r0", "r1"], ["r2"], ["r3", "r4"], ["r5"]]
     assert [count_rows(shard) for shard in parquet_shards(tmp_path)] == [3, 3]
 
 
@@ -45,20 +46,24 @@ def test_an_empty_table_still_has_its_schema(tmp_path: Path) -> None:
 
 
 def test_ipc_shards_are_mapped_as_one_table(tmp_path: Path) -> None:
-    write_ipc_shards(tmp_path, "part", SCHEMA, ROWS, shard_mb=1, size_of="sound")
+    write_rows(tmp_path, "part", SCHEMA, ROWS, size_of="sound")
     assert len(list(tmp_path.glob("*.arrow"))) == 2
     assert open_ipc_shards(tmp_path, SCHEMA).to_pylist() == ROWS
 
 
 def test_ipc_shards_do_not_depend_on_how_many_rows_are_written_at_a_time(tmp_path: Path) -> None:
     rows = [{"name": f"r{i}", "sound": bytes(20_000)} for i in range(200)]
-    write_ipc_shards(tmp_path, "part", SCHEMA, iter(rows), shard_mb=1, size_of="sound")
-    assert [open_ipc_shard(shard, SCHEMA).num_rows for shard in ipc_shards(tmp_path)] == [53, 53, 53, 41]
-    assert open_ipc_shards(tmp_path, SCHEMA).to_pylist() == rows
+    for rows_at_once in (1, 7, 53, 200):
+        batches = rows_table(rows, SCHEMA).to_batches(max_chunksize=rows_at_once)
+        directory = tmp_path / str(rows_at_once)
+        directory.mkdir()
+        write_ipc_shards(directory, "part", SCHEMA, batches, shard_mb=1, size_of="sound")
+        assert [open_ipc_shard(shard, SCHEMA).num_rows for shard in ipc_shards(directory)] == [53, 53, 53, 41]
+        assert open_ipc_shards(directory, SCHEMA).to_pylist() == rows
 
 
 def test_an_empty_ipc_table_still_has_its_schema(tmp_path: Path) -> None:
-    write_ipc_shards(tmp_path, "part", SCHEMA, [], shard_mb=1, size_of="sound")
+    write_rows(tmp_path, "part", SCHEMA, [], size_of="sound")
     assert open_ipc_shards(tmp_path, SCHEMA).num_rows == 0
 
 

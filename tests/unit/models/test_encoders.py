@@ -4,32 +4,41 @@ import pytest
 import torch
 
 from evenvoice.decoding.greedy import transcribe
-from evenvoice.models import ENCODERS
-from evenvoice.models.streaming import Encoder
+from evenvoice.models.encoder import Encoder
 from evenvoice.progress import Progress
 from evenvoice.training.loop import fit
-from tests.builders.models import MELS, NO_MASKS, spoken_store, tiny_recogniser, tiny_settings
+from tests.builders.models import ENCODERS, MELS, NO_MASKS, spoken_store, tiny_recogniser, tiny_settings
 
-pytestmark = pytest.mark.parametrize("name", sorted(ENCODERS))
+pytestmark = pytest.mark.parametrize("name", ENCODERS)
 TOLERANCE = {"atol": 1e-5, "rtol": 0.0}
 
 
-def built(name: str) -> Encoder:
-    return tiny_recogniser(encoder=name, layers=2, dropout=0.1).transducer.encoder.eval()
+def built(name: str, lookahead: int = 0) -> Encoder:
+    return tiny_recogniser(encoder=name, dropout=0.1, lookahead=lookahead).transducer.encoder.eval()
+
+
+def streamed(encoder: Encoder, whole_BTM: torch.Tensor, size: int) -> torch.Tensor:
+    state, outputs = encoder.initial_state(len(whole_BTM)), []
+    for chunk_BTM in whole_BTM.split(size, dim=1):
+        output, state = encoder.step(chunk_BTM, state)
+        outputs.append(output)
+    return torch.cat([*outputs, encoder.finish(state)], dim=1)
 
 
 def frames(count: int, *, batch: int = 2, seed: int = 0) -> torch.Tensor:
     return torch.randn(batch, count, MELS, generator=torch.Generator().manual_seed(seed))
 
 
+@pytest.mark.parametrize("lookahead", [0, 2])
 @pytest.mark.parametrize("size", [1, 3, 7, 16])
-def test_chunks_give_what_the_whole_gives(name, size):
-    encoder, whole_BTM = built(name), frames(45)
-    state, outputs = encoder.initial_state(2), []
-    for chunk_BTM in whole_BTM.split(size, dim=1):
-        output, state = encoder.step(chunk_BTM, state)
-        outputs.append(output)
-    torch.testing.assert_close(torch.cat(outputs, dim=1), encoder(whole_BTM), **TOLERANCE)
+def test_chunks_give_what_the_whole_gives(name, size, lookahead):
+    encoder, whole_BTM = built(name, lookahead), frames(93)
+    torch.testing.assert_close(streamed(encoder, whole_BTM, size), encoder(whole_BTM), **TOLERANCE)
+
+
+def test_a_long_utterance_is_the_same_in_one_piece_and_in_many(name):
+    encoder, whole_BTM = built(name), frames(4 * 300, batch=1)
+    torch.testing.assert_close(streamed(encoder, whole_BTM, 250), encoder(whole_BTM), **TOLERANCE)
 
 
 def test_gives_one_frame_for_each_full_stack(name):
@@ -46,6 +55,23 @@ def test_a_changed_frame_changes_nothing_before_it(name, changed):
     first, second = encoder(whole_BTM), encoder(other_BTM)
     assert torch.equal(first[:, :before], second[:, :before])
     assert not torch.equal(first[:, before:], second[:, before:])
+
+
+@pytest.mark.parametrize("lookahead", [1, 3])
+def test_lookahead_sees_so_many_encoder_frames_and_no_further(name, lookahead):
+    encoder, whole_BTM = built(name, lookahead), frames(48)
+    other_BTM = whole_BTM.clone()
+    other_BTM[:, 40] += 1.0  # in encoder frame 10
+    same_T = (encoder(whole_BTM) == encoder(other_BTM)).all(-1).all(0)
+    assert same_T[:10 - lookahead].all()
+    assert not same_T[10 - lookahead:].any()
+
+
+@pytest.mark.parametrize("lookahead", [0, 3])
+def test_an_utterance_shorter_than_the_lookahead_keeps_its_frames(name, lookahead):
+    encoder = built(name, lookahead)
+    assert encoder(frames(9)).shape[1] == 2
+    assert streamed(encoder, frames(9), 2).shape[1] == 2
 
 
 def test_padding_changes_nothing(name):

@@ -2,7 +2,6 @@
 
 import json
 
-import numpy as np
 import pytest
 import torch
 
@@ -73,15 +72,10 @@ def test_another_text_normalisation_is_refused(saved):
 def test_an_unknown_architecture_is_refused(saved):
     _, path = saved
     config = json.loads((path / "config.json").read_text())
-    config["architecture"]["encoder"]["name"] = "telepathy"
+    config["architecture"]["encoder"]["kind"] = "telepathy"
     (path / "config.json").write_text(json.dumps(config))
-    with pytest.raises(ArtifactError, match=r"recogniser's configuration, got architecture.encoder.name"):
+    with pytest.raises(ArtifactError, match=r"recogniser's configuration, got architecture.encoder"):
         Recogniser.load(path)
-
-
-def test_transcribes_samples_of_any_rate():
-    samples = np.random.default_rng(0).normal(0, 0.1, 16000).astype(np.float32)
-    assert isinstance(tiny_recogniser().transcribe_waveform(samples, 16000), str)
 
 
 def test_features_shorter_than_one_encoder_frame_still_get_a_transcript():

@@ -1,0 +1,1 @@
+"""The bake-off of encoders: `python -m benchmarks.model_bakeoff`."""

@@ -1,0 +1,53 @@
+"""Corpora of the bake-off, prepared by the pipeline's own stages."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import yaml
+
+from evenvoice.params import overlay
+from evenvoice.storage import write_text
+
+ROOT = Path(__file__).resolve().parents[2]
+STAGES = ("ingest", "featurize", "tokenizer")
+
+
+@dataclass(frozen=True)
+class Corpus:
+    """A corpus by the profile that fits it, and where its speech lies."""
+
+    name: str
+    profile: str | None
+    speech: str
+
+    @classmethod
+    def parse(cls, text: str) -> Corpus:
+        """``synthetic``, or ``profile=path`` for recorded speech."""
+        profile, _, speech = text.partition("=")
+        return cls(profile, profile if speech else None, speech or "synthetic")
+
+
+def prepare(corpus: Corpus, work: Path) -> None:
+    """Write ``work/<corpus>/params.yaml`` and run the stages that make features, unless that was done before."""
+    place = work / corpus.name
+    done = place / "prepared"
+    if done.exists():
+        return
+    write_text(place / "params.yaml", yaml.safe_dump(_values(corpus), sort_keys=False))
+    env = {**os.environ, "PYTHONPATH": str(ROOT), "EVENVOICE_HOME": str(place / "home")}
+    for stage in STAGES:
+        subprocess.run([sys.executable, "-m", f"stages.{stage}"], cwd=place, env=env, check=True)  # noqa: S603
+    done.touch()
+
+
+def _values(corpus: Corpus) -> dict[str, object]:
+    values = yaml.safe_load((ROOT / "params.yaml").read_text(encoding="utf-8"))
+    if corpus.profile is not None:
+        profile = ROOT / "profiles" / f"{corpus.profile}.yaml"
+        values = overlay(values, yaml.safe_load(profile.read_text(encoding="utf-8")))
+    return overlay(values, {"ingest": {"corpus": corpus.speech}})

@@ -1,0 +1,45 @@
+"""WER against multiply-accumulates, one panel per corpus: a dot per seed, a bar for the mean."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from benchmarks.bakeoff.standing import Standing
+from evenvoice.report.figures.style import CHALLENGER, INK, QUIET, figure, grid, svg
+
+
+def bakeoff_figure(corpora: Mapping[str, Sequence[Standing]], note: str) -> str:
+    """Draw the bake-off as SVG.
+
+    Args:
+        corpora: title of a panel -> its lines.
+        note: what was held equal, below the panels.
+    """
+    with figure(5.2 * len(corpora), 4.4) as drawing:
+        panels = drawing.subplots(1, len(corpora), squeeze=False)[0]
+        for axes, (title, lines) in zip(panels, corpora.items(), strict=True):
+            for line in lines:
+                macs, colour = line.macs / 1e6, CHALLENGER if line is lines[0] else INK
+                axes.plot([macs] * len(line.wers), [100 * wer for wer in line.wers], "o", color=QUIET, markersize=4,
+                          alpha=0.7, markeredgewidth=0)
+                axes.plot(macs, 100 * line.mean, "_", color=colour, markersize=16, markeredgewidth=2.5)
+            _label(axes, lines)
+            axes.set_title(title)
+            axes.set_xlabel("million MACs per second of audio")
+            axes.set_ylabel("WER, %")
+            axes.set_ylim(bottom=0)
+            axes.margins(x=0.35)
+            grid(axes, "y")
+        drawing.supxlabel(note, fontsize=9, color=QUIET)
+        return svg(drawing, "WER against multiply-accumulates of each encoder")
+
+
+def _label(axes, lines: Sequence[Standing]) -> None:  # type: ignore[no-untyped-def]
+    """Names beside the means, pushed apart where they would cover one another."""
+    top = 100 * max(max(line.wers) for line in lines)
+    room, below = 0.055 * top, float("-inf")
+    for line in sorted(lines, key=lambda one: one.mean):
+        place = max(100 * line.mean, below + room)
+        below = place
+        axes.annotate(line.arm, (line.macs / 1e6, 100 * line.mean), xytext=(line.macs / 1e6 + 0.45, place), va="center",
+                      fontsize=9, color=CHALLENGER if line is lines[0] else INK)

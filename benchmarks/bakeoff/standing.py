@@ -1,0 +1,89 @@
+"""What the trials say: WER of each arm over seeds, and paired differences from the reference.
+
+Shapes: S speakers, N seeds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from evenvoice.metrics.bootstrap import Interval, SpeakerTable, compare_models
+
+REPLICATES = 2000
+CONFIDENCE = 0.95
+
+
+@dataclass(frozen=True, eq=False)
+class Scored:
+    """One arm on one corpus: errors (N, S) of the same speakers under every seed."""
+
+    words_S: NDArray[np.int64]
+    errors_NS: NDArray[np.int64]
+    macs: float
+    parameters: int
+    cpu_s: float
+    learning_rate: float
+
+    @property
+    def wers(self) -> NDArray[np.float64]:
+        """(N,) pooled WER of each seed."""
+        return np.asarray(self.errors_NS.sum(axis=1) / self.words_S.sum(), dtype=np.float64)
+
+    @property
+    def table(self) -> SpeakerTable:
+        """Errors summed over seeds, words as often."""
+        return SpeakerTable(self.errors_NS.sum(axis=0), self.words_S * len(self.errors_NS))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Standing:
+    """A line of the table.
+
+    Attributes:
+        change: (W - W_reference) / W_reference over seeds, with its interval from resampled speakers.
+        seed_changes: the same of each seed by itself, paired.
+    """
+
+    arm: str
+    parameters: int
+    macs: float
+    cpu_s: float
+    learning_rate: float
+    wers: tuple[float, ...]
+    mean: float
+    sd: float
+    change: Interval
+    seed_changes: tuple[float, ...]
+
+
+def standings(scored: Mapping[str, Scored], reference: str) -> list[Standing]:
+    """Best first; every arm against ``reference``."""
+    base = scored[reference]
+    lines = [_standing(arm, one, base) for arm, one in scored.items()]
+    return sorted(lines, key=lambda line: line.mean)
+
+
+def _standing(arm: str, one: Scored, base: Scored) -> Standing:
+    change = compare_models(one.table, base.table, replicates=REPLICATES, confidence=CONFIDENCE, seed=1)
+    return Standing(arm=arm, parameters=one.parameters, macs=one.macs, cpu_s=one.cpu_s,
+                    learning_rate=one.learning_rate, wers=tuple(one.wers.tolist()), mean=float(one.wers.mean()),
+                    sd=float(one.wers.std(ddof=1)) if len(one.wers) > 1 else float("nan"), change=change,
+                    seed_changes=tuple((one.wers / base.wers - 1).tolist()))
+
+
+def markdown(lines: Sequence[Standing]) -> str:
+    """The table as the documentation shows it."""
+    rows = ["| encoder | rate | WER, mean over seeds | sd | against lstm (speakers resampled) | seeds better than lstm "
+            "| parameters | MMACs per s of audio | CPU s of training |", "| --- " * 9 + "|"]
+    for line in lines:
+        better = sum(change < 0 for change in line.seed_changes)
+        rows.append(
+            f"| {line.arm} | {line.learning_rate:g} | {100 * line.mean:.2f} % | {100 * line.sd:.2f} "
+            f"| {100 * line.change.estimate:+.1f} % ({100 * line.change.low:+.1f} to {100 * line.change.high:+.1f}) "
+            f"| {better} of {len(line.seed_changes)} | {line.parameters:,} "
+            f"| {line.macs / 1e6:.1f} | {line.cpu_s:.0f} |")
+    return "\n".join(rows)

@@ -1,0 +1,117 @@
+"""Which encoder: four families and two ablations, trained alike on synthetic speech and on real digits.
+
+Held equal: data order, tokenizer, updates, zero look-ahead, frame rate, predictor, joiner, loss, and parameters within
+3 %. Every arm is tried at the same learning rates with one seed, judged by validation speakers; the better rate is
+repeated over seeds, and only then are test speakers heard. Trials run side by side, each on one core; a bake-off that
+was cut short goes on where it stopped.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict
+from datetime import UTC, datetime
+from pathlib import Path
+
+import numpy as np
+
+from benchmarks.bakeoff.corpus import ROOT, Corpus, prepare
+from benchmarks.bakeoff.figure import bakeoff_figure
+from benchmarks.bakeoff.plan import ARMS, Trial, repetitions, tuning
+from benchmarks.bakeoff.standing import Scored, Standing, markdown, standings
+from benchmarks.hardware import hardware, write_result
+from evenvoice.storage import read_json, write_text
+
+REFERENCE = "lstm"
+FIGURE = ROOT / "evenvoice" / "report" / "assets" / "bakeoff.svg"
+"""The report shows it beside the compute of a run's own models."""
+
+
+def main() -> None:
+    """Tune, repeat, compare, write."""
+    options = _options()
+    began = time.monotonic()
+    found: dict[str, list[Standing]] = {}
+    for corpus in map(Corpus.parse, options.corpus):
+        prepare(corpus, options.work)
+        _run(tuning(corpus.name, options.rates, options.steps), "validate", options)
+        rates = _best_rates(corpus.name, options)
+        _run(repetitions(corpus.name, rates, options.seeds, options.steps), "test", options)
+        found[corpus.name] = standings({arm: _scored(corpus.name, arm, rates[arm], options) for arm in ARMS},
+                                       REFERENCE)
+        print(f"\n{corpus.name}\n\n{markdown(found[corpus.name])}\n", flush=True)
+    note = (f"{datetime.now(UTC):%Y-%m-%d}, {options.steps} updates, {options.seeds} seeds, zero look-ahead; "
+            "bars are means, dots are seeds")
+    write_text(options.figure, bakeoff_figure(found, note))
+    path = write_result("model_bakeoff", {
+        "hardware": hardware(), "steps": options.steps, "seeds": options.seeds, "rates": list(options.rates),
+        "trials_at_once": options.processes, "wall_s": time.monotonic() - began,
+        "corpora": {name: [asdict(line) for line in lines] for name, lines in found.items()}})
+    print(f"{path}\n{options.figure}")
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--corpus", nargs="+", default=["synthetic"], metavar="NAME",
+                        help="synthetic, or profile=path of recorded speech, e.g. digits=corpora/real")
+    parser.add_argument("--steps", type=int, default=1200, help="updates of every trial")
+    parser.add_argument("--seeds", type=int, default=5)
+    parser.add_argument("--rates", type=float, nargs="+", default=(0.002, 0.004),
+                        help="learning rates that each arm is tried at")
+    parser.add_argument("--processes", type=int, default=os.cpu_count() or 1, help="trials at once, one core each")
+    parser.add_argument("--work", type=Path, default=ROOT / ".evenvoice" / "bakeoff", help="where trials are kept")
+    parser.add_argument("--figure", type=Path, default=FIGURE)
+    options = parser.parse_args()
+    options.work, options.rates = options.work.resolve(), tuple(options.rates)
+    return options
+
+
+def _run(trials: Sequence[Trial], split: str, options: argparse.Namespace) -> None:
+    with ThreadPoolExecutor(options.processes) as pool:
+        for trial, _ in zip(trials, pool.map(lambda trial: _trial(trial, split, options.work), trials), strict=True):
+            print(f"{trial.corpus}  {trial.arm}  rate {trial.learning_rate:g}  seed {trial.seed}  {split} "
+                  f"{100 * _wer(trial, split, options.work):.2f} %", flush=True)
+
+
+def _trial(trial: Trial, split: str, work: Path) -> None:
+    directory = trial.directory(work)
+    if (directory / f"{split}.json").exists():
+        return
+    directory.mkdir(parents=True, exist_ok=True)
+    env = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)}
+    argv = [sys.executable, "-m", "benchmarks.bakeoff.trial", str(work), trial.corpus, trial.arm,
+            repr(trial.learning_rate), str(trial.seed), str(trial.steps), split]
+    with (directory / f"{split}.log").open("w", encoding="utf-8") as log:
+        done = subprocess.run(argv, cwd=ROOT, env=env, stdout=log, stderr=log, check=False)  # noqa: S603
+    if done.returncode:
+        sys.exit(f"a trial failed; its words are in {log.name}")
+
+
+def _wer(trial: Trial, split: str, work: Path) -> float:
+    counts = read_json(trial.directory(work) / f"{split}.json")
+    return sum(counts["errors"]) / sum(counts["words"])
+
+
+def _best_rates(corpus: str, options: argparse.Namespace) -> dict[str, float]:
+    trials = tuning(corpus, options.rates, options.steps)
+    return {arm: min((trial for trial in trials if trial.arm == arm),
+                     key=lambda trial: _wer(trial, "validate", options.work)).learning_rate for arm in ARMS}
+
+
+def _scored(corpus: str, arm: str, rate: float, options: argparse.Namespace) -> Scored:
+    trials = repetitions(corpus, dict.fromkeys(ARMS, rate), options.seeds, options.steps)
+    counts = [read_json(trial.directory(options.work) / "test.json") for trial in trials if trial.arm == arm]
+    return Scored(words_S=np.array(counts[0]["words"]), errors_NS=np.array([one["errors"] for one in counts]),
+                  macs=float(np.mean([one["macs_per_audio_s"]["total"] for one in counts])),
+                  parameters=counts[0]["parameters"], cpu_s=float(np.mean([one["cpu_s"] for one in counts])),
+                  learning_rate=rate)
+
+
+if __name__ == "__main__":
+    main()

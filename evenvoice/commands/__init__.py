@@ -1,0 +1,1 @@
+"""What ``evenvoice COMMAND`` does, a module for each command."""

@@ -1,0 +1,26 @@
+"""``evenvoice export``: a recogniser as ONNX files, for onnxruntime on any machine."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from evenvoice.commands.models import model_directory
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Describe the command line."""
+    parser.add_argument("model", type=Path, metavar="DIR", help="directory of a trained recogniser")
+    parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="where to write; replaced if it exists")
+    parser.add_argument("--frames", type=int, default=1, metavar="N",
+                        help="encoder frames (30-40 ms each) per call of the encoder (default: 1)")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Obey the command line."""
+    from evenvoice.export.onnx_files import export
+    from evenvoice.models.recogniser import Recogniser
+
+    export(Recogniser.load(model_directory(arguments.model)), arguments.out, frames=arguments.frames)
+    print(f"{arguments.out}: {', '.join(sorted(path.name for path in arguments.out.iterdir()))}")
+    return 0

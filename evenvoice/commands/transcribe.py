@@ -1,0 +1,114 @@
+"""``evenvoice transcribe``: text of recordings, at once or while they are read."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import sys
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from evenvoice.commands.models import DEFAULT_MODEL, model_directory
+
+if TYPE_CHECKING:
+    from evenvoice.data.audio import Waveform
+    from evenvoice.decoding.words import Transcript
+    from evenvoice.models.recogniser import Recogniser
+
+BLOCK_S: Final = 0.1
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Describe the command line."""
+    parser.add_argument("files", nargs="+", type=Path, metavar="FILE",
+                        help="WAV or FLAC; - reads WAV from standard input")
+    parser.add_argument("--model", type=Path, metavar="DIR",
+                        help=f"directory of a trained recogniser (default: {DEFAULT_MODEL})")
+    parser.add_argument("--stream", action="store_true", help="print words as soon as they are final, while reading")
+    parser.add_argument("--beam", type=_positive, default=1, metavar="N",
+                        help="hypotheses to search with (default: 1, greedy)")
+    parser.add_argument("--nbest", type=_positive, default=1, metavar="N",
+                        help="transcripts to print, at most --beam")
+    parser.add_argument("--json", action="store_true",
+                        help="one JSON object per file: text, words with seconds and confidence, log-probability")
+
+
+@dataclass(frozen=True)
+class Job:
+    """A recogniser and how it is to search."""
+
+    recogniser: Recogniser
+    beam: int
+    nbest: int
+
+    def whole(self, path: Path) -> list[Transcript]:
+        """Transcribe a file."""
+        from evenvoice.decoding.stream import recognise
+
+        waveform = _read(path)
+        return recognise(self.recogniser, waveform.samples, waveform.rate, beam=self.beam, nbest=self.nbest)
+
+    def streamed(self, path: Path, *, aloud: bool) -> list[Transcript]:
+        """Transcribe a file while it is read, and print the words on the way where ``aloud``."""
+        from evenvoice.data.streaming import AudioBlocks
+        from evenvoice.decoding.stream import Stream
+
+        with AudioBlocks(path, BLOCK_S) as blocks:
+            stream = Stream(self.recogniser, blocks.rate, beam=self.beam, nbest=self.nbest)
+            for block in blocks:
+                words = stream.feed(block)
+                if aloud and words:
+                    print(words, end="", flush=True)
+            found = stream.finish()
+        if aloud:
+            print(found[0].text.removeprefix(stream.said), flush=True)
+        return found
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Obey the command line."""
+    from evenvoice.decoding.stream import build_search
+    from evenvoice.models.recogniser import Recogniser
+
+    job = Job(Recogniser.load(model_directory(arguments.model)), arguments.beam, arguments.nbest)
+    build_search(job.recogniser, beam=job.beam, nbest=job.nbest)  # refuses a wrong --nbest before anything is read
+    for path in arguments.files:
+        if not arguments.json and len(arguments.files) > 1:
+            print(f"{path}: ", end="", flush=True)
+        aloud = arguments.stream and not arguments.json
+        found = job.streamed(path, aloud=aloud) if arguments.stream else job.whole(path)
+        _print(path, found, as_json=arguments.json, best_printed=aloud)
+    return 0
+
+
+def _print(path: Path, found: list[Transcript], *, as_json: bool, best_printed: bool) -> None:
+    if as_json:
+        best, *others = (asdict(transcript) for transcript in found)
+        print(json.dumps({"file": str(path), **best, "others": others}, ensure_ascii=False))
+        return
+    if not best_printed:
+        print(found[0].text)
+    for place, transcript in enumerate(found[1:], start=2):
+        print(f"  {place}. {transcript.text}  ({transcript.score - found[0].score:.2f})")
+
+
+def _read(path: Path) -> Waveform:
+    from evenvoice.data.audio import decode, decode_file
+    from evenvoice.data.streaming import unreadable
+
+    if path == Path("-"):
+        return decode(sys.stdin.buffer.read(), name="standard input", max_duration_s=math.inf)
+    try:
+        with path.open("rb") as file:
+            return decode_file(file, name=str(path), max_duration_s=math.inf)
+    except OSError as error:
+        raise unreadable(path, error) from error
+
+
+def _positive(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"must be at least 1, got {number} instead")
+    return number

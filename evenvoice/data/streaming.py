@@ -1,0 +1,126 @@
+"""Audio that is still coming in: blocks of samples, resampled, to the same log-mel frames as the whole recording.
+
+Frame t depends on samples [t * hop, t * hop + window) alone, so what must be remembered is the samples behind the
+beginning of the next frame.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from types import TracebackType
+from typing import Final, Self
+
+import numpy as np
+import soundfile
+import soxr
+from numpy.typing import NDArray
+
+from evenvoice.data.audio import SAFE_FORMATS
+from evenvoice.data.features import LogMel
+from evenvoice.errors import RecordingRejected
+
+STDIN: Final = 0
+
+
+class StreamingLogMel:
+    """Log-mel features of mono samples that arrive block by block.
+
+    Args:
+        features: of the whole recording.
+        rate: of the samples that arrive, in Hz; they are resampled to that of the features.
+    """
+
+    def __init__(self, features: LogMel, rate: int) -> None:
+        self._features = features
+        self._resampler = None if rate == features.sample_rate else soxr.ResampleStream(
+            rate, features.sample_rate, 1, dtype="float32")
+        self._left_over = np.zeros(0, np.float32)
+        self._any = False
+
+    def feed(self, samples: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Return the frames (T, n_mels) that these samples complete, often none."""
+        return self._frames(samples if self._resampler is None else self._resampler.resample_chunk(samples))
+
+    def finish(self) -> NDArray[np.float32]:
+        """Return the frames that the resampler still held back; of a very short recording, the one it has."""
+        if self._resampler is not None:
+            frames = self._frames(self._resampler.resample_chunk(np.zeros(0, np.float32), last=True))
+        else:
+            frames = self._frames(np.zeros(0, np.float32))
+        return frames if self._any else self._features(self._left_over)
+
+    def _frames(self, samples: NDArray[np.float32]) -> NDArray[np.float32]:
+        held = np.concatenate([self._left_over, samples])
+        window, hop = self._features.window, self._features.hop
+        if len(held) < window:
+            self._left_over = held
+            return np.zeros((0, self._features.n_mels), np.float32)
+        frames = 1 + (len(held) - window) // hop
+        self._left_over = held[frames * hop:]
+        self._any = True
+        return self._features(held[:(frames - 1) * hop + window])
+
+
+class AudioBlocks:
+    """Mono samples of a WAV or FLAC file, or of a WAV file on standard input, while they are read.
+
+    Args:
+        path: of the file, ``-`` for standard input.
+        block_s: seconds of a block.
+
+    Raises:
+        RecordingRejected: no such file, not audio, or a format that is not read.
+    """
+
+    def __init__(self, path: Path, block_s: float) -> None:
+        self._name = "standard input" if path == Path("-") else str(path)
+        with ExitStack() as opened:
+            self._sound = opened.enter_context(self._opened(path, opened))
+            self._check_format()
+            self._closing = opened.pop_all()
+        self.rate = int(self._sound.samplerate)
+        self._block = max(1, round(block_s * self.rate))
+
+    def _opened(self, path: Path, opened: ExitStack) -> soundfile.SoundFile:
+        try:
+            file = STDIN if path == Path("-") else opened.enter_context(path.open("rb"))
+            return soundfile.SoundFile(file, closefd=False)
+        except OSError as error:
+            raise unreadable(path, error) from error
+        except soundfile.SoundFileError as error:
+            raise not_audio(self._name, error) from error
+
+    def _check_format(self) -> None:
+        if self._sound.format not in SAFE_FORMATS:
+            raise RecordingRejected(name=self._name, rule=f"be {', '.join(SAFE_FORMATS)}", value=self._sound.format,
+                                    action="Convert it, e.g. `ffmpeg -i in -ac 1 out.flac`.")
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None,
+                 trace: TracebackType | None) -> None:
+        self._closing.close()
+
+    def __iter__(self) -> Iterator[NDArray[np.float32]]:
+        """Yield blocks as they can be read, channels averaged."""
+        try:
+            while len(block := self._sound.read(self._block, dtype="float32", always_2d=True)):
+                yield block[:, 0] if block.shape[1] == 1 else block.mean(axis=1)
+        except soundfile.SoundFileError as error:
+            raise not_audio(self._name, error) from error
+
+
+def unreadable(path: Path, error: OSError) -> RecordingRejected:
+    """What to say of a file that cannot be opened."""
+    return RecordingRejected(name=str(path), rule="be a file that can be read", value=error.strerror or str(error),
+                             action="Correct the path.")
+
+
+def not_audio(name: str, error: soundfile.SoundFileError) -> RecordingRejected:
+    """What to say of bytes that libsndfile does not take."""
+    reason = " ".join((getattr(error, "error_string", None) or str(error)).removeprefix("Error : ").split())
+    return RecordingRejected(name=name, rule="be readable audio", value=reason,
+                             action="Give a WAV or FLAC file: this one is damaged or not audio.")

@@ -1,0 +1,104 @@
+"""Recognise speech while it is being said.
+
+    stream = Stream(recogniser, rate=16000)
+    for block in blocks:
+        print(stream.feed(block), end="")       # words that nothing to come can change
+    stream.finish()[0].text                      # the same as of the whole recording
+
+Greedy search never takes back a label; a beam has settled on those that all its hypotheses share.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from evenvoice.data.audio import Waveform, resample
+from evenvoice.data.features import LogMel
+from evenvoice.data.streaming import StreamingLogMel
+from evenvoice.decoding.beam import BeamDecoder
+from evenvoice.decoding.greedy import GreedyDecoder
+from evenvoice.decoding.offline import decode_recordings
+from evenvoice.decoding.search import Search
+from evenvoice.decoding.words import Transcript
+from evenvoice.errors import ParamsError
+from evenvoice.models.recogniser import Recogniser
+
+SERVED_SYMBOLS_PER_FRAME = 4
+
+
+def build_search(recogniser: Recogniser, *, beam: int = 1, nbest: int = 1) -> Search[Any]:
+    """Greedy search for a beam of one, else beam search.
+
+    Raises:
+        ParamsError: fewer than one hypothesis, or more than the beam holds.
+    """
+    if not 1 <= nbest <= beam:
+        raise ParamsError(name="nbest", rule=f"be at least 1 and at most the beam ({beam})", value=nbest,
+                          action="Widen the beam or ask for fewer hypotheses.")
+    transducer = recogniser.transducer.eval()
+    if beam == 1:
+        return GreedyDecoder(transducer, SERVED_SYMBOLS_PER_FRAME)
+    return BeamDecoder(transducer, SERVED_SYMBOLS_PER_FRAME, width=beam, nbest=nbest)
+
+
+def recognise(recogniser: Recogniser, samples: NDArray[np.float32], rate: int, *, beam: int = 1,
+              nbest: int = 1) -> list[Transcript]:
+    """Transcribe a whole recording of (T,) mono samples; the most probable transcript first."""
+    waveform = resample(Waveform(samples, rate), recogniser.sample_rate)
+    features = LogMel(recogniser.featurize, recogniser.sample_rate)(waveform.samples)
+    (found,) = decode_recordings(build_search(recogniser, beam=beam, nbest=nbest), recogniser, [features])
+    return [Transcript.of(hypothesis, recogniser.tokenizer, recogniser.frame_s) for hypothesis in found]
+
+
+class Stream:
+    """One speaker's stream of samples.
+
+    Args:
+        recogniser: decodes on the device on which its weights are.
+        rate: of the samples, in Hz.
+        beam: width of the search; 1 is greedy.
+        nbest: transcripts that :meth:`finish` returns.
+    """
+
+    def __init__(self, recogniser: Recogniser, rate: int, *, beam: int = 1, nbest: int = 1) -> None:
+        self._recogniser = recogniser
+        self._search = build_search(recogniser, beam=beam, nbest=nbest)
+        self._front_end = StreamingLogMel(LogMel(recogniser.featurize, recogniser.sample_rate), rate)
+        self._state = self._search.initial_state(1)
+        self._frames = 0
+        self._said = ""
+
+    def feed(self, samples: NDArray[np.float32]) -> str:
+        """Hear the next (T,) samples; return what they add to the text in whole words, spaces included."""
+        self._decode(self._front_end.feed(samples))
+        text = self._recogniser.tokenizer.decode(self._search.stable(self._state)[0])
+        said, self._said = self._said, text[:text.rfind(" ") + 1]
+        return self._said[len(said):]
+
+    def finish(self) -> list[Transcript]:
+        """End the stream; return its transcripts, the most probable first, which begins with all that was said."""
+        self._decode(self._front_end.finish())
+        self._decode(self._filling())
+        return [Transcript.of(hypothesis, self._recogniser.tokenizer, self._recogniser.frame_s)
+                for hypothesis in self._search.finish(self._state)[0]]
+
+    @property
+    def said(self) -> str:
+        """What :meth:`feed` has returned so far."""
+        return self._said
+
+    def _decode(self, features_TM: NDArray[np.float32]) -> None:
+        if len(features_TM):
+            self._frames += len(features_TM)
+            chunk_TM = torch.from_numpy(features_TM).to(self._recogniser.transducer.mean_M.device)
+            self._state = self._search.step(chunk_TM[None], self._state)
+
+    def _filling(self) -> NDArray[np.float32]:
+        """What makes a recording too short for one encoder frame long enough, as in a batch of whole recordings."""
+        transducer = self._recogniser.transducer
+        missing = max(0, transducer.encoder.subsampling - self._frames)
+        return np.repeat(transducer.mean_M.cpu().numpy()[None], missing, axis=0)

@@ -1,0 +1,1 @@
+"""Recognisers as ONNX files, and greedy search over them without PyTorch."""

@@ -1,0 +1,1 @@
+"""The parts of the transducer loss; evenvoice/losses/rnnt.py puts them together."""

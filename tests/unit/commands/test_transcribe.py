@@ -1,0 +1,119 @@
+"""``evenvoice transcribe``: text on standard output, errors that say what to do."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+import torch
+
+from evenvoice.__main__ import main
+from tests.builders.models import tiny_recogniser
+
+ROOT = Path(__file__).parents[3]
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory) -> Path:
+    """An untrained recogniser that writes many short words."""
+    recogniser = tiny_recogniser(seed=2, width=32)
+    recogniser.transducer.set_normalisation(torch.full((8,), -5.0), torch.ones(8))
+    with torch.no_grad():
+        recogniser.transducer.joiner.output.weight *= 8
+        recogniser.transducer.joiner.frame.weight *= 3
+        recogniser.transducer.joiner.output.bias[2] += 4
+    directory = tmp_path_factory.mktemp("model")
+    recogniser.save(directory)
+    return directory
+
+
+@pytest.fixture(scope="module")
+def recording(tmp_path_factory) -> Path:
+    path = tmp_path_factory.mktemp("audio") / "noise.wav"
+    loudness = np.linspace(0.01, 0.5, 16000)
+    soundfile.write(path, loudness * np.random.default_rng(3).uniform(-1, 1, 16000), 16000)
+    return path
+
+
+def said(capsys, *words: str) -> str:
+    assert main(["transcribe", *words]) == 0
+    return capsys.readouterr().out
+
+
+def test_a_streamed_file_reads_like_the_whole(capsys, model, recording):
+    whole = said(capsys, str(recording), "--model", str(model))
+    assert len(whole.split()) > 3
+    assert said(capsys, str(recording), "--model", str(model), "--stream") == whole
+    beam = said(capsys, str(recording), "--model", str(model), "--beam", "3")
+    assert said(capsys, str(recording), "--model", str(model), "--beam", "3", "--stream") == beam
+
+
+def test_words_are_printed_before_the_end_is_read(model, recording):
+    content = recording.read_bytes()
+    command = [sys.executable, "-m", "evenvoice", "transcribe", "-", "--stream", "--model", str(model)]
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "bufsize": 0}
+    with subprocess.Popen(command, cwd=ROOT, **pipes) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        process.stdin.write(content[:24000])
+        first = process.stdout.read(1)  # arrives although the rest has not been sent
+        rest, _ = process.communicate(content[24000:])
+    assert process.returncode == 0
+    command.remove("--stream")
+    whole = subprocess.run(command, cwd=ROOT, input=content, capture_output=True, check=True)
+    assert first + rest == whole.stdout
+
+
+def test_json_holds_words_with_times_and_the_other_transcripts(capsys, model, recording):
+    options = ["--model", str(model), "--beam", "3", "--nbest", "2", "--json"]
+    found = json.loads(said(capsys, str(recording), *options))
+    assert json.loads(said(capsys, str(recording), *options, "--stream"))["text"] == found["text"]
+    assert found.keys() == {"file", "text", "words", "score", "others"}
+    assert found["text"].split() == [word["text"] for word in found["words"]]
+    assert found["words"][0].keys() == {"text", "start_s", "end_s", "confidence"}
+    starts = [word["start_s"] for word in found["words"]]
+    assert starts == sorted(starts)
+    assert starts[-1] < 1.0
+    assert all(0 < word["confidence"] <= 1 for word in found["words"])
+    (other,) = found["others"]
+    assert other["score"] < found["score"]
+
+
+def test_several_files_are_told_apart(capsys, model, recording):
+    lines = said(capsys, str(recording), str(recording), "--model", str(model)).splitlines()
+    assert len(lines) == 2
+    assert all(line.startswith(f"{recording}: ") for line in lines)
+
+
+@pytest.mark.parametrize("stream", [[], ["--stream"]])
+@pytest.mark.parametrize(("name", "content", "message"), [
+    ("missing.wav", None, "missing.wav must be a file that can be read, got No such file or directory instead."),
+    ("text.wav", b"hello", "text.wav must be readable audio, got")])
+def test_a_file_that_cannot_be_read_is_named(capsys, tmp_path, model, name, content, message, stream):
+    if content is not None:
+        (tmp_path / name).write_bytes(content)
+    assert main(["transcribe", str(tmp_path / name), "--model", str(model), *stream]) == 3
+    assert message in capsys.readouterr().err
+
+
+def test_without_a_model_it_says_how_to_get_one(capsys, tmp_path, monkeypatch, recording):
+    monkeypatch.chdir(tmp_path)
+    assert main(["transcribe", str(recording)]) == 3
+    assert "artifacts/models/base must be the directory of a trained recogniser" in (message := capsys.readouterr().err)
+    assert "Train one with `make run`" in message
+
+
+def test_more_transcripts_than_the_beam_holds_are_refused(capsys, model, recording):
+    assert main(["transcribe", str(recording), "--model", str(model), "--nbest", "2"]) == 3
+    assert "nbest must be at least 1 and at most the beam (1), got 2 instead" in capsys.readouterr().err
+
+
+def test_help_names_every_command_without_loading_a_model():
+    command = [sys.executable, "-X", "importtime", "-m", "evenvoice", "--help"]
+    answer = subprocess.run(command, cwd=ROOT, capture_output=True, check=True, text=True)
+    assert "transcribe" in answer.stdout
+    assert "export" in answer.stdout
+    assert "torch" not in answer.stderr

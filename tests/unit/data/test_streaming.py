@@ -1,0 +1,62 @@
+"""Frames of a stream are those of the whole recording."""
+
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import soundfile
+
+from evenvoice.data.audio import Waveform, resample
+from evenvoice.data.features import LogMel
+from evenvoice.data.streaming import AudioBlocks, StreamingLogMel
+from evenvoice.errors import RecordingRejected
+from tests.builders.models import FEATURIZE
+
+SAMPLES = np.random.default_rng(0).uniform(-0.5, 0.5, 5000).astype(np.float32)
+LOG_MEL = LogMel(FEATURIZE, 8000)
+
+
+@pytest.mark.parametrize("rate", [8000, 16000, 11025])
+@pytest.mark.parametrize("block", [1, 7, 80, 333, 5000])
+def test_blocks_of_any_size_give_the_frames_of_the_whole(rate, block):
+    front_end = StreamingLogMel(LOG_MEL, rate)
+    found = [front_end.feed(SAMPLES[start:start + block]) for start in range(0, len(SAMPLES), block)]
+    whole = LOG_MEL(resample(Waveform(SAMPLES, rate), 8000).samples)
+    np.testing.assert_allclose(np.concatenate([*found, front_end.finish()]), whole, atol=1e-4)
+
+
+@pytest.mark.parametrize("samples", [0, 1, 199, 200, 279, 280])
+def test_a_short_recording_has_the_frame_it_has_as_a_whole(samples):
+    front_end = StreamingLogMel(LOG_MEL, 8000)
+    found = np.concatenate([front_end.feed(SAMPLES[:samples]), front_end.finish()])
+    np.testing.assert_allclose(found, LOG_MEL(SAMPLES[:samples]), atol=1e-5)
+
+
+def test_channels_are_averaged_block_by_block(tmp_path):
+    soundfile.write(tmp_path / "two.flac", np.stack([SAMPLES, -SAMPLES / 2], axis=1), 8000)
+    with AudioBlocks(tmp_path / "two.flac", 0.1) as blocks:
+        read = list(blocks)
+    assert [len(block) for block in read] == [800] * 6 + [200]
+    np.testing.assert_allclose(np.concatenate(read), SAMPLES / 4, atol=1e-4)
+
+
+def test_standard_input_is_read_from_a_pipe(tmp_path):
+    soundfile.write(tmp_path / "a.wav", SAMPLES, 8000)
+    content = bytearray((tmp_path / "a.wav").read_bytes())
+    content[40:44] = b"\xff\xff\xff\xff"  # as programs write that do not know the length yet
+    program = ("from pathlib import Path; from evenvoice.data.streaming import AudioBlocks\n"
+               "with AudioBlocks(Path('-'), 0.1) as blocks: print(blocks.rate, sum(map(len, blocks)))")
+    answer = subprocess.run([sys.executable, "-c", program], input=bytes(content), capture_output=True, check=True)
+    assert answer.stdout.split() == [b"8000", b"5000"]
+
+
+@pytest.mark.parametrize(("name", "content", "message"), [
+    ("missing.wav", None, "missing.wav must be a file that can be read, got No such file or directory instead"),
+    ("text.wav", b"hello", "text.wav must be readable audio"),
+    ("empty.wav", b"", "empty.wav must be readable audio")])
+def test_what_is_not_audio_is_named(tmp_path, name, content, message):
+    if content is not None:
+        (tmp_path / name).write_bytes(content)
+    with pytest.raises(RecordingRejected, match=message):
+        AudioBlocks(tmp_path / name, 0.1)
