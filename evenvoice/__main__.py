@@ -26,7 +26,7 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     for name, module, text in (("transcribe", transcribe, "write down what is said in recordings"),
                                ("export", export, "write a recogniser as ONNX files")):
-        command = commands.add_parser(name, help=text, description=module.__doc__)
+        command = commands.add_parser(name, help=text, description=f"{text.capitalize()}.")
         module.add_arguments(command)
         command.set_defaults(run=module.run)
     return parser

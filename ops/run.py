@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import secrets
+import shutil
 import signal
 import subprocess
 import sys
@@ -27,7 +28,7 @@ from dags.runs import Run
 from dags.workspace import Request, run_params
 from evenvoice.errors import ParamsError
 from evenvoice.locks import exclusive
-from evenvoice.storage import write_bytes, write_json
+from evenvoice.storage import fresh_directory, write_bytes, write_json
 from ops.board import Board, Events, clock
 from ops.console import display
 from ops.database import fresh_database
@@ -38,6 +39,8 @@ from ops.summary import Outcome, print_failure, print_summary, read_outcome
 EFFECTS = ("record", "register", "promote")
 POLL_S = 0.2
 REPORTS = ("index.html", "model_card.md")
+MODEL = "model"
+"""What `evenvoice transcribe` uses where none is named."""
 
 
 @dataclass(frozen=True)
@@ -112,8 +115,11 @@ def parse_changes(texts: tuple[str, ...]) -> dict[str, Any]:
 
 
 def publish_reports(run: Run, outcome: Outcome) -> None:
-    """Put the newest report where people look for it, and what became of the model into verdict.json."""
+    """Put the newest report and the model it judges where people look, and what became of that into verdict.json."""
     target = run.root / "reports"
+    with fresh_directory(target / MODEL) as draft:
+        shutil.copytree(run.workspace / "artifacts" / "models" / outcome.verdict["challenger"], draft,
+                        dirs_exist_ok=True)
     for name in REPORTS:
         write_bytes(target / name, (run.workspace / "reports" / name).read_bytes())
     model = {"version": outcome.registered["version"], "promotion": outcome.promotion["outcome"],

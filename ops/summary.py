@@ -78,6 +78,8 @@ def print_summary(run: Run, outcome: Outcome, console: Console, *, took: str) ->
                   f"{outcome.promotion['reason']}", **_PLAIN)
     console.print(f"report       {_near(run.root / 'reports' / 'index.html')}  (open it in a browser; beside it "
                   "verdict.json and model_card.md)", **_PLAIN)
+    console.print(f"try it       .venv/bin/evenvoice transcribe FILE.wav --stream  (the model: "
+                  f"{_near(run.root / 'reports' / 'model')})", **_PLAIN)
     console.print("more         `make up` starts the Airflow and MLflow user interfaces", **_PLAIN)
 
 

@@ -7,8 +7,8 @@ from typing import Final
 
 from evenvoice.errors import ArtifactError
 
-DEFAULT_MODEL: Final = Path("artifacts/models/base")
-"""Where `make run` leaves the recogniser before mitigation."""
+DEFAULT_MODEL: Final = Path("reports/model")
+"""Where `make run` leaves the recogniser that it judged last."""
 
 
 def model_directory(given: Path | None) -> Path:

@@ -8,7 +8,7 @@ import math
 import sys
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from evenvoice.commands.models import DEFAULT_MODEL, model_directory
 
@@ -86,12 +86,21 @@ def run(arguments: argparse.Namespace) -> int:
 def _print(path: Path, found: list[Transcript], *, as_json: bool, best_printed: bool) -> None:
     if as_json:
         best, *others = (asdict(transcript) for transcript in found)
-        print(json.dumps({"file": str(path), **best, "others": others}, ensure_ascii=False))
+        print(json.dumps(_rounded({"file": str(path), **best, "others": others}), ensure_ascii=False))
         return
     if not best_printed:
         print(found[0].text)
     for place, transcript in enumerate(found[1:], start=2):
         print(f"  {place}. {transcript.text}  ({transcript.score - found[0].score:.2f})")
+
+
+def _rounded(value: Any) -> Any:
+    """To a thousandth, so that 0.80 s do not read 0.7999999999999999."""
+    if isinstance(value, float):
+        return round(value, 3)
+    if isinstance(value, dict):
+        return {name: _rounded(part) for name, part in value.items()}
+    return [_rounded(part) for part in value] if isinstance(value, list | tuple) else value
 
 
 def _read(path: Path) -> Waveform:

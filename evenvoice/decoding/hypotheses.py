@@ -130,7 +130,8 @@ def compute_of(recogniser: Recogniser, transcription: Transcription) -> dict[str
     return {"macs_per_audio_s": {"encoder": macs.encoder, "predictor": macs.predictor, "joiner": macs.joiner,
                                  "total": macs.total},
             "labels_per_audio_s": labels_per_s, "parameters": recogniser.transducer.parameter_count,
-            "audio_seconds": transcription.audio_s, "frame_ms": recogniser.frame_s * 1000}
+            "audio_seconds": transcription.audio_s, "frame_ms": recogniser.frame_s * 1000,
+            "lookahead_ms": recogniser.lookahead_s * 1000}
 
 
 def _row(store: FeatureStore, i: int, hypothesis: str) -> dict[str, object]:

@@ -80,7 +80,7 @@ def _write_model(sources: Sources, model: str, people: list[tuple[str, str, str]
     write_hypotheses(sources.hypotheses, model, rows)
     write_json(sources.hypotheses / model / "compute.json", {
         "macs_per_audio_s": {"encoder": 3.1e7, "predictor": 2.4e5, "joiner": 1.9e6, "total": 3.3e7},
-        "parameters": 1_560_000, "frame_ms": 40})
+        "parameters": 1_560_000, "frame_ms": 40, "lookahead_ms": 80})
     curve = [{"step": step, "loss": 4 * 0.97**step + 0.1, "learning_rate": 1e-3} for step in range(60)]
     write_table(sources.models / model / "curve.parquet", rows_table(curve, CURVE))
     write_json(sources.models / model / "summary.json", {"steps": 60, "audio_s": 4500.0, "batches_skipped": 0})

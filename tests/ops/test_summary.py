@@ -42,6 +42,7 @@ def finished_run(root: Path, wers: list[dict[str, Any]]) -> Run:
                                                 "base": "base", "challenger": "ewc"})
     write_text(space / "reports/index.html", "<html></html>")
     write_text(space / "reports/model_card.md", "# card")
+    write_text(space / "artifacts/models/ewc/config.json", "the challenger's")
     write_json(space / "artifacts/evaluation/selection.json", {"reason": "lowest WER of the bottom cohort."})
     write_json(space / "artifacts/hypotheses/ewc/compute.json",
                {"macs_per_audio_s": {"total": 31.4e6}, "parameters": 1_560_000})
@@ -90,6 +91,7 @@ def test_the_published_verdict_says_what_became_of_the_model(tmp_path: Path) -> 
     assert verdict["model"] == {"version": 7, "promotion": "refused", "reason": "the verdict is FAIL", "champion": 5,
                                 "run": "make-1"}
     assert (tmp_path / "reports/index.html").exists()
+    assert (tmp_path / "reports/model/config.json").read_text() == "the challenger's"
 
 
 @pytest.mark.parametrize("failed", [True, False])

@@ -102,7 +102,7 @@ def test_a_file_that_cannot_be_read_is_named(capsys, tmp_path, model, name, cont
 def test_without_a_model_it_says_how_to_get_one(capsys, tmp_path, monkeypatch, recording):
     monkeypatch.chdir(tmp_path)
     assert main(["transcribe", str(recording)]) == 3
-    assert "artifacts/models/base must be the directory of a trained recogniser" in (message := capsys.readouterr().err)
+    assert "reports/model must be the directory of a trained recogniser" in (message := capsys.readouterr().err)
     assert "Train one with `make run`" in message
 
 

@@ -22,9 +22,10 @@ def test_every_recording_gets_a_row_in_order():
 
 def test_compute_is_per_second_of_audio():
     store = spoken_store()
-    recogniser = tiny_recogniser()
+    recogniser = tiny_recogniser(lookahead=2)
     found = transcribe_recordings(recogniser, store, store.indices("train"), SETTINGS, Progress("test"))
     compute = compute_of(recogniser, found)
     assert compute["frame_ms"] == 40.0
+    assert compute["lookahead_ms"] == 80.0
     assert compute["audio_seconds"] == pytest.approx(sum(12 * len(text) / 100 for text in TEXTS))
     assert compute["macs_per_audio_s"]["encoder"] == 25 * recogniser.transducer.encoder.macs_per_frame

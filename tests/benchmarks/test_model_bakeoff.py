@@ -1,0 +1,91 @@
+"""The bake-off: what is trained, what the table says, and one real trial of each arm at toy size."""
+
+import math
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from benchmarks import model_bakeoff
+from benchmarks.bakeoff.figure import bakeoff_figure
+from benchmarks.bakeoff.plan import ARMS, repetitions, tuning
+from benchmarks.bakeoff.standing import Scored, markdown, standings
+from evenvoice.params import load_params
+from evenvoice.storage import read_json
+from tests.builders.checkout import ROOT
+from tests.builders.models import FEATURIZE, TEXTS, TOKENIZER, write_features
+
+WORDS = np.full(40, 100)
+
+
+def scored(errors_per_speaker: float, macs: float = 30e6, seeds: int = 3) -> Scored:
+    errors = np.random.default_rng(1).poisson(errors_per_speaker, (seeds, 40))
+    return Scored(words_S=WORDS, errors_NS=errors, macs=macs, parameters=1_500_000, cpu_s=60, learning_rate=0.002)
+
+
+def test_every_arm_has_the_same_tuning_budget_and_then_whole_seeds_come_one_by_one():
+    tried = tuning("c", (0.002, 0.004), 600)
+    assert sorted((trial.arm, trial.learning_rate) for trial in tried) == sorted(
+        (arm, rate) for arm in ARMS for rate in (0.002, 0.004))
+    repeated = repetitions("c", dict.fromkeys(ARMS, 0.002), 2, 600)
+    assert [trial.seed for trial in repeated] == [1] * len(ARMS) + [2] * len(ARMS)
+    assert set(tried) & set(repeated) == set(repeated[:len(ARMS)])  # the first seed is the tuned one
+
+
+def test_the_better_arm_stands_first_and_its_lead_is_established():
+    lines = standings({"lstm": scored(20), "convrnnt": scored(10)}, "lstm")
+    assert [line.arm for line in lines] == ["convrnnt", "lstm"]
+    assert lines[0].change.high < 0
+    assert lines[0].change.estimate == pytest.approx(-0.5, abs=0.05)
+    assert all(change < 0 for change in lines[0].seed_changes)
+    assert lines[1].change.estimate == 0
+
+
+def test_equal_arms_are_not_called_different():
+    first, second = (Scored(words_S=WORDS, errors_NS=np.random.default_rng(seed).poisson(10, (3, 40)), macs=1,
+                            parameters=1, cpu_s=1, learning_rate=1) for seed in (1, 2))
+    change = standings({"lstm": first, "convrnnt": second}, "lstm")[0].change
+    assert change.low < 0 < change.high or math.isclose(change.estimate, 0)
+
+
+def test_table_and_figure_name_every_arm():
+    lines = standings({arm: scored(10 + i) for i, arm in enumerate(ARMS)}, "lstm")
+    drawing = bakeoff_figure({"synthetic": lines}, "600 updates")
+    for arm in ARMS:
+        assert f"| {arm} |" in markdown(lines)
+        assert arm in drawing
+
+
+@pytest.fixture
+def prepared(tmp_path: Path) -> Path:
+    """What the stages would leave, of a size that trains in seconds."""
+    place = tmp_path / "work" / "synthetic"
+    splits = ["train"] * (len(TEXTS) - 2) + ["validate", "test"]
+    write_features(place / "artifacts/features", TEXTS, splits)
+    TOKENIZER.save(place / "artifacts/tokenizer")
+    values = load_params(ROOT / "params.yaml").model_dump(by_alias=True)
+    values["train"] |= {"size": "tiny", "batch_s": 3.0}
+    values["featurize"] = FEATURIZE.model_dump()
+    values["ingest"]["sample_rate"] = 8000
+    (place / "params.yaml").write_text(str(values), encoding="utf-8")
+    (place / "prepared").touch()
+    return tmp_path / "work"
+
+
+@pytest.mark.slow
+def test_the_whole_bakeoff_runs_and_goes_on_where_it_stopped(prepared, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(model_bakeoff, "write_result", lambda name, content: print(name, len(content["corpora"])))
+    command = ["bakeoff", "--steps", "2", "--seeds", "1", "--processes", "2", "--work", str(prepared),
+               "--figure", str(tmp_path / "figure.svg")]
+    monkeypatch.setattr(sys, "argv", command)
+    model_bakeoff.main()
+    assert "model_bakeoff 1" in (first := capsys.readouterr().out)
+    assert all(f"| {arm} |" in first for arm in ARMS)
+    assert "<svg" in (tmp_path / "figure.svg").read_text(encoding="utf-8")
+    scores = sorted(prepared.rglob("test.json"))
+    assert len(scores) == len(ARMS)
+    assert read_json(scores[0])["words"] == [2]
+    trained = {path: path.stat().st_mtime_ns for path in scores}
+    model_bakeoff.main()
+    assert {path: path.stat().st_mtime_ns for path in sorted(prepared.rglob("test.json"))} == trained
