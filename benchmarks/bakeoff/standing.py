@@ -44,6 +44,7 @@ class Standing:
     """A line of the table.
 
     Attributes:
+        sd: over seeds; None of a single one.
         change: (W - W_reference) / W_reference over seeds, with its interval from resampled speakers.
         seed_changes: the same of each seed by itself, paired.
     """
@@ -55,7 +56,7 @@ class Standing:
     learning_rate: float
     wers: tuple[float, ...]
     mean: float
-    sd: float
+    sd: float | None
     change: Interval
     seed_changes: tuple[float, ...]
 
@@ -71,7 +72,7 @@ def _standing(arm: str, one: Scored, base: Scored) -> Standing:
     change = compare_models(one.table, base.table, replicates=REPLICATES, confidence=CONFIDENCE, seed=1)
     return Standing(arm=arm, parameters=one.parameters, macs=one.macs, cpu_s=one.cpu_s,
                     learning_rate=one.learning_rate, wers=tuple(one.wers.tolist()), mean=float(one.wers.mean()),
-                    sd=float(one.wers.std(ddof=1)) if len(one.wers) > 1 else float("nan"), change=change,
+                    sd=float(one.wers.std(ddof=1)) if len(one.wers) > 1 else None, change=change,
                     seed_changes=tuple((one.wers / base.wers - 1).tolist()))
 
 
@@ -82,8 +83,12 @@ def markdown(lines: Sequence[Standing]) -> str:
     for line in lines:
         better = sum(change < 0 for change in line.seed_changes)
         rows.append(
-            f"| {line.arm} | {line.learning_rate:g} | {100 * line.mean:.2f} % | {100 * line.sd:.2f} "
+            f"| {line.arm} | {line.learning_rate:g} | {100 * line.mean:.2f} % | {_percent(line.sd)} "
             f"| {100 * line.change.estimate:+.1f} % ({100 * line.change.low:+.1f} to {100 * line.change.high:+.1f}) "
             f"| {better} of {len(line.seed_changes)} | {line.parameters:,} "
             f"| {line.macs / 1e6:.1f} | {line.cpu_s:.0f} |")
     return "\n".join(rows)
+
+
+def _percent(share: float | None) -> str:
+    return "-" if share is None else f"{100 * share:.2f}"

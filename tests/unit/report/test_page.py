@@ -57,10 +57,10 @@ def test_tags_are_balanced(page: str) -> None:
     assert balance.open == []
 
 
-def test_all_five_figures_are_drawn(page: str) -> None:
+def test_all_six_figures_are_drawn(page: str) -> None:
     labels = re.findall(r'aria-label="([^"]*)"', page)
-    assert len(labels) == 5
-    assert {label.split()[0] for label in labels} == {"Word", "Regions", "Gap", "Change", "Training"}
+    assert len(labels) == 6
+    assert {label.split()[0] for label in labels} == {"Word", "Regions", "Gap", "Change", "Training", "WER"}
 
 
 def test_equal_inputs_give_equal_pages(tmp_path: Path) -> None:
