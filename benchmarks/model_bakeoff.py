@@ -15,7 +15,6 @@ import sys
 import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -46,13 +45,13 @@ def main() -> None:
         found[corpus.name] = standings({arm: _scored(corpus.name, arm, rates[arm], options) for arm in ARMS},
                                        REFERENCE)
         print(f"\n{corpus.name}\n\n{markdown(found[corpus.name])}\n", flush=True)
-    note = (f"{datetime.now(UTC):%Y-%m-%d}, {options.steps} updates, {options.seeds} seeds, zero look-ahead; "
-            "bars are means, dots are seeds")
+    note = (f"{datetime.now(UTC):%Y-%m-%d}: {options.steps} updates, {options.seeds} seeds, zero look-ahead\n"
+            "bars are means over seeds, dots are seeds")
     write_text(options.figure, bakeoff_figure(found, note))
     path = write_result("model_bakeoff", {
         "hardware": hardware(), "steps": options.steps, "seeds": options.seeds, "rates": list(options.rates),
         "trials_at_once": options.processes, "wall_s": time.monotonic() - began,
-        "corpora": {name: [asdict(line) for line in lines] for name, lines in found.items()}})
+        "corpora": {name: [line.record() for line in lines] for name, lines in found.items()}})
     print(f"{path}\n{options.figure}")
 
 

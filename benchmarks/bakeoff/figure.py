@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from matplotlib.axes import Axes
+
 from benchmarks.bakeoff.standing import Standing
-from evenvoice.report.figures.style import CHALLENGER, INK, QUIET, figure, grid, svg
+from evenvoice.report.figures.style import CHALLENGER, FAINT, INK, QUIET, figure, grid, svg
 
 
 def bakeoff_figure(corpora: Mapping[str, Sequence[Standing]], note: str) -> str:
@@ -28,18 +30,19 @@ def bakeoff_figure(corpora: Mapping[str, Sequence[Standing]], note: str) -> str:
             axes.set_xlabel("million MACs per second of audio")
             axes.set_ylabel("WER, %")
             axes.set_ylim(bottom=0)
-            axes.margins(x=0.35)
+            least, most = min(line.macs for line in lines) / 1e6, max(line.macs for line in lines) / 1e6
+            axes.set_xlim(0.9 * least, 1.25 * most)  # room for names; equal sizes stay side by side
             grid(axes, "y")
         drawing.supxlabel(note, fontsize=9, color=QUIET)
         return svg(drawing, "WER against multiply-accumulates of each encoder")
 
 
-def _label(axes, lines: Sequence[Standing]) -> None:  # type: ignore[no-untyped-def]
-    """Names beside the means, pushed apart where they would cover one another."""
-    top = 100 * max(max(line.wers) for line in lines)
-    room, below = 0.055 * top, float("-inf")
+def _label(axes: Axes, lines: Sequence[Standing]) -> None:
+    """Names to the right of all means, pushed apart where they would cover one another."""
+    room = 0.055 * 100 * max(max(line.wers) for line in lines)
+    beside, below = 1.04 * max(line.macs for line in lines) / 1e6, float("-inf")
     for line in sorted(lines, key=lambda one: one.mean):
-        place = max(100 * line.mean, below + room)
-        below = place
-        axes.annotate(line.arm, (line.macs / 1e6, 100 * line.mean), xytext=(line.macs / 1e6 + 0.45, place), va="center",
-                      fontsize=9, color=CHALLENGER if line is lines[0] else INK)
+        colour = CHALLENGER if line is lines[0] else INK
+        below = max(100 * line.mean, below + room)
+        axes.annotate(line.arm, (line.macs / 1e6, 100 * line.mean), xytext=(beside, below), va="center", fontsize=9,
+                      color=colour, arrowprops={"arrowstyle": "-", "color": FAINT, "shrinkB": 9})

@@ -5,8 +5,10 @@ Shapes: S speakers, N seeds.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -59,6 +61,12 @@ class Standing:
     sd: float | None
     change: Interval
     seed_changes: tuple[float, ...]
+
+
+    def record(self) -> dict[str, Any]:
+        """As JSON knows it: what was not measured is null."""
+        change = {name: None if math.isnan(value) else value for name, value in asdict(self.change).items()}
+        return {**asdict(self), "change": change}
 
 
 def standings(scored: Mapping[str, Scored], reference: str) -> list[Standing]:
