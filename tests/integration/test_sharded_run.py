@@ -20,7 +20,7 @@ from tests.builders.checkout import full_checkout
 
 pytestmark = pytest.mark.slow
 SMALL_FILES = ("ingest.shard_mb=1", "featurize.shard_mb=1", "synthetic.speakers=24")
-SPLIT = "resources.shard_gb=0.0015"
+SPLIT = "resources.shard_gb=0.002"
 
 
 def walk(root: Path, *settings: str, force_stage: str = "") -> Path:
