@@ -25,7 +25,7 @@ help: ## this list
 	@echo "                 FORCE=1               every stage;  FORCE_STAGE=train  one of them"
 	@echo "                 RUNNER=docker         stages in containers; otherwise as EVENVOICE_RUNNER says, or as processes"
 	@echo "make images takes BASE_IMAGE=tag WHEELHOUSE=folder ACCELERATOR=cuda TAG=local DOCKER=/path/docker"
-	@echo "make bench-models takes CORPORA='synthetic digits=path/to/corpora/real' SEEDS=5 STEPS=1200"
+	@echo "make bench-models takes CORPORA='synthetic digits=path/to/corpora/real' SEEDS=5 STEPS='1200 300'"
 	@echo "make up takes    AIRFLOW_PORT=8080 MLFLOW_PORT=5000"
 
 run: env ## train, check, mitigate, gate and register a recogniser

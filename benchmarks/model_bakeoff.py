@@ -37,20 +37,20 @@ def main() -> None:
     options = _options()
     began = time.monotonic()
     found: dict[str, list[Standing]] = {}
-    for corpus in map(Corpus.parse, options.corpus):
+    for corpus, steps in zip(map(Corpus.parse, options.corpus), options.steps, strict=True):
         prepare(corpus, options.work)
-        _run(tuning(corpus.name, options.rates, options.steps), "validate", options)
-        rates = _best_rates(corpus.name, options)
-        _run(repetitions(corpus.name, rates, options.seeds, options.steps), "test", options)
-        found[corpus.name] = standings({arm: _scored(corpus.name, arm, rates[arm], options) for arm in ARMS},
-                                       REFERENCE)
+        tried = tuning(corpus.name, options.rates, steps)
+        _run(tried, "validate", options)
+        repeated = repetitions(corpus.name, _best_rates(tried, options.work), options.seeds, steps)
+        _run(repeated, "test", options)
+        found[corpus.name] = standings({arm: _scored(arm, repeated, options.work) for arm in ARMS}, REFERENCE)
         print(f"\n{corpus.name}\n\n{markdown(found[corpus.name])}\n", flush=True)
-    note = (f"{datetime.now(UTC):%Y-%m-%d}: {options.steps} updates, {options.seeds} seeds, zero look-ahead\n"
+    note = (f"{datetime.now(UTC):%Y-%m-%d}: {_updates(options)}, {options.seeds} seeds, zero look-ahead\n"
             "bars are means over seeds, dots are seeds")
     write_text(options.figure, bakeoff_figure(found, note))
     path = write_result("model_bakeoff", {
-        "hardware": hardware(), "steps": options.steps, "seeds": options.seeds, "rates": list(options.rates),
-        "trials_at_once": options.processes, "wall_s": time.monotonic() - began,
+        "hardware": hardware(), "steps": dict(zip(found, options.steps, strict=True)), "seeds": options.seeds,
+        "rates": list(options.rates), "trials_at_once": options.processes, "wall_s": time.monotonic() - began,
         "corpora": {name: [line.record() for line in lines] for name, lines in found.items()}})
     print(f"{path}\n{options.figure}")
 
@@ -59,7 +59,8 @@ def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--corpus", nargs="+", default=["synthetic"], metavar="NAME",
                         help="synthetic, or profile=path of recorded speech, e.g. digits=corpora/real")
-    parser.add_argument("--steps", type=int, default=1200, help="updates of every trial")
+    parser.add_argument("--steps", type=int, nargs="+", default=[1200],
+                        help="updates of every trial: one number, or one for each corpus")
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--rates", type=float, nargs="+", default=(0.002, 0.004),
                         help="learning rates that each arm is tried at")
@@ -67,6 +68,11 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--work", type=Path, default=ROOT / ".evenvoice" / "bakeoff", help="where trials are kept")
     parser.add_argument("--figure", type=Path, default=FIGURE)
     options = parser.parse_args()
+    if len(options.steps) == 1:
+        options.steps *= len(options.corpus)
+    if len(options.steps) != len(options.corpus):
+        parser.error(f"--steps names {len(options.steps)} numbers for {len(options.corpus)} corpora: give one, or one "
+                     "for each")
     options.work, options.rates = options.work.resolve(), tuple(options.rates)
     return options
 
@@ -97,19 +103,22 @@ def _wer(trial: Trial, split: str, work: Path) -> float:
     return sum(counts["errors"]) / sum(counts["words"])
 
 
-def _best_rates(corpus: str, options: argparse.Namespace) -> dict[str, float]:
-    trials = tuning(corpus, options.rates, options.steps)
-    return {arm: min((trial for trial in trials if trial.arm == arm),
-                     key=lambda trial: _wer(trial, "validate", options.work)).learning_rate for arm in ARMS}
+def _best_rates(tried: Sequence[Trial], work: Path) -> dict[str, float]:
+    return {arm: min((trial for trial in tried if trial.arm == arm),
+                     key=lambda trial: _wer(trial, "validate", work)).learning_rate for arm in ARMS}
 
 
-def _scored(corpus: str, arm: str, rate: float, options: argparse.Namespace) -> Scored:
-    trials = repetitions(corpus, dict.fromkeys(ARMS, rate), options.seeds, options.steps)
-    counts = [read_json(trial.directory(options.work) / "test.json") for trial in trials if trial.arm == arm]
+def _scored(arm: str, repeated: Sequence[Trial], work: Path) -> Scored:
+    trials = [trial for trial in repeated if trial.arm == arm]
+    counts = [read_json(trial.directory(work) / "test.json") for trial in trials]
     return Scored(words_S=np.array(counts[0]["words"]), errors_NS=np.array([one["errors"] for one in counts]),
                   macs=float(np.mean([one["macs_per_audio_s"]["total"] for one in counts])),
                   parameters=counts[0]["parameters"], cpu_s=float(np.mean([one["cpu_s"] for one in counts])),
-                  learning_rate=rate)
+                  learning_rate=trials[0].learning_rate)
+
+
+def _updates(options: argparse.Namespace) -> str:
+    return " and ".join(f"{steps}" for steps in dict.fromkeys(options.steps)) + " updates"
 
 
 if __name__ == "__main__":

@@ -90,3 +90,10 @@ def test_the_whole_bakeoff_runs_and_goes_on_where_it_stopped(prepared, tmp_path,
     trained = {path: path.stat().st_mtime_ns for path in scores}
     model_bakeoff.main()
     assert {path: path.stat().st_mtime_ns for path in sorted(prepared.rglob("test.json"))} == trained
+
+
+def test_steps_are_one_number_or_one_for_each_corpus(monkeypatch, capsys):
+    monkeypatch.setattr(sys, "argv", ["bakeoff", "--corpus", "synthetic", "digits=x", "--steps", "1", "2", "3"])
+    with pytest.raises(SystemExit):
+        model_bakeoff.main()
+    assert "--steps names 3 numbers for 2 corpora: give one, or one for each" in capsys.readouterr().err
