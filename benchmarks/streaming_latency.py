@@ -153,7 +153,7 @@ def _onnx_step(recogniser: Recogniser, features_BTM: Tensor, chunk: int) -> Call
     with tempfile.TemporaryDirectory() as directory:
         path = Path(directory) / "onnx"
         export(recogniser, path, frames=chunk)
-        encoder = Step(path, OnnxGreedy(path, 1).description.encoder)
+        encoder = Step(path, OnnxGreedy(path).description.encoder)
     state, features = encoder.initial_state(), features_BTM.numpy()
 
     def step() -> None:

@@ -148,7 +148,6 @@ class Transcribe(Section):
     """Greedy decoding."""
 
     batch_s: float = Field(gt=0, description="Seconds of speech decoded together.")
-    max_symbols_per_frame: Positive = Field(description="Labels that one encoder frame may emit.")
 
 
 class TrainSpeaker(Section):

@@ -22,14 +22,14 @@ def fresh_directory(path: Path) -> Iterator[Path]:
     draft.mkdir(parents=True)
     try:
         yield draft
+        for file in draft.rglob("*"):
+            if file.is_file():
+                _sync(file)
+        shutil.rmtree(path, ignore_errors=True)
+        draft.rename(path)
     except BaseException:
         shutil.rmtree(draft, ignore_errors=True)
         raise
-    for file in draft.rglob("*"):
-        if file.is_file():
-            _sync(file)
-    shutil.rmtree(path, ignore_errors=True)
-    draft.rename(path)
     _sync(path.parent)
 
 
@@ -59,17 +59,30 @@ def write_json(path: Path, content: Any) -> None:
     write_text(path, json.dumps(content, indent=2, sort_keys=True, ensure_ascii=False, allow_nan=False) + "\n")
 
 
+def read_bytes(path: Path) -> bytes:
+    """Read a file written by a stage.
+
+    Raises:
+        ArtifactError: the file is missing or cannot be read.
+    """
+    try:
+        return path.read_bytes()
+    except FileNotFoundError:
+        raise ArtifactError(name=str(path), rule="exist", value="no such file",
+                            action="Run the stage that writes it (`dvc dag` shows which).") from None
+    except OSError as error:
+        raise ArtifactError(name=str(path), rule="be a file that can be read", value=error.strerror or str(error),
+                            action="Correct the path or its permissions.") from error
+
+
 def read_json(path: Path) -> Any:
     """Read JSON written by a stage.
 
     Raises:
-        ArtifactError: the file is missing or is not JSON.
+        ArtifactError: the file is missing, cannot be read, or is not JSON.
     """
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise ArtifactError(name=str(path), rule="exist", value="no such file",
-                            action="Run the stage that writes it (`dvc dag` shows which).") from None
+        return json.loads(read_bytes(path).decode())
     except ValueError as error:
         raise ArtifactError(name=str(path), rule="be JSON", value=str(error),
                             action="Delete it and run the stage that writes it again.") from error

@@ -11,9 +11,10 @@ from evenvoice.commands.models import model_directory
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Describe the command line."""
     parser.add_argument("model", type=Path, metavar="DIR", help="directory of a trained recogniser")
-    parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="where to write; replaced if it exists")
+    parser.add_argument("--out", type=Path, required=True, metavar="DIR",
+                        help="where to write: a new or empty directory, or an earlier export, which is replaced")
     parser.add_argument("--frames", type=int, default=1, metavar="N",
-                        help="encoder frames (30-40 ms each) per call of the encoder (default: 1)")
+                        help="encoder frames (40 ms each at `stack: 4`) per call of the encoder (default: 1)")
 
 
 def run(arguments: argparse.Namespace) -> int:

@@ -19,6 +19,7 @@ def model_directory(given: Path | None) -> Path:
     """
     path = given or DEFAULT_MODEL
     if not path.is_dir():
-        raise ArtifactError(name=str(path), rule="be the directory of a trained recogniser", value="no such directory",
+        raise ArtifactError(name=str(path), rule="be the directory of a trained recogniser",
+                            value="a file" if path.exists() else "no such directory",
                             action="Correct the path." if given else "Train one with `make run`, or name it (--model).")
     return path

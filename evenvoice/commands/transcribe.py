@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from evenvoice.models.recogniser import Recogniser
 
 BLOCK_S: Final = 0.1
+STDIN: Final = Path("-")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -70,23 +71,32 @@ class Job:
 def run(arguments: argparse.Namespace) -> int:
     """Obey the command line."""
     from evenvoice.decoding.stream import build_search
+    from evenvoice.errors import RecordingRejected
     from evenvoice.models.recogniser import Recogniser
 
     job = Job(Recogniser.load(model_directory(arguments.model)), arguments.beam, arguments.nbest)
     build_search(job.recogniser, beam=job.beam, nbest=job.nbest)  # refuses a wrong --nbest before anything is read
+    status = 0
     for path in arguments.files:
         if not arguments.json and len(arguments.files) > 1:
             print(f"{path}: ", end="", flush=True)
         aloud = arguments.stream and not arguments.json
-        found = job.streamed(path, aloud=aloud) if arguments.stream else job.whole(path)
-        _print(path, found, as_json=arguments.json, best_printed=aloud)
-    return 0
+        try:
+            found = job.streamed(path, aloud=aloud) if arguments.stream else job.whole(path)
+        except RecordingRejected as error:  # the others may be well
+            if not arguments.json:
+                print(flush=True)
+            print(f"{type(error).__name__}: {error}", file=sys.stderr)
+            status = error.exit_code
+        else:
+            _print(path, found, as_json=arguments.json, best_printed=aloud)
+    return status
 
 
 def _print(path: Path, found: list[Transcript], *, as_json: bool, best_printed: bool) -> None:
     if as_json:
         best, *others = (asdict(transcript) for transcript in found)
-        print(json.dumps(_rounded({"file": str(path), **best, "others": others}), ensure_ascii=False))
+        print(json.dumps(_rounded({"file": str(path), **best, "others": others}), ensure_ascii=False, allow_nan=False))
         return
     if not best_printed:
         print(found[0].text)
@@ -105,19 +115,19 @@ def _rounded(value: Any) -> Any:
 
 def _read(path: Path) -> Waveform:
     from evenvoice.data.audio import decode, decode_file
-    from evenvoice.data.streaming import unreadable
+    from evenvoice.data.sound import unreadable
 
-    if path == Path("-"):
-        return decode(sys.stdin.buffer.read(), name="standard input", max_duration_s=math.inf)
+    name = "standard input" if path == STDIN else str(path)
     try:
-        with path.open("rb") as file:
-            return decode_file(file, name=str(path), max_duration_s=math.inf)
+        with open(0 if path == STDIN else path, "rb", closefd=path != STDIN) as file:
+            if not file.seekable():
+                return decode(file.read(), name=name, max_duration_s=math.inf)
+            return decode_file(file, name=name, max_duration_s=math.inf)
     except OSError as error:
         raise unreadable(path, error) from error
 
 
 def _positive(text: str) -> int:
-    number = int(text)
-    if number < 1:
-        raise argparse.ArgumentTypeError(f"must be at least 1, got {number} instead")
-    return number
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"must be a number of at least 1, got {text} instead")
+    return int(text)

@@ -19,11 +19,10 @@ import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 from typing import TypeVar
 
-import evenvoice
+from evenvoice.code import code_digest
 from evenvoice.errors import ArtifactError, ParamsError
 from evenvoice.progress import Progress
 from evenvoice.storage import read_json, sha256, write_json
@@ -106,7 +105,7 @@ class Pieces:
         shutil.rmtree(self._directory, ignore_errors=True)
 
     def _path(self, unit: Path) -> Path:
-        identity = hashlib.sha256(f"{sha256(unit)}\n{_code()}\n{self._settings}".encode()).hexdigest()
+        identity = hashlib.sha256(f"{sha256(unit)}\n{code_digest()}\n{self._settings}".encode()).hexdigest()
         return self._directory / f"{unit.stem}-{identity[:16]}"
 
 
@@ -137,14 +136,3 @@ def _damage(piece: Path) -> str | None:
     found = {file.name: sha256(file) for file in piece.iterdir() if file.name != MARKER}
     altered = sorted(name for name in hashes.keys() | found.keys() if hashes.get(name) != found.get(name))
     return str(piece / altered[0]) if altered else None
-
-
-@cache
-def _code() -> str:
-    """Hash of all the package's code: which part a stage uses is for DVC to know, here too much does no harm."""
-    digest = hashlib.sha256()
-    root = Path(evenvoice.__file__).parent
-    for file in sorted(root.rglob("*.py")):
-        content = file.read_bytes()
-        digest.update(f"{file.relative_to(root)}\0{len(content)}\0".encode() + content)
-    return digest.hexdigest()

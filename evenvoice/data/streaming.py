@@ -17,9 +17,16 @@ import soundfile
 import soxr
 from numpy.typing import NDArray
 
-from evenvoice.data.audio import SAFE_FORMATS
 from evenvoice.data.features import LogMel
-from evenvoice.errors import RecordingRejected
+from evenvoice.data.sound import (
+    SAFE_FORMATS,
+    check_all_came,
+    check_header,
+    check_riff_is_whole,
+    check_samples,
+    not_audio,
+    unreadable,
+)
 
 STDIN: Final = 0
 
@@ -64,38 +71,39 @@ class StreamingLogMel:
 
 
 class AudioBlocks:
-    """Mono samples of a WAV or FLAC file, or of a WAV file on standard input, while they are read.
+    """Mono samples of a WAV or FLAC file, or of WAV from a pipe, while they are read.
 
     Args:
-        path: of the file, ``-`` for standard input.
+        path: of the file or named pipe, ``-`` for standard input.
         block_s: seconds of a block.
 
     Raises:
-        RecordingRejected: no such file, not audio, or a format that is not read.
+        RecordingRejected: no such file, not audio, truncated, or a format that is not read.
     """
 
     def __init__(self, path: Path, block_s: float) -> None:
         self._name = "standard input" if path == Path("-") else str(path)
         with ExitStack() as opened:
             self._sound = opened.enter_context(self._opened(path, opened))
-            self._check_format()
             self._closing = opened.pop_all()
         self.rate = int(self._sound.samplerate)
         self._block = max(1, round(block_s * self.rate))
 
     def _opened(self, path: Path, opened: ExitStack) -> soundfile.SoundFile:
         try:
-            file = STDIN if path == Path("-") else opened.enter_context(path.open("rb"))
-            return soundfile.SoundFile(file, closefd=False)
+            file = None if path == Path("-") else opened.enter_context(path.open("rb"))
+            if file is None or not file.seekable():
+                sound = soundfile.SoundFile(STDIN if file is None else file.fileno(), closefd=False)
+                check_header(sound, self._name, SAFE_FORMATS)
+            else:
+                sound = soundfile.SoundFile(file, closefd=False)
+                check_header(sound, self._name, SAFE_FORMATS)
+                check_riff_is_whole(file, sound, self._name)
         except OSError as error:
             raise unreadable(path, error) from error
         except soundfile.SoundFileError as error:
             raise not_audio(self._name, error) from error
-
-    def _check_format(self) -> None:
-        if self._sound.format not in SAFE_FORMATS:
-            raise RecordingRejected(name=self._name, rule=f"be {', '.join(SAFE_FORMATS)}", value=self._sound.format,
-                                    action="Convert it, e.g. `ffmpeg -i in -ac 1 out.flac`.")
+        return sound
 
     def __enter__(self) -> Self:
         return self
@@ -105,22 +113,17 @@ class AudioBlocks:
         self._closing.close()
 
     def __iter__(self) -> Iterator[NDArray[np.float32]]:
-        """Yield blocks as they can be read, channels averaged."""
+        """Yield blocks as they can be read, channels averaged.
+
+        Raises:
+            RecordingRejected: damaged, not finite, or at its end before its header said.
+        """
+        frames = 0
         try:
             while len(block := self._sound.read(self._block, dtype="float32", always_2d=True)):
+                check_samples(block, self._name)
+                frames += len(block)
                 yield block[:, 0] if block.shape[1] == 1 else block.mean(axis=1)
         except soundfile.SoundFileError as error:
             raise not_audio(self._name, error) from error
-
-
-def unreadable(path: Path, error: OSError) -> RecordingRejected:
-    """What to say of a file that cannot be opened."""
-    return RecordingRejected(name=str(path), rule="be a file that can be read", value=error.strerror or str(error),
-                             action="Correct the path.")
-
-
-def not_audio(name: str, error: soundfile.SoundFileError) -> RecordingRejected:
-    """What to say of bytes that libsndfile does not take."""
-    reason = " ".join((getattr(error, "error_string", None) or str(error)).removeprefix("Error : ").split())
-    return RecordingRejected(name=name, rule="be readable audio", value=reason,
-                             action="Give a WAV or FLAC file: this one is damaged or not audio.")
+        check_all_came(self._sound, self._name, frames)

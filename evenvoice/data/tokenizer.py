@@ -26,6 +26,7 @@ from evenvoice.storage import read_json, write_bytes, write_json
 
 DESCRIPTION = "tokenizer.json"
 MODEL = "sentencepiece.model"
+FILES = (DESCRIPTION, MODEL)
 SENTENCES_AT_MOST = 1_000_000
 """Sentencepiece trains on a random million of the transcripts where there are more, to bound its memory."""
 WITHOUT_TEXT = 2
@@ -49,6 +50,12 @@ class Tokenizer:
     def size(self) -> int:
         """Number of ids, blank and unknown included."""
         return len(self.units) + WITHOUT_TEXT
+
+    @property
+    def sha256(self) -> str:
+        """Hash of all that gives ids to texts."""
+        content = json.dumps([self.kind, self.units, _digest(self.model)], ensure_ascii=False)
+        return hashlib.sha256(content.encode()).hexdigest()
 
     def encode(self, text: str) -> list[int]:
         """Ids of a normalised text, never blank; characters that training never saw become ``unknown``."""

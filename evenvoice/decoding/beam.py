@@ -25,7 +25,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from evenvoice.decoding.search import Hypothesis, Search, Token, Tokens
+from evenvoice.decoding.search import MAX_SYMBOLS_PER_FRAME, Hypothesis, Search, Token, Tokens
 from evenvoice.models.predictor import PredictorState
 from evenvoice.models.transducer import BLANK, Transducer
 
@@ -67,7 +67,8 @@ class BeamDecoder(Search[BeamMemory]):
         nbest: how many of them are returned.
     """
 
-    def __init__(self, transducer: Transducer, max_symbols_per_frame: int, *, width: int, nbest: int = 1) -> None:
+    def __init__(self, transducer: Transducer, max_symbols_per_frame: int = MAX_SYMBOLS_PER_FRAME, *, width: int,
+                 nbest: int = 1) -> None:
         super().__init__(transducer, max_symbols_per_frame)
         self._width = width
         self._nbest = nbest

@@ -118,24 +118,16 @@ def _extended(memory: GreedyMemory, predictor: PredictorState, label_BJ: Tensor,
         (*before, *new) for before, new in zip(memory.tokens, found, strict=True)))
 
 
-def transcribe(recogniser: Recogniser, features: Sequence[NDArray[np.floating]], max_symbols_per_frame: int, *,
-               batch_s: float = 600.0, progress: Progress | None = None) -> list[str]:
-    """Transcribe recordings, those of like length together.
+def transcribe_labels(recogniser: Recogniser, features: Sequence[NDArray[np.floating]], *, batch_s: float,
+                      progress: Progress | None = None) -> list[list[int]]:
+    """Transcribe recordings greedily, those of like length together.
 
     Args:
         recogniser: decodes on the device on which its weights are.
         features: (frames, n_mels) log-mel features of each recording.
-        max_symbols_per_frame: labels that one encoder frame may emit.
         batch_s: seconds of speech decoded together, padding included.
         progress: advanced by the recordings of each batch.
     """
-    return [recogniser.tokenizer.decode(labels) for labels in
-            transcribe_labels(recogniser, features, max_symbols_per_frame, batch_s=batch_s, progress=progress)]
-
-
-def transcribe_labels(recogniser: Recogniser, features: Sequence[NDArray[np.floating]], max_symbols_per_frame: int, *,
-                      batch_s: float, progress: Progress | None = None) -> list[list[int]]:
-    """:func:`transcribe` before labels become text."""
-    search = GreedyDecoder(recogniser.transducer.eval(), max_symbols_per_frame)
-    found = decode_recordings(search, recogniser, features, batch_s=batch_s, progress=progress)
+    found = decode_recordings(GreedyDecoder(recogniser.transducer.eval()), recogniser, features, batch_s=batch_s,
+                              progress=progress)
     return [list(best.labels) for best, *_ in found]

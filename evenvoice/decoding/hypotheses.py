@@ -113,7 +113,7 @@ def transcribe_recordings(recogniser: Recogniser, store: FeatureStore, indices: 
                           progress: Progress) -> Transcription:
     """Decode recordings greedily and count the edits to their references."""
     started_at = time.monotonic()
-    labels = transcribe_labels(recogniser, [store.features(int(i)) for i in indices], settings.max_symbols_per_frame,
+    labels = transcribe_labels(recogniser, [store.features(int(i)) for i in indices],
                                batch_s=settings.batch_s, progress=progress)
     decode_s = time.monotonic() - started_at
     rows = [_row(store, int(i), recogniser.tokenizer.decode(found)) for i, found in zip(indices, labels, strict=True)]

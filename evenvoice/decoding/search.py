@@ -29,6 +29,10 @@ from evenvoice.models.transducer import Transducer
 FRAMES_AT_ONCE = 64
 """Encoder frames whose scores are kept until their log-probabilities are computed together; bounds memory."""
 
+MAX_SYMBOLS_PER_FRAME = 4
+"""Labels that one encoder frame may emit, wherever a model is judged or served: 100 per second at 40 ms, far more than
+anybody says."""
+
 MemoryT = TypeVar("MemoryT")
 
 
@@ -90,7 +94,7 @@ class Search(ABC, Generic[MemoryT]):
         max_symbols_per_frame: labels that one encoder frame may emit.
     """
 
-    def __init__(self, transducer: Transducer, max_symbols_per_frame: int) -> None:
+    def __init__(self, transducer: Transducer, max_symbols_per_frame: int = MAX_SYMBOLS_PER_FRAME) -> None:
         self._transducer = transducer
         self._limit = max_symbols_per_frame
 

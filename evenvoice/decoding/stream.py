@@ -27,22 +27,25 @@ from evenvoice.decoding.words import Transcript
 from evenvoice.errors import ParamsError
 from evenvoice.models.recogniser import Recogniser
 
-SERVED_SYMBOLS_PER_FRAME = 4
+WIDEST_BEAM = 256
+"""Beyond, memory goes and no word changes."""
 
 
 def build_search(recogniser: Recogniser, *, beam: int = 1, nbest: int = 1) -> Search[Any]:
     """Greedy search for a beam of one, else beam search.
 
     Raises:
-        ParamsError: fewer than one hypothesis, or more than the beam holds.
+        ParamsError: a beam wider than 256, fewer than one hypothesis, or more than the beam holds.
     """
+    if not 1 <= beam <= WIDEST_BEAM:
+        raise ParamsError(name="beam", rule=f"be from 1 to {WIDEST_BEAM}", value=beam, action="Narrow the beam.")
     if not 1 <= nbest <= beam:
         raise ParamsError(name="nbest", rule=f"be at least 1 and at most the beam ({beam})", value=nbest,
                           action="Widen the beam or ask for fewer hypotheses.")
     transducer = recogniser.transducer.eval()
     if beam == 1:
-        return GreedyDecoder(transducer, SERVED_SYMBOLS_PER_FRAME)
-    return BeamDecoder(transducer, SERVED_SYMBOLS_PER_FRAME, width=beam, nbest=nbest)
+        return GreedyDecoder(transducer)
+    return BeamDecoder(transducer, width=beam, nbest=nbest)
 
 
 def recognise(recogniser: Recogniser, samples: NDArray[np.float32], rate: int, *, beam: int = 1,

@@ -46,7 +46,10 @@ class Description(Section):
     subsampling: int
     """Log-mel frames per encoder frame."""
     lookahead: int
-    """Encoder frames to drop at the beginning, and to feed as ``silence`` at the end."""
+    """Encoder frames to drop at the beginning, and to feed as ``silence`` at the end, behind the frames that are left.
+    A recording with fewer log-mel frames than ``subsampling`` is filled up with ``silence`` first."""
+    max_symbols_per_frame: int
+    """Labels that one encoder frame may emit before blank is taken."""
     blank: int
     units: tuple[str, ...]
     """Text of each label from 2 on."""

@@ -22,6 +22,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from evenvoice.data.tokenizer import FILES as TOKENIZER_FILES
+from evenvoice.decoding.search import MAX_SYMBOLS_PER_FRAME
 from evenvoice.errors import ParamsError, PreflightError
 from evenvoice.export.description import DESCRIPTION, Description, Graph, StateTensor
 from evenvoice.export.states import named_tensors, rebuilt
@@ -29,35 +31,58 @@ from evenvoice.models.recogniser import Recogniser
 from evenvoice.models.transducer import BLANK, Transducer
 from evenvoice.storage import fresh_directory, write_json
 
+ENCODER, PREDICTOR, JOINER = "encoder.onnx", "predictor.onnx", "joiner.onnx"
+WRITTEN = {ENCODER, PREDICTOR, JOINER, DESCRIPTION, *TOKENIZER_FILES}
 BATCH = 2
 """Of the example that graphs are traced with; 0 and 1 would be taken for constants."""
 
 
 def export(recogniser: Recogniser, directory: Path, *, frames: int = 1) -> None:
-    """Write the recogniser into ``directory``, which is replaced.
+    """Write the recogniser into ``directory``, whole or not at all.
 
     Args:
         recogniser: on the processor.
-        directory: to be made.
+        directory: to be made; an earlier export there is replaced.
         frames: encoder frames that each call of the encoder reads.
 
     Raises:
-        ParamsError: no frames.
+        ParamsError: no frames, or a directory that holds anything else or cannot be written.
         PreflightError: onnx or onnxscript is not installed.
     """
     if frames < 1:
         raise ParamsError(name="frames", rule="be at least 1", value=frames, action="Give the frames of a chunk.")
     _check_installed()
+    directory = directory.resolve()
+    try:
+        _check_replaceable(directory)
+        with fresh_directory(directory) as draft:
+            _write(recogniser, draft, frames)
+    except OSError as error:
+        raise ParamsError(name=str(directory), rule="be a directory that can be written",
+                          value=error.strerror or str(error), action="Name another directory (--out).") from error
+
+
+def _check_replaceable(directory: Path) -> None:
+    """Refuse to replace what no export wrote: a model, reports, somebody's only copy."""
+    if directory.exists() and not directory.is_dir():
+        raise ParamsError(name=str(directory), rule="be a directory", value="a file",
+                          action="Name another directory (--out).")
+    foreign = sorted({path.name for path in directory.iterdir()} - WRITTEN) if directory.exists() else []
+    if foreign:
+        raise ParamsError(name=str(directory), rule="be new, empty or an earlier export",
+                          value=f"{foreign[0]} in it", action="Name another directory (--out).")
+
+
+def _write(recogniser: Recogniser, draft: Path, frames: int) -> None:
     transducer = recogniser.transducer.eval()
-    with fresh_directory(directory) as draft:
-        description = Description(
-            encoder=_export_encoder(transducer, draft, frames), predictor=_export_predictor(transducer, draft),
-            joiner=_export_joiner(transducer, draft), frames=frames, subsampling=transducer.encoder.subsampling,
-            lookahead=transducer.encoder.lookahead, blank=BLANK, units=recogniser.tokenizer.units,
-            units_kind=recogniser.tokenizer.kind, sample_rate=recogniser.sample_rate,
-            features=recogniser.featurize.model_dump(), silence=tuple(transducer.mean_M.tolist()))
-        write_json(draft / DESCRIPTION, description.model_dump())
-        recogniser.tokenizer.save(draft)
+    description = Description(
+        encoder=_export_encoder(transducer, draft, frames), predictor=_export_predictor(transducer, draft),
+        joiner=_export_joiner(transducer, draft), frames=frames, subsampling=transducer.encoder.subsampling,
+        lookahead=transducer.encoder.lookahead, blank=BLANK, max_symbols_per_frame=MAX_SYMBOLS_PER_FRAME,
+        units=recogniser.tokenizer.units, units_kind=recogniser.tokenizer.kind, sample_rate=recogniser.sample_rate,
+        features=recogniser.featurize.model_dump(), silence=tuple(transducer.mean_M.tolist()))
+    write_json(draft / DESCRIPTION, description.model_dump())
+    recogniser.tokenizer.save(draft)
 
 
 class _EncoderStep(nn.Module):
@@ -100,23 +125,23 @@ def _export_encoder(transducer: Transducer, directory: Path, frames: int) -> Gra
     _, example = encoder.body.step(torch.zeros(BATCH, 3, encoder.subsampling * encoder.n_mels),
                                    encoder.body.initial_state(BATCH))
     states = [encoder.body.initial_state(BATCH), encoder.body.initial_state(BATCH + 1), example]
-    return _export_step(_EncoderStep(transducer, example), directory / "encoder.onnx", features_BTM, states,
+    return _export_step(_EncoderStep(transducer, example), directory / ENCODER, features_BTM, states,
                         names=("features", "encoded"))
 
 
 def _export_predictor(transducer: Transducer, directory: Path) -> Graph:
     states = [transducer.predictor.initial_state(batch) for batch in (BATCH, BATCH + 1, BATCH)]
     label_B1 = torch.full((BATCH, 1), BLANK)
-    return _export_step(_PredictorStep(transducer, states[0]), directory / "predictor.onnx", label_B1, states,
+    return _export_step(_PredictorStep(transducer, states[0]), directory / PREDICTOR, label_B1, states,
                         names=("label", "predicted"))
 
 
 def _export_joiner(transducer: Transducer, directory: Path) -> Graph:
     joiner = transducer.joiner
     example = (torch.zeros(BATCH, joiner.frame.in_features), torch.zeros(BATCH, joiner.label.in_features))
-    _export(_Joiner(transducer), directory / "joiner.onnx", example, inputs=["encoded", "predicted"],
+    _export(_Joiner(transducer), directory / JOINER, example, inputs=["encoded", "predicted"],
             outputs=["scores"], dynamic_shapes=({0: _AUTO}, {0: _AUTO}))
-    return Graph(file="joiner.onnx", inputs=("encoded", "predicted"), output="scores", state=())
+    return Graph(file=JOINER, inputs=("encoded", "predicted"), output="scores", state=())
 
 
 def _export_step(module: nn.Module, path: Path, example: Tensor, states: Sequence[Any],

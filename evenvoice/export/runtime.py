@@ -50,23 +50,23 @@ class OnnxGreedy:
 
     Args:
         directory: of the export.
-        max_symbols_per_frame: labels that one encoder frame may emit.
     """
 
-    def __init__(self, directory: Path, max_symbols_per_frame: int) -> None:
+    def __init__(self, directory: Path) -> None:
         self.description = Description.read(directory)
-        self._limit = max_symbols_per_frame
         self._encoder = Step(directory, self.description.encoder)
         self._predictor = Step(directory, self.description.predictor)
         self._joiner = Step(directory, self.description.joiner)
         self.labels: list[int] = []
         self._early = self.description.lookahead
+        self._heard = 0
         self._pending_TM = np.zeros((0, len(self.description.silence)), np.float32)
         self._encoder_state = self._encoder.initial_state()
         self._predicted, self._predictor_state = self._predict(self.description.blank, self._predictor.initial_state())
 
     def feed(self, features_TM: NDArray[np.float32]) -> None:
         """Hear the next frames; whatever they say is added to ``labels``."""
+        self._heard += len(features_TM)
         self._pending_TM = np.concatenate([self._pending_TM, features_TM])
         size = self.description.frames * self.description.subsampling
         while len(self._pending_TM) >= size:
@@ -75,9 +75,9 @@ class OnnxGreedy:
 
     def finish(self) -> list[int]:
         """Hear what is left, and look ahead into silence; return all labels."""
-        whole = len(self._pending_TM) // self.description.subsampling
-        owed = whole + self.description.lookahead
-        kept_TM = self._pending_TM[:whole * self.description.subsampling]
+        subsampling = self.description.subsampling
+        kept_TM = np.concatenate([self._pending_TM, self._silence(max(0, subsampling - self._heard))])
+        owed = len(kept_TM) // subsampling + self.description.lookahead
         while owed > 0:
             size = self.description.frames * self.description.subsampling
             chunk_TM = np.concatenate([kept_TM, self._silence(max(0, size - len(kept_TM)))])[:size]
@@ -98,7 +98,7 @@ class OnnxGreedy:
                 self._search(frame_BD)
 
     def _search(self, frame_BD: NDArray[np.float32]) -> None:
-        for _ in range(self._limit):
+        for _ in range(self.description.max_symbols_per_frame):
             scores_BV, _ = self._joiner({}, frame_BD, self._predicted)
             label = int(scores_BV[0].argmax())
             if label == self.description.blank:

@@ -29,7 +29,7 @@ class _CausalConvolution(Layer[PastFrames]):
         self.inputs, self.width, self.reach = inputs, width, reach
 
     def initial_state(self, batch: int) -> PastFrames:
-        """Return zeros, the mean of what a LayerNorm gives."""
+        """Return zeros: silence before the first frame."""
         return PastFrames(next(self.parameters()).new_zeros(batch, self.reach, self.inputs))
 
     def _extended(self, chunk_BTD: Tensor, state: PastFrames) -> tuple[Tensor, PastFrames]:

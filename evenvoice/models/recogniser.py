@@ -1,7 +1,7 @@
 """A recogniser on disk: weights, architecture, units and feature settings in one self-contained directory.
 
     model.safetensors   weights and corpus statistics
-    config.json         architecture, featurize settings, sample rate, text normalisation, hash of the weights
+    config.json         architecture, featurize settings, sample rate, text normalisation, hashes of weights and units
     tokenizer.json ...  what the tokenizer writes
 
 Nothing is pickled, so loading a foreign model runs no foreign code.
@@ -18,7 +18,7 @@ import safetensors
 import safetensors.torch
 import torch
 from numpy.typing import NDArray
-from pydantic import ValidationError
+from pydantic import Field, ValidationError, model_validator
 
 from evenvoice.data.text import NORMALISATION_VERSION
 from evenvoice.data.tokenizer import Tokenizer
@@ -27,20 +27,34 @@ from evenvoice.models.compute import macs_per_audio_s
 from evenvoice.models.shapes import Architecture
 from evenvoice.models.transducer import Transducer
 from evenvoice.params import Featurize, Section
-from evenvoice.storage import read_json, write_bytes, write_json
+from evenvoice.storage import read_bytes, read_json, write_bytes, write_json
 
 WEIGHTS = "model.safetensors"
 CONFIG = "config.json"
+ALTERED = "It was altered: run the stage that writes it again."
 
 
-class Config(Section):
-    """config.json; ``format`` changes when older weights no longer fit the code."""
+class Description(Section):
+    """All of a recogniser but its weights; ``format`` changes when older weights no longer fit the code."""
 
     format: Literal[2] = 2
     architecture: Architecture
     featurize: Featurize
-    sample_rate: int
+    sample_rate: int = Field(ge=8000, le=48000)
     normalisation_version: int
+    units_sha256: str
+
+    @model_validator(mode="after")
+    def _hears_its_features(self) -> Self:
+        if self.architecture.n_mels != self.featurize.n_mels:
+            raise ValueError(f"architecture.n_mels ({self.architecture.n_mels}) must be featurize.n_mels "
+                             f"({self.featurize.n_mels})")
+        return self
+
+
+class Config(Description):
+    """config.json."""
+
     weights_sha256: str
 
 
@@ -84,6 +98,12 @@ class Recogniser:
                    sample_rate=sample_rate)
 
     @property
+    def description(self) -> Description:
+        """All that decides, beside the weights, what is heard."""
+        return Description(architecture=self._architecture, featurize=self.featurize, sample_rate=self.sample_rate,
+                           normalisation_version=NORMALISATION_VERSION, units_sha256=self.tokenizer.sha256)
+
+    @property
     def frame_s(self) -> float:
         """Seconds per encoder frame."""
         return self.transducer.encoder.subsampling * self.featurize.hop_ms / 1000
@@ -112,9 +132,7 @@ class Recogniser:
                                           for name, tensor in self.transducer.state_dict().items()})
         write_bytes(directory / WEIGHTS, weights)
         self.tokenizer.save(directory)
-        config = Config(architecture=self._architecture, featurize=self.featurize, sample_rate=self.sample_rate,
-                        normalisation_version=NORMALISATION_VERSION,
-                        weights_sha256=hashlib.sha256(weights).hexdigest())
+        config = Config(**dict(self.description), weights_sha256=hashlib.sha256(weights).hexdigest())
         write_json(directory / CONFIG, config.model_dump())
 
     @classmethod
@@ -125,9 +143,13 @@ class Recogniser:
             ArtifactError: something is missing, altered, or made for other code.
         """
         config = _config(directory / CONFIG)
+        tokenizer = Tokenizer.load(directory)
+        if tokenizer.sha256 != config.units_sha256:
+            raise ArtifactError(name=f"units of {directory}", rule=f"have the hash {config.units_sha256[:12]} that "
+                                f"{CONFIG} names", value=tokenizer.sha256[:12], action=ALTERED)
         transducer = Transducer(config.architecture)
         _load_weights(transducer, directory / WEIGHTS, config.weights_sha256)
-        return cls(transducer=transducer.eval(), tokenizer=Tokenizer.load(directory), architecture=config.architecture,
+        return cls(transducer=transducer.eval(), tokenizer=tokenizer, architecture=config.architecture,
                    featurize=config.featurize, sample_rate=config.sample_rate)
 
 
@@ -150,16 +172,18 @@ def _first_problem(error: ValidationError) -> str:
 
 
 def _load_weights(transducer: Transducer, path: Path, expected_sha256: str) -> None:
-    if not path.exists():
-        raise ArtifactError(name=str(path), rule="exist", value="no such file",
-                            action="Run the stage that writes it (`dvc dag` shows which).")
-    content = path.read_bytes()
+    content = read_bytes(path)
     found = hashlib.sha256(content).hexdigest()
     if found != expected_sha256:
         raise ArtifactError(name=str(path), rule=f"have the hash {expected_sha256[:12]} that its {CONFIG} names",
-                            value=found[:12], action="It was altered: run the stage that writes it again.")
+                            value=found[:12], action=ALTERED)
     try:
-        transducer.load_state_dict(safetensors.torch.load(content))
+        weights = safetensors.torch.load(content)
+        transducer.load_state_dict(weights)
     except (RuntimeError, safetensors.SafetensorError) as error:
         raise ArtifactError(name=str(path), rule="fit the architecture that its configuration names",
-                            value=str(error).splitlines()[0], action="Train the model again.") from error
+                            value=" ".join(str(error).split())[:200], action="Train the model again.") from error
+    broken = [name for name, tensor in weights.items() if not tensor.isfinite().all()]
+    if broken:
+        raise ArtifactError(name=str(path), rule="hold finite numbers", value=f"NaN or infinity in {broken[0]}",
+                            action="Train the model again.")

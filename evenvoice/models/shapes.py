@@ -11,38 +11,43 @@ from pydantic import Field
 
 from evenvoice.params import Section
 
+Width = Annotated[int, Field(ge=1, le=16384)]
+Depth = Annotated[int, Field(ge=1, le=256)]
+DepthOrNone = Annotated[int, Field(ge=0, le=256)]
+Frames = Annotated[int, Field(ge=1, le=4096)]
+
 
 class LstmShape(Section):
     """A linear stem and LSTM layers."""
 
     kind: Literal["lstm"] = "lstm"
-    width: int
-    layers: int
+    width: Width
+    layers: Depth
 
 
 class ConvRnntShape(Section):
     """Local and global causal convolutions side by side in front of LSTM layers; 0 layers or blocks leave one out."""
 
     kind: Literal["convrnnt"] = "convrnnt"
-    channels: int
-    local_layers: int = 4
-    local_kernel: int = 5
-    global_blocks: int = 6
-    global_kernel: int = 3
-    lstm_width: int
-    lstm_layers: int
+    channels: Width
+    local_layers: DepthOrNone = 4
+    local_kernel: Frames = 5
+    global_blocks: DepthOrNone = 6
+    global_kernel: Frames = 3
+    lstm_width: Width
+    lstm_layers: Depth
 
 
 class ConformerShape(Section):
     """Blocks of feed-forward, attention to the past, causal convolution, feed-forward."""
 
     kind: Literal["conformer"] = "conformer"
-    width: int
-    blocks: int
-    heads: int = 4
-    expansion: int = 4
-    kernel: int = 15
-    window: int = 64
+    width: Width
+    blocks: Depth
+    heads: Depth = 4
+    expansion: Depth = 4
+    kernel: Frames = 15
+    window: Frames = 64
     """Encoder frames that attention sees, the present one included."""
 
 
@@ -50,10 +55,10 @@ class ContextNetShape(Section):
     """Residual blocks of separable causal convolutions, each closed by a squeeze of everything so far."""
 
     kind: Literal["contextnet"] = "contextnet"
-    width: int
-    blocks: int
-    layers: int = 3
-    kernel: int = 5
+    width: Width
+    blocks: Depth
+    layers: Depth = 3
+    kernel: Frames = 5
 
 
 EncoderShape = Annotated[LstmShape | ConvRnntShape | ConformerShape | ContextNetShape, Field(discriminator="kind")]
@@ -63,12 +68,12 @@ class Architecture(Section):
     """What a transducer is built from."""
 
     encoder: EncoderShape
-    stack: int
+    stack: Depth
     """Log-mel frames per encoder frame."""
-    lookahead: int
+    lookahead: Annotated[int, Field(ge=0, le=4096)]
     """Encoder frames that an output waits for."""
-    predictor_width: int
-    joiner_width: int
-    dropout: float
-    n_mels: int
-    vocabulary: int
+    predictor_width: Width
+    joiner_width: Width
+    dropout: Annotated[float, Field(ge=0, lt=1)]
+    n_mels: Width
+    vocabulary: Annotated[int, Field(ge=2, le=1_000_000)]

@@ -26,7 +26,7 @@ class Streaming(nn.Module, ABC, Generic[StateT]):
 
     @abstractmethod
     def step(self, chunk: Tensor, state: StateT) -> tuple[Tensor, StateT]:
-        """Read the next chunk, of any length, and return its output and what to remember."""
+        """Read the next chunk, of one frame or more, and return its output and what to remember."""
 
     def forward(self, whole: Tensor) -> Tensor:
         """Read a whole utterance, or a padded batch of them: padding goes behind, where it changes nothing."""

@@ -62,7 +62,8 @@ class Transducer(nn.Module):
         normalised_BTM = self.normalise(features_BTM)
         if self.encoder.lookahead:
             places_T = torch.arange(features_BTM.shape[1], device=features_BTM.device)
-            normalised_BTM = normalised_BTM * (places_T < frame_lengths_B.to(places_T.device)[:, None])[..., None]
+            real_BT = places_T < frame_lengths_B.to(places_T.device)[:, None]
+            normalised_BTM = torch.where(real_BT[..., None], normalised_BTM, 0.0)
         encoded_BTD: Tensor = self.encoder(normalised_BTM)
         return encoded_BTD
 

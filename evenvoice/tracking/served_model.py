@@ -32,6 +32,7 @@ from mlflow.models import set_model
 from mlflow.pyfunc.model import PythonModel, PythonModelContext
 
 from evenvoice.data.audio import Waveform, decode, decode_file
+from evenvoice.data.sound import check_rate, check_samples
 from evenvoice.errors import RecordingRejected
 from evenvoice.tracking.manifest import verify
 
@@ -39,7 +40,6 @@ if TYPE_CHECKING:
     from evenvoice.models.recogniser import Recogniser
 
 COLUMNS = ("audio", "path", "samples")
-LOWEST_RATE_HZ = 4000
 SERVER = "mlflow.pyfunc.scoring_server.app"
 """Imported by `mlflow models serve` and by nothing else."""
 
@@ -105,15 +105,11 @@ class ServedRecogniser(PythonModel):  # type: ignore[misc, unused-ignore]  # mlf
                                     action="Correct the path.") from error
 
     def _checked(self, samples: np.ndarray[Any, np.dtype[np.float32]], name: str, rate: int) -> Waveform:
-        if rate < LOWEST_RATE_HZ:
-            raise RecordingRejected(name=name, rule=f"have a sample_rate of at least {LOWEST_RATE_HZ} Hz", value=rate,
-                                    action="Give the rate the samples were recorded at.")
+        check_rate(rate, name)
         if samples.ndim != 1 or not 0 < len(samples) <= rate * self._max_duration_s:
             raise RecordingRejected(name=name, rule=f"be mono samples of at most {self._max_duration_s:g} s",
                                     value=f"shape {samples.shape} at {rate} Hz", action="Cut it, or mix it to mono.")
-        if not np.isfinite(samples).all():
-            raise RecordingRejected(name=name, rule="be finite", value="NaN or infinite samples",
-                                    action="Repair what makes the samples.")
+        check_samples(samples, name)
         return Waveform(samples=samples, rate=rate)
 
 

@@ -25,7 +25,7 @@ def mask(features_BTM: NDArray[np.float32], *, frames: NDArray[np.int64], fill_M
     """
     batch, _, bands = features_BTM.shape
     widest_B = np.full(batch, min(settings.frequency_mask_bands, bands))
-    longest_B = np.minimum(settings.time_mask_s / hop_s, frames / 5)
+    longest_B = np.minimum(settings.time_mask_s / hop_s, frames // 5)
     low_BN, high_BN = _spans(rng, batch, settings.frequency_masks, widest_B, np.full(batch, bands))
     start_BN, stop_BN = _spans(rng, batch, settings.time_masks, longest_B, frames)
     for row in range(batch):

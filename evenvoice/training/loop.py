@@ -19,6 +19,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from evenvoice.code import code_digest
 from evenvoice.data.batches import BatchPlan, BatchStream
 from evenvoice.data.feature_store import FeatureStore
 from evenvoice.errors import TrainingError
@@ -39,6 +40,8 @@ Penalty = Callable[[nn.Module], Tensor]
 
 ORDER, DROPOUT, MASKS = 1, 2, 3
 """Purposes of random seeds."""
+TRAINS = ("data/batches.py", "data/feature_store.py", "losses", "mitigation", "models", "training")
+"""Code that decides what a training's next step is."""
 
 
 def fit(*, recogniser: Recogniser, store: FeatureStore, indices: NDArray[np.int64], settings: FitSettings, seed: int,
@@ -115,7 +118,7 @@ class _Run:
                  settings: FitSettings, seed: int, world: World, draw_weights: NDArray[np.float64] | None,
                  penalty: Penalty | None) -> None:
         self.settings, self.world, self.curve, self.pace = settings, world, Curve(), Pace()
-        self._seed, self._penalty = seed, penalty
+        self._seed, self._penalty, self._description = seed, penalty, recogniser.description
         self._transducer = recogniser.transducer.to(world.device).train()
         self._objective = world.wrap(Objective(self._transducer, settings.ctc_weight),
                                      every_parameter_used=settings.ctc_weight > 0)
@@ -129,13 +132,14 @@ class _Run:
         self._texts, self._ids = store.texts[indices].tolist(), store.ids[indices].tolist()
 
     def fingerprint(self, identity: str) -> str:
-        """All that decides the result; the audio counts through the corpus statistics among the weights."""
+        """All that decides the result, code included; the audio counts through the corpus statistics in the weights."""
         plan = self._plan
         weights = [tensor.detach().cpu().numpy().tobytes() for tensor in self._transducer.state_dict().values()]
         draws = b"" if plan.draw_weights is None else plan.draw_weights.astype(np.float64).tobytes()
         result_settings = {key: value for key, value in asdict(self.settings).items() if key != "checkpoint_every_s"}
-        return fingerprint(result_settings, self._seed, self.world.size, identity, self._ids, self._texts,
-                           plan.frames[plan.indices].tolist(), draws, *weights)
+        return fingerprint(code_digest(*TRAINS), self._description.model_dump(), result_settings, self._seed,
+                           self.world.size, identity, self._ids, self._texts, plan.frames[plan.indices].tolist(),
+                           draws, *weights)
 
     def step(self, dump: Path | None) -> None:
         """Draw a batch and update the weights, or skip it within the budget."""

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Final
 
 import safetensors.torch
 import torch
@@ -11,6 +13,9 @@ from torch import Tensor
 from evenvoice.errors import NonFiniteLoss
 from evenvoice.storage import write_bytes, write_json
 from evenvoice.training.objective import Batch
+
+NAMED: Final = 10
+"""Utterances that the message names; the file holds all."""
 
 
 def stop(batch: Batch, losses_B: Tensor, *, step: int, skipped: int, budget: int, dump: Path | None) -> NonFiniteLoss:
@@ -30,11 +35,16 @@ def stop(batch: Batch, losses_B: Tensor, *, step: int, skipped: int, budget: int
         write_bytes(dump / "batch.safetensors", safetensors.torch.save(_tensors(batch, losses_B)))
         write_json(dump / "batch.json", {"step": step, "utterances": list(batch.ids), "nonfinite": guilty})
         where = f" The batch is in {dump}."
-    named = ", ".join(guilty or batch.ids)
+    named = _few(guilty or batch.ids)
     kind = "loss" if guilty else "gradient"
     return NonFiniteLoss(name=f"{kind} of step {step} (utterances {named})",
                          rule=f"be finite in all but {budget} batches", value=f"NaN or infinity in {skipped}",
                          action=f"Look at these recordings, or lower the learning rate.{where}")
+
+
+def _few(names: Sequence[str]) -> str:
+    rest = len(names) - NAMED
+    return ", ".join(names[:NAMED]) + (f" and {rest} more" if rest > 0 else "")
 
 
 def _tensors(batch: Batch, losses_B: Tensor) -> dict[str, Tensor]:

@@ -298,7 +298,7 @@ def test_the_served_model_transcribes_bytes_paths_and_samples_alike(world: World
 @pytest.mark.parametrize(("row", "message"), [
     ({"audio": b"not audio"}, "recording 1 must be readable audio"),
     ({"path": "/no/such.wav"}, r"/no/such\.wav must be a file"),
-    ({"samples": [float("nan")] * 800}, "recording 1 must be finite"),
+    ({"samples": [float("nan")] * 800}, "recording 1 must hold finite samples"),
     ({"path": "a.wav", "audio": b"x"}, "recording 1 must fill exactly one"),
 ])
 def test_the_served_model_refuses_bad_input_by_name(world: World, row: dict[str, object], message: str) -> None:

@@ -9,11 +9,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
-from evenvoice.data.audio import COMPRESSED_FORMATS, SAFE_FORMATS
 from evenvoice.data.corpora.manifest import read_recording
 from evenvoice.data.corpora.places import Place
 from evenvoice.data.corpora.recording import Recording
 from evenvoice.data.corpora.rows import read_rows
+from evenvoice.data.sound import COMPRESSED_FORMATS, SAFE_FORMATS
 from evenvoice.errors import CorpusError
 
 SPLIT_INDEXES: Final = ("train.tsv", "dev.tsv", "test.tsv")

@@ -14,9 +14,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Final, cast
 
-from evenvoice.data.audio import SAFE_FORMATS, Waveform, decode_file
+from evenvoice.data.audio import Waveform, decode_file
 from evenvoice.data.corpora.places import HELD_BYTES, Place
 from evenvoice.data.corpora.recording import Labelled, Recording
+from evenvoice.data.sound import SAFE_FORMATS
 from evenvoice.errors import ArtifactError, CorpusError, EvenvoiceError, RecordingRejected
 from evenvoice.object_store import ObjectStore, is_object_url
 

@@ -9,12 +9,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
-from evenvoice.data.audio import SAFE_FORMATS
 from evenvoice.data.corpora import attributes
 from evenvoice.data.corpora.files import FileAudio, locate
 from evenvoice.data.corpora.places import Place
 from evenvoice.data.corpora.recording import Recording
 from evenvoice.data.corpora.rows import READERS, Row, read_rows
+from evenvoice.data.sound import SAFE_FORMATS
 from evenvoice.errors import CorpusError
 
 PATH: Final = ("path", "audio_filepath", "audio")

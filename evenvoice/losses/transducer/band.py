@@ -18,7 +18,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from evenvoice.losses.transducer.lattice import ArcLoss, Arcs, Lengths, delayed
+from evenvoice.losses.transducer.lattice import NEVER, ArcLoss, Arcs, Lengths, delayed
 from evenvoice.losses.transducer.windows import Windows
 
 
@@ -39,7 +39,10 @@ class Band:
                    delay_penalty: float) -> tuple[Tensor, Windows]:
         """Losses (B,) of the first pass, and the windows that hold most of its alignments."""
         arcs = delayed(self._arcs(next_BP, lengths, blank), lengths, delay_penalty)
-        label_BTP = (1 + fastemit) * arcs.label_BTP - fastemit * arcs.label_BTP.detach()
+        label_BTP = arcs.label_BTP
+        if fastemit:  # the value stays, its gradient grows; of -inf nothing can be subtracted
+            label_BTP = torch.where(label_BTP > NEVER, (1 + fastemit) * label_BTP - fastemit * label_BTP.detach(),
+                                    label_BTP)
         losses_B, *shares = ArcLoss.apply(arcs.blank_BTP, label_BTP, lengths)  # type: ignore[no-untyped-call]
         return losses_B, connected(shares[0] + shares[1], lengths, self.width)
 
@@ -81,7 +84,7 @@ def connected(share_BTP: Tensor, lengths: Lengths, width: int) -> Windows:
     monotone_BT = _least_from_here(best_BT)
     slack_BT = _least_from_here((width_B1 - 1) * times_T - monotone_BT).clamp(min=0)
     first_BT = (width_B1 - 1) * times_T - slack_BT
-    return Windows(first_BT, width_B1 * lengths.real_frames(frames), positions)
+    return Windows(first_BT, width_B1 * lengths.real_frames(frames), positions, exact=True)
 
 
 def _least_from_here(values_BT: Tensor) -> Tensor:

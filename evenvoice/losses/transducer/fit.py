@@ -29,6 +29,9 @@ def check_fit(frame_BTJ: Tensor, label_BPJ: Tensor, weight_VJ: Tensor, bias_V: T
                                 ("label_lengths", label_lengths_B, (batch,))):
         if tuple(tensor.shape) != shape:
             raise _misfit(name, f"have shape {shape}, as the other tensors demand", tuple(tensor.shape))
+    for name, tensor in (("labels", labels_BU), ("frame_lengths", frame_lengths_B), ("label_lengths", label_lengths_B)):
+        if tensor.is_floating_point() or tensor.is_complex() or tensor.dtype == torch.bool:
+            raise _misfit(name, "be integers", tensor.dtype)
     _check_lengths(frame_lengths_B, label_lengths_B, frames, positions)
     if not 0 <= blank < vocabulary:
         raise _misfit("blank", f"be from 0 to {vocabulary - 1}", blank)

@@ -36,6 +36,8 @@ class Windows:
     """Positions in each window; 0 skips the frame."""
     positions: int
     """P, all label positions of the lattice."""
+    exact: bool = False
+    """Whether nothing outside may be looked at, as where a band is meant to leave nodes out."""
 
     @staticmethod
     def all(lengths: Lengths, frames: int, positions: int) -> Windows:
@@ -58,23 +60,25 @@ class Windows:
     def blocks(self, nodes: int) -> Iterator[Block]:
         """Blocks of about so many nodes, or of one frame where even that has more.
 
-        Neighbours in a block get the widest window among them, so a block may reach into padding.
+        Neighbours in a block get the widest window among them, unless windows are exact; so a block may reach beyond
+        narrower ones.
         """
         frame_F = self.width_BT.flatten().nonzero()[:, 0]
         first_F = self.first_BT.flatten()[frame_F]
         utterance_F = torch.div(frame_F, self.width_BT.shape[1], rounding_mode="floor")
-        for begin, end, width in _runs(self.width_BT.flatten()[frame_F].tolist(), nodes):
+        for begin, end, width in _runs(self.width_BT.flatten()[frame_F].tolist(), nodes, exact=self.exact):
             position_FW = (first_F[begin:end, None].clamp(max=self.positions - width)
                            + torch.arange(width, device=frame_F.device))
             yield Block(frame_F[begin:end], position_FW + utterance_F[begin:end, None] * self.positions,
                         position_FW + frame_F[begin:end, None] * self.positions)
 
 
-def _runs(widths: list[int], nodes: int) -> Iterator[tuple[int, int, int]]:
+def _runs(widths: list[int], nodes: int, *, exact: bool) -> Iterator[tuple[int, int, int]]:
     """Begin, end and largest width of runs of frames that make up to so many nodes."""
     begin, widest = 0, 0
     for place, width in enumerate(widths):
-        if begin < place and max(widest, width) * (place + 1 - begin) > nodes:
+        full = max(widest, width) * (place + 1 - begin) > nodes
+        if begin < place and (full or (exact and width != widest)):
             yield begin, place, widest
             begin, widest = place, 0
         widest = max(widest, width)

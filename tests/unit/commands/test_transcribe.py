@@ -1,6 +1,7 @@
 """``evenvoice transcribe``: text on standard output, errors that say what to do."""
 
 import json
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -97,6 +98,73 @@ def test_a_file_that_cannot_be_read_is_named(capsys, tmp_path, model, name, cont
         (tmp_path / name).write_bytes(content)
     assert main(["transcribe", str(tmp_path / name), "--model", str(model), *stream]) == 3
     assert message in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("stream", [[], ["--stream"]])
+def test_a_bad_file_does_not_keep_the_others_from_being_heard(capsys, tmp_path, model, recording, stream):
+    (tmp_path / "text.wav").write_bytes(b"hello")
+    files = [str(recording), str(tmp_path / "text.wav"), str(recording)]
+    assert main(["transcribe", *files, "--model", str(model), *stream]) == 3
+    answer = capsys.readouterr()
+    first, bad, second = answer.out.splitlines()
+    assert first == second
+    assert bad == f"{tmp_path / 'text.wav'}: "
+    assert "text.wav must be readable audio" in answer.err
+
+
+@pytest.mark.parametrize("options", [[], ["--stream"], ["--beam", "3"], ["--json"]])
+def test_samples_that_are_not_numbers_are_refused(capsys, tmp_path, model, options):
+    samples = np.random.default_rng(3).uniform(-0.5, 0.5, 16000)
+    samples[8000] = np.nan
+    soundfile.write(tmp_path / "a.wav", samples, 16000, subtype="FLOAT")
+    assert main(["transcribe", str(tmp_path / "a.wav"), "--model", str(model), *options]) == 3
+    assert "a.wav must hold finite samples, got NaN or infinity instead" in capsys.readouterr().err
+
+
+def test_a_truncated_file_is_refused_alike_streamed_and_whole(capsys, tmp_path, model, recording):
+    (tmp_path / "a.wav").write_bytes(recording.read_bytes()[:-4000])
+    messages = []
+    for options in ([], ["--stream"]):
+        assert main(["transcribe", str(tmp_path / "a.wav"), "--model", str(model), *options]) == 3
+        messages.append(capsys.readouterr().err)
+    assert messages[0] == messages[1]
+
+
+def test_a_reader_that_has_enough_is_no_error(model, recording):
+    command = f"'{sys.executable}' -m evenvoice transcribe '{recording}' '{recording}' --model '{model}' | head -c 1"
+    answer = subprocess.run(["bash", "-c", f"{command}; exit ${{PIPESTATUS[0]}}"], cwd=ROOT, capture_output=True,
+                            check=False, text=True)
+    assert answer.returncode in (0, 141)
+    assert answer.stderr == ""
+
+
+def test_an_interrupt_ends_quietly(model, recording):
+    command = [sys.executable, "-m", "evenvoice", "transcribe", "-", "--stream", "--model", str(model)]
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "bufsize": 0}
+    with subprocess.Popen(command, cwd=ROOT, **pipes) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stdin.write(recording.read_bytes()[:24000])
+        process.stdout.read(1)
+        process.send_signal(signal.SIGINT)
+        process.stdin.close()  # libsndfile goes on waiting for a pipe that stays open
+        assert process.wait() == 130
+        assert process.stderr.read().strip() == b""
+
+
+@pytest.mark.parametrize(("option", "message"), [
+    (["--beam", "x"], "argument --beam: must be a number of at least 1, got x instead"),
+    (["--beam", "0"], "argument --beam: must be a number of at least 1, got 0 instead")])
+def test_a_beam_that_is_no_number_is_refused(capsys, model, recording, option, message):
+    with pytest.raises(SystemExit):
+        main(["transcribe", str(recording), "--model", str(model), *option])
+    assert message in capsys.readouterr().err
+
+
+def test_a_beam_that_would_take_all_memory_is_refused(capsys, model, recording):
+    assert main(["transcribe", str(recording), "--model", str(model), "--beam", "1000000000"]) == 3
+    assert "beam must be from 1 to 256, got 1000000000 instead" in capsys.readouterr().err
 
 
 def test_without_a_model_it_says_how_to_get_one(capsys, tmp_path, monkeypatch, recording):

@@ -8,6 +8,7 @@ from collections.abc import Callable
 import numpy as np
 import pyarrow as pa
 import pytest
+import soundfile
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -91,6 +92,18 @@ def test_a_header_that_declares_more_memory_than_there_is_is_refused() -> None:
 
 def test_a_stream_without_a_length_is_refused() -> None:
     assert refusal(with_declared_frames(FLAC, 0)).value == "an unknown length"
+
+
+def test_a_rate_that_no_speech_has_is_refused_before_it_becomes_hours() -> None:
+    assert refusal(file_bytes(tone(0.5, rate=1000), "WAV")).rule == "have a sample rate of at least 4000 Hz"
+
+
+@pytest.mark.parametrize("sample", [np.nan, -np.inf])
+def test_samples_that_are_not_numbers_are_refused(sample: float) -> None:
+    broken = Waveform(np.array([0.1, sample, 0.1], np.float32), 16000)
+    buffer = io.BytesIO()
+    soundfile.write(buffer, broken.samples, broken.rate, format="WAV", subtype="FLOAT")
+    assert refusal(buffer.getvalue()).rule == "hold finite samples"
 
 
 def test_compressed_audio_needs_consent() -> None:

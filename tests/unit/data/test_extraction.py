@@ -110,7 +110,7 @@ def test_the_same_corpus_gives_the_same_bytes(tmp_path, corpus):
     (Said("x", audio=encode_wav(tone(0.5)), declared_s=3.0), r"audio of x must last 3\.00 s, got 0\.50 s"),
     (Said("x", audio=encode_wav(tone(0.5))[:-1000]), "audio of x must be as long as its header declares"),
     (Said("x", audio=encode_wav(tone(0.5, rate=8000))), "audio of x must be sampled at 16000 Hz, got 8000 Hz"),
-    (Said("x", audio=file_bytes(NOT_NUMBERS, "WAV")), "audio of x must be finite"),
+    (Said("x", audio=file_bytes(NOT_NUMBERS, "WAV")), "audio of x must hold finite samples"),
 ])
 def test_altered_audio_is_refused_by_name_and_nothing_is_written(tmp_path, said, message):
     write_corpus(tmp_path / "corpus", [RECORDINGS[0], said])

@@ -1,7 +1,9 @@
 """Frames of a stream are those of the whole recording."""
 
+import os
 import subprocess
 import sys
+import threading
 
 import numpy as np
 import pytest
@@ -45,10 +47,47 @@ def test_standard_input_is_read_from_a_pipe(tmp_path):
     soundfile.write(tmp_path / "a.wav", SAMPLES, 8000)
     content = bytearray((tmp_path / "a.wav").read_bytes())
     content[40:44] = b"\xff\xff\xff\xff"  # as programs write that do not know the length yet
+    answer = heard_from_a_pipe(bytes(content))
+    assert answer.stdout.split() == [b"8000", b"5000"]
+
+
+def heard_from_a_pipe(content):
     program = ("from pathlib import Path; from evenvoice.data.streaming import AudioBlocks\n"
                "with AudioBlocks(Path('-'), 0.1) as blocks: print(blocks.rate, sum(map(len, blocks)))")
-    answer = subprocess.run([sys.executable, "-c", program], input=bytes(content), capture_output=True, check=True)
-    assert answer.stdout.split() == [b"8000", b"5000"]
+    return subprocess.run([sys.executable, "-c", program], input=content, capture_output=True, check=False)
+
+
+def test_a_pipe_that_ends_before_its_header_says_is_refused(tmp_path):
+    soundfile.write(tmp_path / "a.wav", SAMPLES, 8000)
+    answer = heard_from_a_pipe((tmp_path / "a.wav").read_bytes()[:-4000])
+    assert answer.returncode != 0
+    assert b"standard input must be as long as its header declares, got 3000 of 5000 declared frames" in answer.stderr
+
+
+def test_a_truncated_file_is_refused_before_a_word_of_it(tmp_path):
+    soundfile.write(tmp_path / "a.wav", SAMPLES, 8000)
+    (tmp_path / "a.wav").write_bytes((tmp_path / "a.wav").read_bytes()[:-4000])
+    with pytest.raises(RecordingRejected, match=r"a\.wav must be as long as its header declares, got 6000 of 10000"):
+        AudioBlocks(tmp_path / "a.wav", 0.1)
+
+
+def test_a_named_pipe_is_read(tmp_path):
+    soundfile.write(tmp_path / "a.wav", SAMPLES, 8000)
+    os.mkfifo(tmp_path / "pipe.wav")
+    writer = threading.Thread(target=(tmp_path / "pipe.wav").write_bytes, args=[(tmp_path / "a.wav").read_bytes()])
+    writer.start()
+    with AudioBlocks(tmp_path / "pipe.wav", 0.1) as blocks:
+        assert sum(map(len, blocks)) == 5000
+    writer.join()
+
+
+@pytest.mark.parametrize(("sample", "message"), [
+    (np.nan, "must hold finite samples, got NaN or infinity"), (np.inf, "must hold finite samples"),
+    (1e30, r"must hold samples of at most 1\.04858e\+06 \(full scale is 1\), got 1e\+30")])
+def test_a_sample_that_is_no_sound_is_refused(tmp_path, sample, message):
+    soundfile.write(tmp_path / "a.wav", np.append(SAMPLES, np.float32(sample)), 8000, subtype="FLOAT")
+    with AudioBlocks(tmp_path / "a.wav", 0.1) as blocks, pytest.raises(RecordingRejected, match=message):
+        list(blocks)
 
 
 @pytest.mark.parametrize(("name", "content", "message"), [

@@ -8,7 +8,7 @@ from evenvoice.params import Transcribe
 from evenvoice.progress import Progress
 from tests.builders.models import TEXTS, spoken_store, tiny_recogniser
 
-SETTINGS = Transcribe(batch_s=10.0, max_symbols_per_frame=2)
+SETTINGS = Transcribe(batch_s=10.0)
 
 
 def test_every_recording_gets_a_row_in_order():

@@ -29,12 +29,14 @@ def talkative(encoder: str, lookahead: int) -> Recogniser:
 
 
 def assert_hears_the_same(directory: Path, recogniser: Recogniser) -> None:
-    for text in TEXTS[:3]:
-        features = spoken(text).astype(np.float32)
-        (expected,) = transcribe_labels(recogniser, [features], 3, batch_s=60.0)
-        assert len(set(expected)) > 2
+    recordings = [spoken(text).astype(np.float32) for text in TEXTS[:3]]
+    cut = [recordings[0][:-frames] for frames in (1, 2, 3)]  # leaves a part of an encoder frame at the end
+    shorter_than_a_frame = [recordings[0][12:12 + frames] for frames in (1, 2, 3)]
+    assert all(len(set(labels)) > 2 for labels in transcribe_labels(recogniser, recordings, batch_s=60.0))
+    for features in (*recordings, *cut, *shorter_than_a_frame):
+        (expected,) = transcribe_labels(recogniser, [features], batch_s=60.0)
         for size in (1, 7, len(features)):
-            greedy = OnnxGreedy(directory, 3)
+            greedy = OnnxGreedy(directory)
             for start in range(0, len(features), size):
                 greedy.feed(features[start:start + size])
             assert greedy.finish() == expected
@@ -61,6 +63,23 @@ def test_the_command_writes_a_directory_that_describes_itself(capsys, tmp_path):
     assert [part.input for part in description.predictor.state] == ["state.labels_BC"]
     assert "joiner.onnx" in capsys.readouterr().out
     assert_hears_the_same(tmp_path / "onnx", recogniser)
+
+
+def test_only_an_earlier_export_is_replaced(capsys, tmp_path):
+    model, mine, file = tmp_path / "model", tmp_path / "mine", tmp_path / "file"
+    talkative("lstm", 0).save(model)
+    mine.mkdir()
+    (mine / "thesis.txt").write_text("only copy")
+    file.write_text("a file")
+    for out, message in ((model, "must be new, empty or an earlier export, got config.json in it"),
+                         (tmp_path, "must be new, empty or an earlier export, got file in it"),
+                         (mine, "must be new, empty or an earlier export, got thesis.txt in it"),
+                         (file, "must be a directory, got a file"),
+                         (file / "below", "must be a directory that can be written, got Not a directory")):
+        before = sorted(tmp_path.rglob("*"))
+        assert main(["export", str(model), "--out", str(out)]) == 3
+        assert message in capsys.readouterr().err
+        assert sorted(tmp_path.rglob("*")) == before
 
 
 def test_no_frames_per_call_are_refused(tmp_path):

@@ -5,7 +5,8 @@ import json
 import pytest
 import torch
 
-from evenvoice.decoding.greedy import transcribe
+from evenvoice.data.tokenizer import Tokenizer
+from evenvoice.decoding.greedy import transcribe_labels
 from evenvoice.errors import ArtifactError
 from evenvoice.models.recogniser import Recogniser
 from tests.builders.models import TOKENIZER, spoken, tiny_recogniser, weights
@@ -78,5 +79,47 @@ def test_an_unknown_architecture_is_refused(saved):
         Recogniser.load(path)
 
 
+@pytest.mark.parametrize("units", [TOKENIZER.units[:2], TOKENIZER.units[::-1]], ids=["fewer", "in another order"])
+def test_units_of_another_model_are_refused(saved, units):
+    _, path = saved
+    Tokenizer(kind="characters", units=units).save(path)
+    with pytest.raises(ArtifactError, match=r"units of .* must have the hash .* that config\.json names"):
+        Recogniser.load(path)
+
+
+@pytest.mark.parametrize(("place", "value"), [
+    (("architecture", "encoder", "channels"), 0), (("architecture", "encoder", "lstm_width"), 10**7),
+    (("architecture", "stack"), -4), (("architecture", "lookahead"), -1), (("architecture", "dropout"), 2.0),
+    (("sample_rate",), 0), (("featurize", "n_mels"), 80)])
+def test_numbers_that_no_model_has_are_refused_before_it_is_built(saved, place, value):
+    _, path = saved
+    config = json.loads((path / "config.json").read_text())
+    section = config
+    for name in place[:-1]:
+        section = section[name]
+    section[place[-1]] = value
+    (path / "config.json").write_text(json.dumps(config))
+    with pytest.raises(ArtifactError, match=r"config\.json must be a recogniser's configuration"):
+        Recogniser.load(path)
+
+
+def test_weights_that_are_not_numbers_are_refused(saved):
+    recogniser, path = saved
+    with torch.no_grad():
+        recogniser.transducer.joiner.output.bias[0] = float("nan")
+    recogniser.save(path)
+    with pytest.raises(ArtifactError, match=r"must hold finite numbers, got NaN or infinity in joiner\.output\.bias"):
+        Recogniser.load(path)
+
+
+@pytest.mark.parametrize("name", ["config.json", "model.safetensors", "tokenizer.json"])
+def test_a_directory_where_a_file_belongs_is_refused(saved, name):
+    _, path = saved
+    (path / name).unlink()
+    (path / name).mkdir()
+    with pytest.raises(ArtifactError, match=f"{name} must be a file that can be read, got Is a directory"):
+        Recogniser.load(path)
+
+
 def test_features_shorter_than_one_encoder_frame_still_get_a_transcript():
-    assert len(transcribe(tiny_recogniser(), [spoken("no")[:1]], 4)) == 1
+    assert len(transcribe_labels(tiny_recogniser(), [spoken("no")[:1]], batch_s=60.0)) == 1

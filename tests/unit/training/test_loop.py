@@ -1,6 +1,7 @@
 """The loop: what it promises to whoever stops it, resumes it or adds to its loss."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -9,6 +10,7 @@ import torch
 
 from evenvoice.errors import NonFiniteLoss, TrainingError
 from evenvoice.progress import Progress
+from evenvoice.training import loop
 from evenvoice.training.curve import Curve
 from evenvoice.training.loop import fit
 from tests.builders.models import ENCODERS, MASKS, spoken_store, tiny_recogniser, tiny_settings, weights
@@ -90,6 +92,22 @@ def test_a_changed_training_does_not_resume_the_old_one(tmp_path, changes):
     train(fresh, **changes)
     train(beside, checkpoint_dir=tmp_path, **changes)
     assert torch.equal(weights(fresh), weights(beside))
+
+
+@pytest.mark.parametrize("change", ["dropout", "lookahead", "units", "code"])
+def test_a_changed_recogniser_does_not_resume_the_old_one(tmp_path, monkeypatch, change):
+    with pytest.raises(InterruptedTrainingError):
+        train(one(), checkpoint_dir=tmp_path, progress=StopAt(5))
+    changed = tiny_recogniser(dropout=0.5 if change == "dropout" else 0.2, lookahead=3 if change == "lookahead" else 0)
+    if change == "units":
+        changed.tokenizer = replace(changed.tokenizer, units=changed.tokenizer.units[::-1])
+    if change == "code":
+        monkeypatch.setattr(loop, "code_digest", lambda *parts: "other code")
+    counted = StopAt(99)
+    counted.advance = lambda steps=1, **figures: taken.append(steps)
+    taken: list[int] = []
+    train(changed, checkpoint_dir=tmp_path, progress=counted)
+    assert len(taken) == 6
 
 
 def test_how_often_is_checkpointed_changes_nothing(tmp_path):
