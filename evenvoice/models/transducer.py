@@ -59,12 +59,9 @@ class Transducer(nn.Module):
 
     def encode(self, features_BTM: Tensor, frame_lengths_B: Tensor) -> Tensor:
         """Encode a padded batch; whatever the padding holds changes nothing."""
-        normalised_BTM = self.normalise(features_BTM)
-        if self.encoder.lookahead:
-            places_T = torch.arange(features_BTM.shape[1], device=features_BTM.device)
-            real_BT = places_T < frame_lengths_B.to(places_T.device)[:, None]
-            normalised_BTM = torch.where(real_BT[..., None], normalised_BTM, 0.0)
-        encoded_BTD: Tensor = self.encoder(normalised_BTM)
+        places_T = torch.arange(features_BTM.shape[1], device=features_BTM.device)
+        real_BT = places_T < frame_lengths_B.to(places_T.device)[:, None]
+        encoded_BTD: Tensor = self.encoder(torch.where(real_BT[..., None], self.normalise(features_BTM), 0.0))
         return encoded_BTD
 
     def encode_chunk(self, chunk_BTM: Tensor, state: EncoderState) -> tuple[Tensor, EncoderState]:

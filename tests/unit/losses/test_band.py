@@ -46,6 +46,28 @@ def test_a_narrow_band_misses_alignments_and_most_nodes_no_longer_count():
     assert all(torch.isfinite(loss).all() for loss in losses)
 
 
+def test_company_of_other_lengths_changes_no_band():
+    sizes = [(12, 8), (2, 20)]  # so many labels in two frames need a far wider band
+    joint, (targets, frame_lengths, label_lengths) = made_batch(sizes, vocabulary=9)
+    frame, label = first_pass(sizes, vocabulary=9)
+    together = rnnt(*joint, targets, frame_lengths, label_lengths,
+                    band=Band(frame_BTV=frame, label_BPV=label, width=2, weight=0.5))
+    alone = rnnt(joint[0][:1], joint[1][:1, :9], *joint[2:], targets[:1, :8], frame_lengths[:1], label_lengths[:1],
+                 band=Band(frame_BTV=frame[:1], label_BPV=label[:1, :9], width=2, weight=0.5))
+    assert_close(together[:1], alone, rtol=1e-12)
+
+
+@pytest.mark.parametrize("fastemit", [0.0, 0.5])
+def test_what_the_first_pass_thinks_impossible_stays_so(fastemit):
+    joint, rest = made_batch([(6, 3)], vocabulary=9)
+    frame, label = (tensor.requires_grad_() for tensor in first_pass([(6, 3)], vocabulary=9))
+    with torch.no_grad():
+        label[:, 1, rest[0][0, 1]] = -math.inf  # its label can follow nowhere
+    band = Band(frame_BTV=frame, label_BPV=label, width=4, weight=1.0)
+    (loss,) = rnnt(*joint, *rest, band=band, fastemit=fastemit)
+    assert loss == math.inf
+
+
 def test_gradients_of_a_narrow_band_are_derivatives():
     sizes = [(5, 3), (3, 4), (4, 0)]
     joint, rest = made_batch(sizes, vocabulary=4, width=3)

@@ -80,6 +80,16 @@ def test_padding_changes_nothing(name):
     torch.testing.assert_close(encoder(padded_BTM)[:, :40 // encoder.subsampling], encoder(real_BTM), **TOLERANCE)
 
 
+@pytest.mark.parametrize("lookahead", [0, 2])
+def test_padding_may_hold_anything(name, lookahead):
+    transducer = tiny_recogniser(encoder=name, lookahead=lookahead).transducer.eval()
+    real_BTM = frames(40)
+    padded_BTM = torch.cat([real_BTM, torch.full((2, 24, MELS), torch.nan)], dim=1)
+    lengths_B = torch.tensor([40, 40])
+    torch.testing.assert_close(transducer.encode(padded_BTM, lengths_B)[:, :10], transducer.encode(real_BTM, lengths_B),
+                               **TOLERANCE)
+
+
 def test_neighbours_in_the_batch_change_nothing(name):
     encoder, batch_BTM = built(name), frames(40, batch=5)
     alone = torch.cat([encoder(batch_BTM[row:row + 1]) for row in range(5)])

@@ -1,6 +1,7 @@
 """SpecAugment masks what it may, where it may, the same every time."""
 
 import numpy as np
+import pytest
 
 from evenvoice.training.augment import mask
 from evenvoice.training.settings import SpecAugment
@@ -35,6 +36,15 @@ def test_time_masks_stay_short_and_within_the_speech():
         covered_BT = masked(settings, seed)[..., 0] > 0
         assert not covered_BT[1, 20:].any()
         assert (covered_BT.sum(1) <= FRAMES // 5).all()
+
+
+@pytest.mark.parametrize(("frames", "most"), [(4, 0), (9, 1), (14, 2)])
+def test_a_time_mask_covers_a_fifth_at_most(frames, most):
+    features_BTM = np.ones((200, frames, 4), np.float32)
+    mask(features_BTM, frames=np.full(200, frames), fill_M=np.zeros(4, np.float32), hop_s=0.01,
+         settings=SpecAugment(time_masks=1, time_mask_s=1.0, frequency_masks=0, frequency_mask_bands=0),
+         rng=np.random.default_rng(0))
+    assert (features_BTM[..., 0] == 0).sum(1).max() == most
 
 
 def test_frequency_masks_are_no_wider_than_they_may_be():
