@@ -45,9 +45,11 @@ def main() -> None:
         _run(repeated, "test", options)
         found[corpus.name] = standings({arm: _scored(arm, repeated, options.work) for arm in ARMS}, REFERENCE)
         print(f"\n{corpus.name}\n\n{markdown(found[corpus.name])}\n", flush=True)
-    note = (f"{datetime.now(UTC):%Y-%m-%d}: {_updates(options)}, {options.seeds} seeds, zero look-ahead\n"
+    note = (f"{datetime.now(UTC):%Y-%m-%d}: {options.seeds} seeds, zero look-ahead\n"
             "bars are means over seeds, dots are seeds")
-    write_text(options.figure, bakeoff_figure(found, note))
+    titles = {f"{name}, {steps} updates": lines
+              for (name, lines), steps in zip(found.items(), options.steps, strict=True)}
+    write_text(options.figure, bakeoff_figure(titles, note))
     path = write_result("model_bakeoff", {
         "hardware": hardware(), "steps": dict(zip(found, options.steps, strict=True)), "seeds": options.seeds,
         "rates": list(options.rates), "trials_at_once": options.processes, "wall_s": time.monotonic() - began,
@@ -115,10 +117,6 @@ def _scored(arm: str, repeated: Sequence[Trial], work: Path) -> Scored:
                   macs=float(np.mean([one["macs_per_audio_s"]["total"] for one in counts])),
                   parameters=counts[0]["parameters"], cpu_s=float(np.mean([one["cpu_s"] for one in counts])),
                   learning_rate=trials[0].learning_rate)
-
-
-def _updates(options: argparse.Namespace) -> str:
-    return " and ".join(f"{steps}" for steps in dict.fromkeys(options.steps)) + " updates"
 
 
 if __name__ == "__main__":
