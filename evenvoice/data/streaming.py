@@ -84,7 +84,7 @@ class AudioBlocks:
     def __init__(self, path: Path, block_s: float) -> None:
         self._name = "standard input" if path == Path("-") else str(path)
         with ExitStack() as opened:
-            self._sound = opened.enter_context(self._opened(path, opened))
+            self._sound = self._opened(path, opened)
             self._closing = opened.pop_all()
         self.rate = int(self._sound.samplerate)
         self._block = max(1, round(block_s * self.rate))
@@ -92,12 +92,11 @@ class AudioBlocks:
     def _opened(self, path: Path, opened: ExitStack) -> soundfile.SoundFile:
         try:
             file = None if path == Path("-") else opened.enter_context(path.open("rb"))
-            if file is None or not file.seekable():
-                sound = soundfile.SoundFile(STDIN if file is None else file.fileno(), closefd=False)
-                check_header(sound, self._name, SAFE_FORMATS)
-            else:
-                sound = soundfile.SoundFile(file, closefd=False)
-                check_header(sound, self._name, SAFE_FORMATS)
+            seekable = file is not None and file.seekable()
+            source = file if seekable else STDIN if file is None else file.fileno()
+            sound = opened.enter_context(soundfile.SoundFile(source, closefd=False))
+            check_header(sound, self._name, SAFE_FORMATS)
+            if file is not None and seekable:
                 check_riff_is_whole(file, sound, self._name)
         except OSError as error:
             raise unreadable(path, error) from error
