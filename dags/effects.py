@@ -26,7 +26,7 @@ def snapshot(**context: Any) -> None:
     """Make the run's workspace."""
     run = run_of(context)
     with reported(run, "snapshot"):
-        create(run, request_of(context["params"]))
+        create(run, request_of(context["params"], context["dag_run"].conf or {}))
 
 
 @task(task_id="plan", **RETRIES, doc_md="Checks the runner, restores cached results, asks DVC what has to run.")

@@ -4,18 +4,35 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 from airflow.sdk import Param
 
 from dags.dvc_graph import Graph
 from dags.runners import RUNNERS, default_runner
-from dags.workspace import Request
+from dags.workspace import RERUN, SHOW, Request
 from dags.yaml_files import read_yaml
-from evenvoice.params import Params
+from evenvoice.params import Params, Section, check, names, refuse_unknown
+from evenvoice.settings import Layer
 
+CONF: Final = "the conf of this DAG run"
 _SCHEMA: Final[dict[str, Any]] = Params.model_json_schema(by_alias=True)
+_SWITCH: Final = {"true": True, "false": False}
+"""A switch in the form has a third state, for "as it is", so it sends words."""
 _RULES: Final = ("type", "enum", "minimum", "exclusiveMinimum", "maximum", "exclusiveMaximum")
+
+
+class RunValues(Section):
+    """What the form asks beside the parameters."""
+
+    profile: str
+    corpus: str
+    force: bool
+    force_stage: str
+    stale: Literal["show", "rerun"]
+    verify: bool
+    attended: bool
+    runner: str
 
 
 def choices() -> dict[str, tuple[str, ...]]:
@@ -40,6 +57,10 @@ def form(root: Path, graph: Graph) -> dict[str, Param]:
         "force": Param(False, "Run every stage, also those whose inputs did not change.", type="boolean",
                        section="run"),
         "force_stage": _choice(["", *stages], "Run this stage, or this group, although nothing changed.", "run"),
+        "stale": _choice([SHOW, RERUN], "Results that other packages, interpreters or processors made: show that they "
+                         "are used again, or make them anew.", "run"),
+        "verify": Param(False, "Read all content of a corpus on a disk, and say what was replaced although its size "
+                               "and time stayed.", type="boolean", section="run"),
         "attended": Param(True, "Someone will answer when the verdict is INSUFFICIENT: ask for approval instead of "
                                 "leaving the model at challenger.", type="boolean", section="run"),
         "runner": _choice(list(RUNNERS), "How stages are executed.", "run", default_runner()),
@@ -47,13 +68,25 @@ def form(root: Path, graph: Graph) -> dict[str, Param]:
     return run | {name: _parameter(name, rules, content) for name, rules in _parameters()}
 
 
-def request_of(values: Mapping[str, Any]) -> Request:
-    """Read what the form sent."""
+def request_of(values: Mapping[str, Any], conf: Mapping[str, Any]) -> Request:
+    """Read what the form sent.
+
+    Args:
+        values: the parameters of the DAG with ``conf`` laid over them. Airflow checks the values of names that the
+            form has, and hands on any other name as it is.
+        conf: what was given for this run; looked at again, since Airflow may be told to lay it over nothing.
+
+    Raises:
+        ParamsError: a name that the form does not have, or a value of another kind than its name wants.
+    """
     kinds = {name: rules.get("type") for name, rules in _parameters()}
-    changes = {name: value == "true" if kinds[name] == "boolean" else value
+    refuse_unknown({**values, **conf}, known=(*RunValues.model_fields, *names(Params)), source=CONF)
+    asked = {name: value for name, value in values.items() if name in RunValues.model_fields}
+    run = check(RunValues, asked, Layer(CONF, asked))
+    changes = {name: _SWITCH.get(value, value) if kinds[name] == "boolean" and isinstance(value, str) else value
                for name, value in values.items() if name in kinds and value is not None}
-    return Request(profile=str(values["profile"]), corpus=str(values["corpus"]), changes=changes,
-                   force=bool(values["force"]), force_stage=str(values["force_stage"]))
+    return Request(profile=run.profile, corpus=run.corpus, changes=changes, force=run.force,
+                   force_stage=run.force_stage, stale=run.stale, verify=run.verify, given_in=CONF)
 
 
 def _parameters() -> Iterator[tuple[str, dict[str, Any]]]:
@@ -78,7 +111,7 @@ def _parameter(name: str, rules: Mapping[str, Any], content: Mapping[str, Any]) 
     help_text = f"{rules.get('description', '')} Empty: {value!r}, as in params.yaml, or what the profile says."
     schema = {rule: rules[rule] for rule in _RULES if rule in rules}
     if schema.get("type") == "boolean":  # a switch has no third state for "as it is"
-        schema = {"type": "string", "enum": ["true", "false"]}
+        schema = {"type": "string", "enum": list(_SWITCH)}
     if "enum" in schema:
         schema["enum"] = [*schema["enum"], None]
     schema["type"] = [schema["type"], "null"]

@@ -8,23 +8,37 @@ Every field stands in params.yaml: there are no hidden defaults, so DVC sees eac
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import reprlib
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from difflib import get_close_matches
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Final, Literal, TypeVar
 
-import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from evenvoice.errors import ParamsError
+from evenvoice.settings import Layer, read_settings
 
+_RULES: Final = {"missing": "be given", "extra_forbidden": "be a known name", "bool_type": "be true or false",
+                 "model_type": "be a section of names and values", "string_type": "be a text"}
+"""Where pydantic's own words would not help."""
+_SPELLING: Final = {"string_type": " Put quotes around a text that looks like something else."}
+_SHORT: Final = reprlib.Repr()
+_SHORT.maxstring = _SHORT.maxother = 80
+AnySection = TypeVar("AnySection", bound=BaseModel)
 Share = Annotated[float, Field(ge=0, le=1)]
 Positive = Annotated[int, Field(ge=1)]
+InputPath = Annotated[str, Field(json_schema_extra={"is_input_path": True})]
+"""What lies there is an input by its content: whoever starts a run describes every field of this type to DVC."""
 
 
 class Section(BaseModel):
-    """A frozen section of params.yaml; unknown names are refused."""
+    """A frozen section of params.yaml; unknown names are refused, and values of another kind than the field's.
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    Strict, since DVC takes what is written at its word: to it "5" is no number, and true is not 1.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
 
 
 class Split(Section):
@@ -46,18 +60,22 @@ class Split(Section):
 class Ingest(Section):
     """Speech in: where from, what is refused, who goes into which split."""
 
-    corpus: str = Field(description="'synthetic', or the path of a corpus on this machine.")
+    corpus: InputPath = Field(description="'synthetic', or the path of a corpus on this machine.")
     layout: Literal["auto", "synthetic", "kaldi", "manifest", "librispeech", "commonvoice"] = Field(
         description="How the corpus is laid out; auto looks at its files.")
     select: str = Field(description="Only rows whose path begins with this; empty takes all. "
                                     "One part of a manifest that lists several.")
     text_column: str = Field(description="Column of a manifest that holds the transcript.")
-    census: str = Field(description="Path of a table with a postal_code column and one column per statistic; "
+    census: InputPath = Field(description="Path of a table with a postal_code column and one column per statistic; "
                                     "empty when there is none. The synthetic corpus brings its own.")
     sample_rate: int = Field(ge=8000, le=48000, description="Everything is resampled to this rate, in Hz.")
     min_duration_s: float = Field(ge=0, description="Shorter recordings are refused.")
     max_duration_s: float = Field(gt=0, le=600, description="Longer recordings are refused.")
     max_transcript_chars: Positive = Field(description="Longer transcripts are refused.")
+    markup: Literal["refuse", "drop", "keep"] = Field(
+        description="Tags and HTML entities in transcripts ('<unk>', '[noise]', '&amp;'). refuse: such recordings are "
+                    "refused. drop: tags are taken away with what they enclose, entities become characters. keep: "
+                    "both are trained on and scored as words.")
     max_chars_per_s: float = Field(gt=0, description="More text per second than anyone can say is refused.")
     max_rejected: Share = Field(description="Share of refused recordings that is still tolerated.")
     coordinate_decimals: int = Field(ge=0, le=2, description="Latitude and longitude are rounded to this many "
@@ -324,29 +342,74 @@ def load_params(path: Path = Path("params.yaml")) -> Params:
     """Read and validate params.yaml.
 
     Raises:
-        ParamsError: not YAML, a missing or unknown name, or a value out of its range.
+        ParamsError: not YAML, a missing or unknown name, or a value out of its range; with the line.
     """
-    try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise ParamsError(name=str(path), rule="exist", value="no such file",
-                          action="Run from the root of a checkout.") from None
-    except yaml.YAMLError as error:
-        raise ParamsError(name=str(path), rule="be YAML", value=" ".join(str(error).split()),
-                          action="Correct the line it names.") from error
-    return parse_params(content, source=str(path))
+    layer = read_settings(path)
+    return check(Params, layer.content, layer)
 
 
 def parse_params(content: Any, source: str) -> Params:
     """Validate a mapping; every broken rule becomes one :class:`ParamsError` naming the dotted field."""
+    return check(Params, content, Layer(source, content))
+
+
+def settle(layers: Iterable[Layer]) -> dict[str, Any]:
+    """Lay each layer over those before it.
+
+    Raises:
+        ParamsError: a layer leaves parameters that break a rule; it names that layer, and where the value stands in it.
+    """
+    merged: dict[str, Any] = {}
+    for layer in layers:
+        merged = overlay(merged, layer.content)
+        check(Params, merged, layer)
+    return merged
+
+
+def check(section: type[AnySection], content: Any, layer: Layer) -> AnySection:
+    """Validate ``content``, to which ``layer`` gave the last values.
+
+    Raises:
+        ParamsError: a rule is broken; unknown names come first, because a misspelt name is also a missing one.
+    """
     try:
-        return Params.model_validate(content)
+        return section.model_validate(content)
     except ValidationError as error:
-        first = error.errors()[0]
-        field = ".".join(str(part) for part in first["loc"]) or "the whole file"
-        others = f" ({error.error_count() - 1} more problems follow.)" if error.error_count() > 1 else ""
-        raise ParamsError(name=f"{source}: {field}", rule=_rule(first), value=_shown(first),
-                          action=f"Correct {field} in {source}.{others}") from error
+        problems = sorted(error.errors(include_url=False), key=lambda problem: problem["type"] != "extra_forbidden")
+        raise _refusal(section, problems, layer) from error
+
+
+def refuse_unknown(given: Mapping[Any, Any], *, known: Collection[str], source: str) -> None:
+    """Refuse single values whose dotted names are none of ``known``.
+
+    Raises:
+        ParamsError: it suggests the nearest name, or the dotted spelling of one that is written as a mapping.
+    """
+    for name, value in given.items():
+        if name in known:
+            continue
+        dotted, single = str(name), value
+        while isinstance(single, Mapping) and single and dotted not in known:
+            below, single = next(iter(single.items()))
+            dotted = f"{dotted}.{below}"
+        if dotted in known and dotted != name:
+            raise ParamsError(name=f"{source}: {name}", rule=f"be given by its dotted name {dotted}",
+                              value=_short(value), action=f"Write {dotted} and its value, one name for each value.")
+        first = next((other for other in known if other.startswith(f"{dotted}.")), None)
+        rule = f"be the name of one value, such as {first}" if first else "be a known name"
+        raise ParamsError(name=f"{source}: {dotted}", rule=rule, value=_short(single),
+                          action=f"Correct {dotted} in {source}.{_nearest(dotted, known)}")
+
+
+def names(section: type[BaseModel], *, sections: bool = False, prefix: str = "") -> Iterator[str]:
+    """The dotted name of every value below ``section``; of the sections too, where asked for."""
+    for name, entry in section.model_fields.items():
+        dotted = prefix + (entry.alias or name)
+        if isinstance(entry.annotation, type) and issubclass(entry.annotation, BaseModel):
+            yield from [dotted] if sections else []
+            yield from names(entry.annotation, sections=sections, prefix=f"{dotted}.")
+        else:
+            yield dotted
 
 
 def overlay(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
@@ -358,19 +421,38 @@ def overlay(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, An
     return merged
 
 
+def _refusal(section: type[BaseModel], problems: list[Any], layer: Layer) -> ParamsError:
+    first = problems[0]
+    field = ".".join(str(part) for part in first["loc"]) or "the whole file"
+    suggestion = _nearest(field, list(names(section, sections=True))) if first["type"] == "extra_forbidden" else ""
+    spelling = _SPELLING.get(first["type"], "")
+    others = f" ({len(problems) - 1} more problems follow.)" if len(problems) > 1 else ""
+    return ParamsError(name=f"{layer.place(first['loc'])}: {field}", rule=_rule(first), value=_shown(first, layer),
+                       action=f"Correct {field} in {layer.source}.{spelling}{suggestion}{others}")
+
+
+def _nearest(name: str, known: Collection[str]) -> str:
+    """``Did you mean train.steps?`` for train.stepz, or for stepz in a section of another name."""
+    by_last = {other.rpartition(".")[2]: other for other in known}
+    close = get_close_matches(name, known, n=1)
+    close = close or [by_last[last] for last in get_close_matches(name.rpartition(".")[2], by_last, n=1)]
+    return f" Did you mean {close[0]}?" if close else ""
+
+
 def _rule(error: Any) -> str:
-    if error["type"] == "missing":
-        return "be given"
-    if error["type"] == "extra_forbidden":
-        return "be a known name"
+    if error["type"] in _RULES:
+        return _RULES[error["type"]]
     message = str(error["msg"])
     for prefix in ("Input should be ", "Value error, "):
         message = message.removeprefix(prefix)
     return f"be {message}" if str(error["msg"]).startswith("Input should be") else f"satisfy: {message}"
 
 
-def _shown(error: Any) -> str:
+def _shown(error: Any, layer: Layer) -> str:
     if error["type"] == "missing":
         return "nothing"
-    text = repr(error["input"])
-    return text if len(text) <= 80 else text[:77] + "..."
+    return layer.written(error["loc"]) or _short(error["input"])
+
+
+def _short(value: Any) -> str:
+    return _SHORT.repr(value)

@@ -12,13 +12,13 @@ import re
 from pathlib import Path
 from typing import Final, Literal
 
-from pydantic import Field, ValidationError
+from pydantic import Field
 
 from dags.runs import ROOT, Run
-from dags.yaml_files import read_yaml
-from evenvoice.errors import ParamsError, PreflightError
+from evenvoice.errors import PreflightError
 from evenvoice.object_store import Address
-from evenvoice.params import Section
+from evenvoice.params import Section, check
+from evenvoice.settings import read_settings
 
 FILE: Final = "EVENVOICE_POD_SETTINGS"
 EXCHANGE: Final = "EVENVOICE_EXCHANGE"
@@ -62,16 +62,11 @@ def pod_settings() -> PodSettings:
     """Read and check the file.
 
     Raises:
-        ParamsError: it is missing, or a value breaks its rule.
+        ParamsError: it is missing, or a value breaks its rule; with the line.
     """
     path = Path(os.environ.get(FILE) or ROOT / "docker" / "kubernetes" / "pods.yaml")
-    try:
-        return PodSettings.model_validate(read_yaml(path))
-    except ValidationError as error:
-        first = error.errors()[0]
-        field = ".".join(str(part) for part in first["loc"])
-        raise ParamsError(name=f"{path}: {field}", rule=f"satisfy: {first['msg']}", value=repr(first["input"])[:80],
-                          action=f"Correct {field}.") from error
+    layer = read_settings(path)
+    return check(PodSettings, layer.content, layer)
 
 
 def exchange_of(run: Run) -> str:

@@ -151,7 +151,7 @@ def test_a_mistake_in_the_settings_names_the_line(tmp_path: Path, monkeypatch: p
     (tmp_path / "pods.yaml").write_text(yaml.safe_dump(content), encoding="utf-8")
     monkeypatch.setenv("EVENVOICE_POD_SETTINGS", str(tmp_path / "pods.yaml"))
 
-    with pytest.raises(ParamsError, match=r"scratch_gb\.light must satisfy"):
+    with pytest.raises(ParamsError, match=r"pods\.yaml, line 9: scratch_gb\.light must be greater .* to 1, got 0"):
         pod_settings()
 
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import io
+import json
 import re
 import socket
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -12,8 +14,9 @@ from rich.console import Console
 
 from evenvoice.errors import ParamsError, PreflightError
 from ops import services
+from ops.board import Board, Events
 from ops.locks import without_build_labels
-from ops.run import parse_changes
+from ops.run import _watch, parse_changes
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -22,6 +25,26 @@ def test_single_parameters_are_read_as_yaml_reads_them() -> None:
     changes = parse_changes(("train.steps=100", "ingest.allow_speaker_overlap=true", "ingest.select=a b"))
 
     assert changes == {"train.steps": 100, "ingest.allow_speaker_overlap": True, "ingest.select": "a b"}
+
+
+def test_single_parameters_mean_what_they_would_mean_in_params_yaml() -> None:
+    changes = parse_changes(("train.learning_rate=1e-3", "gate.max_gap=yes", 'ingest.select="01"'))
+
+    assert changes == {"train.learning_rate": 0.001, "gate.max_gap": "yes", "ingest.select": "01"}
+
+
+@pytest.mark.parametrize(("texts", "words"), [
+    (("train.steps=01200",), "SET: train.steps must mean the same to every reader of YAML, got 01200 instead"),
+    (("train.steps=20:00",), "SET: train.steps must mean the same to every reader of YAML, got 20:00 instead"),
+    (("train={steps: 5, steps: 6}",), "SET: train.steps must stand once"),
+    (("train.steps=5", "train.steps=6"), "SET: train.steps must be given once, got 5 and 6 instead"),
+    (("ingest.select=[a",), "SET: ingest.select must be YAML"),
+    (("ingest.select=\udce4",), "SET: ingest.select must be UTF-8"),
+])
+def test_a_single_parameter_that_can_be_misread_is_refused(texts: tuple[str, ...], words: str) -> None:
+    with pytest.raises(ParamsError) as refused:
+        parse_changes(texts)
+    assert str(refused.value).startswith(words)
 
 
 def test_a_parameter_without_a_value_is_refused_with_an_example() -> None:
@@ -65,6 +88,28 @@ def test_down_without_up_ends_nothing(tmp_path: Path) -> None:
 
     assert services.down(tmp_path, console) == 0
     assert "nothing was running" in console.export_text()
+
+
+@pytest.mark.parametrize(("given", "passed"), [("VERIFY=1", True), ("VERIFY=0", False), ("VERIFY=", False)])
+def test_make_run_passes_verify_on_where_it_is_switched_on(given: str, passed: bool) -> None:
+    shown = subprocess.run(["make", "-n", "run", given], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+
+    assert ("--verify" in shown) is passed
+
+
+def test_what_the_snapshot_found_is_shown_and_what_stages_say_in_passing_is_not(tmp_path: Path) -> None:
+    progress, console = tmp_path / "progress.jsonl", Console(record=True, file=io.StringIO(), width=200)
+    events = [{"stage": "snapshot", "note": "changed although size and time did not: [a].wav"},
+              {"stage": "train", "note": "units: 40"}, {"stage": "snapshot", "state": "done", "at": 1.0}]
+    progress.write_text("".join(f"{json.dumps(event)}\n" for event in events))
+
+    with subprocess.Popen(["true"]) as process:
+        _watch(process, Events(progress), Board(["snapshot"]), console)
+
+    shown = console.export_text()
+    assert "changed although size and time did not: [a].wav" in shown
+    assert "done" in shown
+    assert "units" not in shown
 
 
 def test_make_help_lists_every_target_of_the_makefile() -> None:

@@ -1,14 +1,19 @@
 """params.yaml is complete, and every wrong value is refused with its name, its rule and what was given."""
 
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
+from hypothesis import given
+from hypothesis import settings as rules
+from hypothesis import strategies as st
 from pydantic import BaseModel
 
 from evenvoice.errors import ParamsError
-from evenvoice.params import Params, load_params, overlay, parse_params
+from evenvoice.params import Params, load_params, overlay, parse_params, settle
+from evenvoice.settings import Layer
 
 ROOT = Path(__file__).parents[2]
 CONTENT = yaml.safe_load((ROOT / "params.yaml").read_text(encoding="utf-8"))
@@ -30,6 +35,14 @@ def test_the_committed_params_are_valid() -> None:
     ({"ingest": {"split": {"train": 0.9}}}, "shares must add up to 1, got 1.4"),
     ({"ingest": {"concatenate_min": 3}}, "concatenate_min must not exceed concatenate_max"),
     ({"gate": {"confidence": "often"}}, "gate.confidence must be a valid number"),
+    ({"gate": {"max_gap": True}}, "gate.max_gap must be a valid number, got True instead"),
+    ({"gate": {"max_gap": "0.5"}}, "gate.max_gap must be a valid number, got '0.5' instead"),
+    ({"gate": {"max_gap": float("inf")}}, "gate.max_gap must be a finite number, got inf instead"),
+    ({"gate": {"max_gap": float("nan")}}, "gate.max_gap must be a finite number, got nan instead"),
+    ({"train": {"steps": True}}, "train.steps must be a valid integer, got True instead"),
+    ({"ingest": {"allow_speaker_overlap": 1}}, "ingest.allow_speaker_overlap must be true or false, got 1 instead"),
+    ({"ingest": {"select": 5}}, "Put quotes around a text that looks like something else."),
+    ({"train": None}, "train must be a section of names and values, got None instead"),
 ])
 def test_a_wrong_value_is_refused_by_name(changes: dict[str, Any], message: str) -> None:
     with pytest.raises(ParamsError) as refused:
@@ -84,3 +97,88 @@ def test_a_file_that_is_not_yaml_names_the_line(tmp_path: Path) -> None:
     (tmp_path / "params.yaml").write_text("seed: [1", encoding="utf-8")
     with pytest.raises(ParamsError, match="line 1"):
         load_params(tmp_path / "params.yaml")
+
+
+def changed_file(folder: Path, old: str, new: str) -> Path:
+    text = (ROOT / "params.yaml").read_text(encoding="utf-8")
+    assert text.count(old) == 1
+    (folder / "params.yaml").write_text(text.replace(old, new), encoding="utf-8")
+    return folder / "params.yaml"
+
+
+def line_of(name: str) -> int:
+    lines = (ROOT / "params.yaml").read_text(encoding="utf-8").splitlines()
+    return next(number for number, line in enumerate(lines, start=1) if line.strip().startswith(f"{name}:"))
+
+
+@pytest.mark.parametrize(("name", "old", "new", "words"), [
+    ("max_gap", "max_gap: 0.5", "max_gap: yes", "gate.max_gap must be a valid number, got 'yes' instead"),
+    ("max_gap", "max_gap: 0.5", "max_gap: true", "gate.max_gap must be a valid number, got true instead"),
+    ("max_gap", "max_gap: 0.5", "max_gap: .inf", "gate.max_gap must be a finite number, got .inf instead"),
+    ("max_rejected", "max_rejected: 0.0", "max_rejected: on",
+     "ingest.max_rejected must be a valid number, got 'on' instead"),
+    ("vocabulary", "vocabulary: 512", "vocabulary: 0512", "tokenizer.vocabulary must mean the same to every reader"),
+    ("vocabulary", "vocabulary: 512", "vocabulary: 20:00", "tokenizer.vocabulary must mean the same to every reader"),
+    ("vocabulary", "vocabulary: 512", "vocabulary: 5.5e2", "tokenizer.vocabulary must be a valid integer, got 5.5e2"),
+    ("max_gap", "max_gap: 0.5", "max_gapp: 0.5", "gate.max_gapp must be a known name, got 0.5 instead. Correct "),
+])
+def test_a_slip_in_the_file_is_refused_with_its_line(tmp_path: Path, name: str, old: str, new: str, words: str) -> None:
+    path = changed_file(tmp_path, old, new)
+
+    with pytest.raises(ParamsError) as refused:
+        load_params(path)
+
+    assert str(refused.value).startswith(f"{path}, line {line_of(name)}: {words}")
+
+
+def test_a_number_without_a_dot_may_have_an_exponent(tmp_path: Path) -> None:
+    assert load_params(changed_file(tmp_path, "max_gap: 0.5", "max_gap: 5e-1")).gate.max_gap == 0.5
+
+
+@pytest.mark.parametrize(("name", "nearest"), [
+    ("train.stepz", "train.steps"), ("trian", "train"), ("train.learning-rate", "train.learning_rate"),
+    ("train.max_wer", "gate.max_wer"),
+])
+def test_an_unknown_name_is_answered_with_the_nearest_known_one(name: str, nearest: str) -> None:
+    section, _, last = name.partition(".")
+    content = changed({section: {last: 5} if last else {}})
+
+    with pytest.raises(ParamsError, match=rf"{name} must be a known name.*Did you mean {nearest}\?"):
+        parse_params(content, "params.yaml")
+
+
+def test_a_name_like_no_other_gets_no_suggestion() -> None:
+    with pytest.raises(ParamsError) as refused:
+        parse_params(changed({"zzz": 1}), "params.yaml")
+    assert "Did you mean" not in str(refused.value)
+
+
+def test_a_misspelt_name_is_told_before_the_missing_one_that_it_was_meant_for() -> None:
+    train = {name: value for name, value in CONTENT["train"].items() if name != "encoder"}
+    with pytest.raises(ParamsError, match=r"train\.encodr must be a known name.*train\.encoder\? \(1 more problems"):
+        parse_params({**CONTENT, "train": {**train, "encodr": "lstm"}}, "params.yaml")
+
+
+@pytest.mark.parametrize(("second", "third", "words"), [
+    ({"train": {"steps": 0}}, {"train": {"size": "tiny"}}, "profile: train.steps must be greater"),
+    ({"train": {"steps": 6}}, {"train": {"steps": 0}}, "SET: train.steps must be greater"),
+    ({"train": {"steps": 0}}, {"train": {"steps": 6}}, "profile: train.steps must be greater"),
+    ({"train": 5}, {"train": {"steps": 6}}, "profile: train must be a section of names and values, got 5"),
+    ({"ingest": {"min_duration_s": 99.0}}, {"ingest": {"corpus": "here"}}, "profile: ingest must satisfy: min_durat"),
+])
+def test_the_layer_that_gave_a_refused_value_is_blamed(second: Any, third: Any, words: str) -> None:
+    with pytest.raises(ParamsError) as refused:
+        settle([Layer("params.yaml", CONTENT), Layer("profile", second), Layer("SET", third)])
+    assert str(refused.value).startswith(words)
+
+
+@rules(deadline=None)
+@given(text=st.one_of(st.text(), st.sampled_from(sorted((ROOT / "params.yaml").read_text().splitlines()))),
+       line=st.integers(0, 170))
+def test_any_line_in_params_yaml_is_read_or_refused(tmp_path_factory: pytest.TempPathFactory, text: str,
+                                                    line: int) -> None:
+    lines = (ROOT / "params.yaml").read_text(encoding="utf-8").splitlines()
+    path = tmp_path_factory.getbasetemp() / "params.yaml"
+    path.write_bytes("\n".join([*lines[:line], text, *lines[line:]]).encode())
+    with suppress(ParamsError):
+        assert isinstance(load_params(path), Params)
