@@ -23,6 +23,8 @@ help: ## this list
 	@echo "                 CORPUS=path           your own speech instead of the synthetic corpus"
 	@echo "                 SET='train.steps=100' single parameters"
 	@echo "                 FORCE=1               every stage;  FORCE_STAGE=train  one of them"
+	@echo "                 STALE=rerun           results that older packages made are made anew"
+	@echo "                 VERIFY=1              content of all recordings is read, not only sizes and times"
 	@echo "                 RUNNER=docker         stages in containers; otherwise as EVENVOICE_RUNNER says, or as processes"
 	@echo "make images takes BASE_IMAGE=tag WHEELHOUSE=folder ACCELERATOR=cuda TAG=local DOCKER=/path/docker"
 	@echo "make bench-models takes CORPORA='synthetic digits=path/to/corpora/real' SEEDS=5 STEPS='1200 300'"
@@ -30,7 +32,8 @@ help: ## this list
 
 run: env ## train, check, mitigate, gate and register a recogniser
 	@$(VENV_PYTHON) -m ops run --profile "$(PROFILE)" --corpus "$(CORPUS)" --set $(SET) \
-		--force-stage "$(FORCE_STAGE)" $(if $(RUNNER),--runner "$(RUNNER)") $(if $(filter-out 0,$(FORCE)),--force)
+		--force-stage "$(FORCE_STAGE)" $(if $(STALE),--stale "$(STALE)") $(if $(RUNNER),--runner "$(RUNNER)") $(if $(filter-out 0,$(FORCE)),--force) \
+		$(if $(filter-out 0,$(VERIFY)),--verify)
 
 up: env ## start Airflow and MLflow on this machine
 	@$(VENV_PYTHON) -m ops up --airflow-port $(AIRFLOW_PORT) --mlflow-port $(MLFLOW_PORT)
@@ -95,7 +98,7 @@ lock: ## resolve the locks anew from pyproject.toml
 	$(VENV_PYTHON) -m ops lock
 
 clean: ## remove runs, cache and reports of this checkout; packages and registry stay
-	rm -rf .evenvoice/runs .evenvoice/cache .evenvoice/locks .evenvoice/dvc artifacts reports checkpoints pieces corpus.json
+	rm -rf .evenvoice/runs .evenvoice/cache .evenvoice/locks .evenvoice/corpora .evenvoice/dvc artifacts reports checkpoints pieces corpus.json
 
 env:
 	@$(PYTHON) ops/bootstrap.py run

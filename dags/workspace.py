@@ -16,16 +16,23 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
-import yaml
-
+from dags import inputs
+from dags.dvc_graph import load_graph
 from dags.remote import local_config
 from dags.runs import Run, prune, state_of
 from dags.yaml_files import read_yaml
-from evenvoice.data.corpora.fingerprint import fingerprint
+from evenvoice import dvc_lock
+from evenvoice.data.corpora.contents import Contents
 from evenvoice.errors import ParamsError, WorkspaceError
-from evenvoice.params import overlay, parse_params
+from evenvoice.params import Params, names, overlay, refuse_unknown, settle
+from evenvoice.progress import Progress
+from evenvoice.settings import Layer, dump, read_settings
 from evenvoice.storage import read_json, write_json, write_text
 
+CORPUS: Final = "corpus.json"
+"""What the files are that parameters name, by which DVC sees whether one of them changed."""
+SHOW: Final = "show"
+RERUN: Final = "rerun"
 _COMMIT: Final = "EVENVOICE_COMMIT"
 """Set where the code is an image's: its commit, with "+changes" where it was built from a changed checkout."""
 
@@ -42,13 +49,20 @@ class Request:
     """Dotted parameter -> value, laid over everything else."""
     force: bool = False
     force_stage: str = ""
+    stale: str = SHOW
+    """What becomes of results that were made with other packages, interpreters or processors: SHOW or RERUN."""
+    verify: bool = False
+    """Read all content of a corpus on a disk, rather than going by sizes, times and inodes."""
+    given_in: str = "SET"
+    """Where ``changes`` were given, in the words of errors."""
 
 
 def create(run: Run, request: Request) -> None:
     """Make the workspace of ``run``, or do nothing when it is there already.
 
     Raises:
-        ParamsError: a parameter, the profile or a changed value breaks its rule.
+        ParamsError: a parameter, the profile or a changed value breaks its rule, or names a file that is not there.
+        CorpusError: the corpus is not there, or something of it cannot be read.
         WorkspaceError: the checkout is not a git repository, or another run id maps to the same directory.
     """
     if run.description.exists():
@@ -58,10 +72,13 @@ def create(run: Run, request: Request) -> None:
                                  action="Start the run again under another run id.")
         return
     params = run_params(run.root, request)
+    progress = Progress("snapshot", unit="file", sink=run.progress)
+    described = inputs.describe(params, Contents(run.state / "corpora", request.verify, progress))
     shutil.rmtree(run.workspace, ignore_errors=True)
     run.workspace.mkdir(parents=True)
     digest = _copy_checkout(run.root, run.workspace)
     _settle_params(run, request, params)
+    write_json(run.workspace / CORPUS, described)
     _configure_dvc(run)
     _seed_lock(run, request)
     _adopt_unfinished(run, request)
@@ -81,16 +98,20 @@ def describe(run: Run, details: Mapping[str, Any]) -> None:
 
 
 def run_params(root: Path, request: Request) -> dict[str, Any]:
-    """params.yaml with the request laid over it: profile, then corpus, then single values; validated."""
-    merged = read_yaml(root / "params.yaml")
+    """params.yaml with the request laid over it: profile, then corpus, then single values.
+
+    Raises:
+        ParamsError: a value is refused; it names the layer that gave it, and the line where that is a file.
+    """
+    layers = [read_settings(root / "params.yaml", "params.yaml")]
     if request.profile:
-        merged = overlay(merged, _profile(root, request.profile))
+        layers.append(_profile(root, request.profile))
     if request.corpus:
-        merged = overlay(merged, {"ingest": {"corpus": request.corpus}})
-    merged = overlay(merged, _nested(request.changes))
-    source = f"profiles/{request.profile}.yaml over params.yaml" if request.profile else "params.yaml"
-    parse_params(merged, source=source)
-    return overlay(merged, {"ingest": _absolute_paths(root, merged["ingest"])})
+        layers.append(Layer("CORPUS", {"ingest": {"corpus": request.corpus}}))
+    refuse_unknown(request.changes, known=tuple(names(Params)), source=request.given_in)
+    layers.append(Layer(request.given_in, _nested(request.changes)))
+    merged = settle(layers)
+    return inputs.absolute(root, merged)
 
 
 def lock_file(root: Path, request: Request) -> Path:
@@ -107,19 +128,17 @@ def publish_lock(run: Run) -> None:
         write_text(run.state / "locks" / read_json(run.description)["lock"], lock.read_text(encoding="utf-8"))
 
 
-def describe_corpus(params: Mapping[str, Any], workspace: Path) -> None:
-    """Write corpus.json, by which DVC sees whether the recordings changed."""
-    ingest = params["ingest"]
-    write_json(workspace / "corpus.json", fingerprint(ingest["corpus"], ingest["select"]))
+def describe_corpus(params: Mapping[str, Any], root: Path) -> None:
+    """Write corpus.json into a checkout, for `dvc repro` there."""
+    write_json(root / CORPUS, inputs.describe(params, Contents(state_of(root) / "corpora")))
 
 
 def _settle_params(run: Run, request: Request, params: dict[str, Any]) -> None:
     """params.yaml keeps its comments where nothing differs."""
     path = run.workspace / "params.yaml"
     if params != read_yaml(path):
-        asked = f"profile {request.profile or 'none'}, corpus {params['ingest']['corpus']}, {dict(request.changes)}"
-        write_text(path, f"# params.yaml with: {asked}\n" + yaml.safe_dump(params, sort_keys=False))
-    describe_corpus(params, run.workspace)
+        asked = f"profile {request.profile or 'none'}, corpus {params['ingest']['corpus']!r}, {dict(request.changes)}"
+        write_text(path, f"# params.yaml with: {asked}\n" + dump(params))
 
 
 def _copy_checkout(root: Path, workspace: Path) -> str:
@@ -164,9 +183,11 @@ def _configure_dvc(run: Run) -> None:
 
 
 def _seed_lock(run: Run, request: Request) -> None:
-    known = lock_file(run.root, request)
-    if known.exists():
-        shutil.copyfile(known, run.workspace / "dvc.lock")
+    """Begin with what the last run of this kind knew, but for stages that the graph has no more."""
+    known = dvc_lock.entries(lock_file(run.root, request))
+    if known:
+        stages = [name for name in load_graph(run.workspace).names if name in known]
+        dvc_lock.write(run.workspace / "dvc.lock", {name: known[name] for name in stages})
 
 
 def _adopt_unfinished(run: Run, request: Request) -> None:
@@ -184,24 +205,13 @@ def _adopt_unfinished(run: Run, request: Request) -> None:
             return
 
 
-def _profile(root: Path, name: str) -> dict[str, Any]:
+def _profile(root: Path, name: str) -> Layer:
     path = root / "profiles" / f"{name}.yaml"
     known = sorted(file.stem for file in path.parent.glob("*.yaml"))
     if name not in known:
         raise ParamsError(name="profile", rule=f"be one of {', '.join(known)}", value=name,
                           action="Choose one of these, or add a file to profiles/.")
-    return read_yaml(path)
-
-
-def _absolute_paths(root: Path, ingest: Mapping[str, Any]) -> dict[str, str]:
-    """Paths are meant from the checkout, but stages work in the workspace."""
-    corpus, census = str(ingest["corpus"]), str(ingest["census"])
-    return {"corpus": corpus if corpus == "synthetic" or "://" in corpus else _absolute(root, corpus),
-            "census": _absolute(root, census) if census else ""}
-
-
-def _absolute(root: Path, path: str) -> str:
-    return str((root / Path(path).expanduser()).resolve())
+    return read_settings(path, f"profiles/{name}.yaml")
 
 
 def _nested(changes: Mapping[str, Any]) -> dict[str, Any]:

@@ -25,9 +25,10 @@ class Progress:
         stage: name as it stands in dvc.yaml, e.g. ``mitigate@ewc``.
         total: number of steps, or None while unknown.
         unit: what one step is, e.g. ``step`` or ``utterance``.
+        sink: the file of events, instead of the one that ``EVENVOICE_PROGRESS`` names.
     """
 
-    def __init__(self, stage: str, total: int | None = None, unit: str = "step") -> None:
+    def __init__(self, stage: str, total: int | None = None, unit: str = "step", *, sink: Path | None = None) -> None:
         self.stage = stage
         self.total = total
         self.unit = unit
@@ -35,7 +36,7 @@ class Progress:
         self._started_at = time.monotonic()
         self._done_at_start = 0
         self._last_line_at = float("-inf")
-        self._sink = os.environ.get("EVENVOICE_PROGRESS")
+        self._sink = str(sink) if sink else os.environ.get("EVENVOICE_PROGRESS")
 
     def resume_at(self, done: int) -> None:
         """Count from ``done`` without letting restored steps flatter the estimate of the time left."""

@@ -11,6 +11,7 @@ from rich.console import Console
 
 from dags.runners import RUNNERS, default_runner
 from dags.runs import ROOT
+from dags.workspace import RERUN, SHOW
 from evenvoice.errors import EvenvoiceError
 from ops.environment import AIRFLOW_PORT, MLFLOW_PORT, environment
 
@@ -33,7 +34,7 @@ def _obey(arguments: argparse.Namespace, console: Console) -> int:
         from ops.run import RunOptions, run_in_foreground
         options = RunOptions(
             profile=arguments.profile, corpus=arguments.corpus, changes=tuple(arguments.set), force=arguments.force,
-            force_stage=arguments.force_stage, runner=arguments.runner)
+            force_stage=arguments.force_stage, stale=arguments.stale, verify=arguments.verify, runner=arguments.runner)
         return run_in_foreground(ROOT, options, console)
     if arguments.command == "env":
         command = arguments.argv
@@ -86,6 +87,10 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument("--set", nargs="*", default=[], metavar="SECTION.NAME=VALUE", help="single parameters")
     run.add_argument("--force", action="store_true", help="run every stage")
     run.add_argument("--force-stage", default="", help="run this stage although nothing changed")
+    run.add_argument("--stale", default=SHOW, choices=[SHOW, RERUN], help="results that other packages, interpreters "
+                     "or processors made: show that they are used again, or make them anew")
+    run.add_argument("--verify", action="store_true", help="read all content of a corpus on a disk, and say what was "
+                     "replaced although its size and time stayed")
     run.add_argument("--runner", default=default_runner(), choices=list(RUNNERS), help="how stages are executed")
     up = commands.add_parser("up", help="start the user interfaces")
     up.add_argument("--airflow-port", type=int, default=AIRFLOW_PORT)

@@ -18,16 +18,16 @@ from pathlib import Path
 from types import FrameType
 from typing import Any, NoReturn
 
-import yaml
 from rich.console import Console
 
 from dags.dvc_graph import load_graph
 from dags.plan import forced_stages
 from dags.runners import RUNNERS, default_runner
 from dags.runs import Run
-from dags.workspace import Request, run_params
+from dags.workspace import SHOW, Request, run_params
 from evenvoice.errors import ParamsError
 from evenvoice.locks import exclusive
+from evenvoice.settings import read_value
 from evenvoice.storage import fresh_directory, write_bytes, write_json
 from ops.board import Board, Events, clock
 from ops.console import display
@@ -36,6 +36,7 @@ from ops.environment import environment
 from ops.processes import end_tree
 from ops.summary import Outcome, print_failure, print_summary, read_outcome
 
+SNAPSHOT = "snapshot"
 EFFECTS = ("record", "register", "promote")
 POLL_S = 0.2
 REPORTS = ("index.html", "model_card.md")
@@ -53,6 +54,10 @@ class RunOptions:
     """``train.steps=100`` and the like."""
     force: bool = False
     force_stage: str = ""
+    stale: str = SHOW
+    """What becomes of results that other packages, interpreters or processors made."""
+    verify: bool = False
+    """Read all content of a corpus on a disk."""
     runner: str = field(default_factory=default_runner)
 
 
@@ -72,13 +77,13 @@ def run_in_foreground(root: Path, options: RunOptions, console: Console) -> int:
     began = time.monotonic()
     changes = parse_changes(options.changes)
     request = Request(profile=options.profile, corpus=options.corpus, changes=changes, force=options.force,
-                      force_stage=options.force_stage)
+                      force_stage=options.force_stage, stale=options.stale, verify=options.verify)
     run_params(root, request)
     graph = load_graph(root)
     forced_stages(graph, everything=options.force, stage=options.force_stage)
     run = Run(root, f"make-{datetime.now(UTC):%Y%m%dT%H%M%S}-{secrets.token_hex(2)}")
     run.directory.mkdir(parents=True)
-    board = Board(("snapshot", "plan", *(node.name for node in graph.in_order()), *EFFECTS))
+    board = Board((SNAPSHOT, "plan", *(node.name for node in graph.in_order()), *EFFECTS))
     console.print(f"run {run.run_id}, all of its output in {os.path.relpath(run.directory)}", highlight=False,
                   soft_wrap=True)
     exit_code = 1
@@ -103,14 +108,22 @@ def run_in_foreground(root: Path, options: RunOptions, console: Console) -> int:
 
 
 def parse_changes(texts: tuple[str, ...]) -> dict[str, Any]:
-    """``train.steps=100`` to ``{"train.steps": 100}``, values as YAML reads them."""
+    """``train.steps=100`` to ``{"train.steps": 100}``, values as params.yaml would hold them.
+
+    Raises:
+        ParamsError: no value, one that readers of YAML disagree about, or two for one name.
+    """
     changes: dict[str, Any] = {}
     for text in texts:
         name, equals, value = text.partition("=")
         if not equals:
             raise ParamsError(name="SET", rule="read section.name=value", value=text,
                               action='For example: make run SET="train.steps=100 arms.ewc.weight=0.1".')
-        changes[name.strip()] = yaml.safe_load(value)
+        name = name.strip()
+        if name in changes:
+            raise ParamsError(name=f"SET: {name}", rule="be given once", value=f"{changes[name]!r} and {value}",
+                              action="Keep one of the two.")
+        changes[name] = read_value(value, name, "SET")
     return changes
 
 
@@ -131,7 +144,8 @@ def _execute(run: Run, options: RunOptions, changes: Mapping[str, Any], board: B
              held: int) -> int:
     settings: dict[str, Any] = {
         "profile": options.profile, "corpus": options.corpus, "force": options.force,
-        "force_stage": options.force_stage, "runner": options.runner, "attended": False,
+        "force_stage": options.force_stage, "stale": options.stale, "verify": options.verify, "runner": options.runner,
+        "attended": False,
         **{name: str(value).lower() if isinstance(value, bool) else value for name, value in changes.items()}}
     argv = [sys.executable, "-m", "airflow", "dags", "test", "train_asr", "--conf", json.dumps(settings)]
     env = {**environment(run.root, database=run.directory / "airflow.db"), "EVENVOICE_RUN": run.run_id}
@@ -152,8 +166,10 @@ def _watch(process: subprocess.Popen[bytes], events: Events, board: Board, conso
         while not over:
             over = process.poll() is not None
             for event in events.new():
-                if "state" in event or "done" in event:  # what is said once in passing, the stage's log has
+                if "state" in event or "done" in event:
                     shown.show(board.apply(event))
+                elif event["stage"] == SNAPSHOT and "note" in event:  # what stages say in passing, their logs have
+                    console.print(f"{event['stage']:<24} {event['note']}", highlight=False, markup=False)
             time.sleep(POLL_S)
 
 

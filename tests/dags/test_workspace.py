@@ -10,8 +10,10 @@ import yaml
 
 from dags.runs import Run, prune
 from dags.workspace import Request, create, publish_lock, run_params
+from evenvoice import dvc_lock
 from evenvoice.errors import ParamsError, WorkspaceError
 from tests.builders.checkout import checkout
+from tests.builders.corpora import write_audio, write_manifest
 
 
 @pytest.fixture
@@ -114,7 +116,12 @@ def test_params_yaml_keeps_its_comments_where_nothing_was_changed(root: Path) ->
 @pytest.mark.parametrize(("request_", "words"), [
     (Request(profile="huge"), "profile must be one of .*tiny.*, got huge"),
     (Request(changes={"train.steps": 0}), r"train\.steps must be greater than or equal to 1, got 0"),
-    (Request(changes={"train.stepz": 5}), r"train\.stepz must be a known name, got 5"),
+    (Request(changes={"train.stepz": 5}), r"^SET: train\.stepz must be a known name, got 5 .*you mean train\.steps"),
+    (Request(profile="tiny", changes={"train.stepz": 5}), r"^SET: train\.stepz must be a known name"),
+    (Request(profile="tiny", changes={"train.steps": 0}), r"^SET: train\.steps must be greater"),
+    (Request(changes={"train": {"steps": 5}}), r"^SET: train must be given by its dotted name train\.steps, got "),
+    (Request(changes={"train": 5}), r"^SET: train must be the name of one value, such as train\.encoder, got 5"),
+    (Request(changes={"gate.max_gap": "yes"}), r"^SET: gate\.max_gap must be a valid number, got 'yes' instead"),
 ])
 def test_a_refused_request_leaves_nothing_behind(root: Path, request_: Request, words: str) -> None:
     run = Run(root, "manual__1")
@@ -125,6 +132,27 @@ def test_a_refused_request_leaves_nothing_behind(root: Path, request_: Request, 
     assert not run.directory.exists()
 
 
+@pytest.mark.parametrize(("line", "words"), [
+    ("  steps: 0", r"^profiles/mine\.yaml, line 3: train\.steps must be greater than or equal to 1, got 0 instead"),
+    ("  stepz: 5", r"^profiles/mine\.yaml, line 3: train\.stepz must be a known name.* Did you mean train\.steps"),
+    ("  steps: 01200", r"^profiles/mine\.yaml, line 3: train\.steps must mean the same to every reader of YAML"),
+])
+def test_a_slip_in_a_profile_is_blamed_on_the_profile(root: Path, line: str, words: str) -> None:
+    (root / "profiles" / "mine.yaml").write_text(f"train:\n  size: tiny\n{line}\n", encoding="utf-8")
+
+    with pytest.raises(ParamsError, match=words):
+        run_params(root, Request(profile="mine", changes={"train.steps": 7}))
+
+
+def test_a_slip_in_params_yaml_is_blamed_on_params_yaml(root: Path) -> None:
+    text = (root / "params.yaml").read_text(encoding="utf-8")
+    (root / "params.yaml").write_text(text.replace("max_gap: 0.5", "max_gap: yes"), encoding="utf-8")
+    line = text[:text.index("max_gap: 0.5")].count("\n") + 1
+
+    with pytest.raises(ParamsError, match=rf"^params\.yaml, line {line}: gate\.max_gap must be .* number, got 'yes'"):
+        run_params(root, Request(profile="tiny", changes={"gate.max_wer": 0.5}))
+
+
 def test_a_corpus_path_is_meant_from_the_checkout(root: Path) -> None:
     assert run_params(root, Request(corpus="speech/mine"))["ingest"]["corpus"] == str(root / "speech/mine")
 
@@ -132,14 +160,14 @@ def test_a_corpus_path_is_meant_from_the_checkout(root: Path) -> None:
 def test_a_run_starts_from_the_last_lock_of_its_own_corpus_and_profile(root: Path) -> None:
     first, other, later = (Run(root, f"manual__{number}") for number in range(3))
     create(first, Request())
-    (first.workspace / "dvc.lock").write_text("stages: {ingest: {}}\n", encoding="utf-8")
+    dvc_lock.write(first.workspace / "dvc.lock", {"ingest": {"outs": []}, "a stage of last year": {"outs": []}})
     publish_lock(first)
 
     create(other, Request(profile="tiny"))
     create(later, Request())
 
     assert not (other.workspace / "dvc.lock").exists()
-    assert (later.workspace / "dvc.lock").read_text(encoding="utf-8") == "stages: {ingest: {}}\n"
+    assert dvc_lock.entries(later.workspace / "dvc.lock") == {"ingest": {"outs": []}}
 
 
 def test_an_interrupted_run_hands_its_checkpoints_to_the_next(root: Path) -> None:
@@ -174,3 +202,38 @@ def test_a_folder_that_is_no_checkout_is_refused(tmp_path: Path) -> None:
 
     with pytest.raises(WorkspaceError, match="must be a git checkout"):
         create(Run(root, "manual__1"), Request())
+
+
+def test_a_census_that_was_changed_in_place_is_seen_and_one_that_is_missing_leaves_nothing_behind(root: Path) -> None:
+    census = root / "census.csv"
+    census.write_text("postal_code,share\n10115,0.5\n", encoding="utf-8")
+    runs = [Run(root, f"manual__{number}") for number in range(3)]
+    request = Request(changes={"ingest.census": "census.csv"})
+    create(runs[0], request)
+    census.write_text("postal_code,share\n10115,0.6\n", encoding="utf-8")
+    create(runs[1], request)
+    census.unlink()
+
+    with pytest.raises(ParamsError, match=r"ingest\.census must name a file or folder that exists, got .*census\.csv"):
+        create(runs[2], request)
+
+    described = [(run.workspace / "corpus.json").read_text(encoding="utf-8") for run in runs[:2]]
+    assert described[0] != described[1]
+    assert not runs[2].workspace.exists()
+
+
+def test_content_that_a_run_has_read_is_known_to_the_runs_after_it(root: Path) -> None:
+    write_audio(root / "speech" / "a.flac")
+    write_manifest(root / "speech", [{"path": "a.flac", "text": "stop", "speaker": "a"}])
+    runs = [Run(root, f"manual__{number}") for number in range(3)]
+    for run, verify in zip(runs, (True, False, True), strict=True):
+        run.directory.mkdir(parents=True)
+        create(run, Request(corpus="speech", verify=verify))
+
+    described = [(run.workspace / "corpus.json").read_text(encoding="utf-8") for run in runs]
+
+    assert described[0] == described[1] == described[2]
+    assert json.loads(described[0])["told_by"] == "content"
+    notes = [json.loads(line).get("note") for line in runs[2].progress.read_text(encoding="utf-8").splitlines()]
+    assert "content of 1 of 1 files is what it was" in notes
+    assert not runs[1].progress.exists()

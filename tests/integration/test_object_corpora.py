@@ -13,9 +13,16 @@ import pytest
 import yaml
 
 from evenvoice.data.corpora.files import FileAudio
-from evenvoice.data.corpora.fingerprint import fingerprint
+from evenvoice.data.corpora.fingerprint import content_of, fingerprint
 from evenvoice.data.ingest import ingest
-from evenvoice.errors import CorpusError, PreflightError, RecordingRejected, TooManyRejected, TransientError
+from evenvoice.errors import (
+    CorpusError,
+    ParamsError,
+    PreflightError,
+    RecordingRejected,
+    TooManyRejected,
+    TransientError,
+)
 from evenvoice.params import Synthetic
 from evenvoice.progress import Progress
 from tests.builders.corpora import (
@@ -211,9 +218,10 @@ def test_a_fingerprint_changes_with_the_objects_and_downloads_no_audio(
     assert fingerprint(url, "voice02/") == fingerprint(url, "voice02/")
 
 
-def test_a_manifest_alone_counts_the_audio_it_names(object_server: ObjectServer, bucket: str, wire: Wire,
+@pytest.mark.parametrize("suffix", [".tsv", ".parquet"])
+def test_a_manifest_alone_counts_the_audio_it_names(object_server: ObjectServer, bucket: str, wire: Wire, suffix: str,
                                                     copied: Callable[[Path], str], tmp_path: Path) -> None:
-    url = f"{copied(manifest_corpus(tmp_path / 'corpus', '.tsv'))}/manifest.tsv"
+    url = f"{copied(manifest_corpus(tmp_path / 'corpus', suffix))}/manifest{suffix}"
     write_audio(tmp_path / "unnamed.flac")
     object_server.client().upload_file(str(tmp_path / "unnamed.flac"), bucket, "speech/unnamed.flac")
     before = fingerprint(url)
@@ -228,6 +236,31 @@ def test_kaldi_audio_beside_its_directory_counts(object_server: ObjectServer, bu
     before = fingerprint(url)
     object_server.client().put_object(Bucket=bucket, Key="speech/wav/voice01-1.flac", Body=b"other")
     assert fingerprint(url) != before
+
+
+def test_selected_clips_of_common_voice_count(object_server: ObjectServer, bucket: str, wire: Wire,
+                                              copied: Callable[[Path], str], tmp_path: Path) -> None:
+    url = copied(common_voice_corpus(tmp_path / "corpus"))
+    before = fingerprint(url, "voice01")
+    object_server.client().put_object(Bucket=bucket, Key="speech/clips/voice01.mp3", Body=b"other")
+    after = fingerprint(url, "voice01")
+    assert after["sha256"] != before["sha256"]
+    object_server.client().put_object(Bucket=bucket, Key="speech/clips/voice02.mp3", Body=b"other")
+    assert fingerprint(url, "voice01") == after
+
+
+@pytest.mark.parametrize("name", ["", "/table.csv"])
+def test_another_file_or_folder_that_a_parameter_names_counts(
+        object_server: ObjectServer, bucket: str, wire: Wire, copied: Callable[[Path], str], tmp_path: Path,
+        name: str) -> None:
+    (tmp_path / "table.csv").write_text("postal_code,share\n10115,0.5\n")
+    url = f"{copied(tmp_path)}{name}"
+    before = content_of(url, parameter="ingest.census")
+    assert (before["files"], before["bytes"]) == (1, 28)
+    object_server.client().put_object(Bucket=bucket, Key="speech/table.csv", Body=b"postal_code,share\n10115,0.6\n")
+    assert content_of(url, parameter="ingest.census")["sha256"] != before["sha256"]
+    with pytest.raises(ParamsError, match=r"ingest\.census must name a file or folder that exists, got s3://"):
+        content_of(f"{url}/nowhere", parameter="ingest.census")
 
 
 def test_audio_in_a_store_that_a_manifest_on_a_disk_names_counts(
