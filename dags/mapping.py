@@ -16,7 +16,7 @@ from airflow.sdk.exceptions import AirflowSkipException
 from dags.operators import JobOperator, StageOperator, reported, run_of, runner_of, stage_job
 from dags.plan import is_stale
 from dags.runs import Run
-from dags.yaml_files import read_yaml
+from evenvoice import dvc_lock
 from evenvoice.params import load_params
 
 if TYPE_CHECKING:
@@ -61,6 +61,6 @@ class ShardOperator(JobOperator):
 def shards_of(run: Run, stage: str) -> list[str]:
     """The shards in which the output of ``stage`` is worked on; none where one process does it soon enough."""
     limit = load_params(run.workspace / "params.yaml").resources.shard_gb * 1e9
-    [out] = read_yaml(run.workspace / "dvc.lock")["stages"][stage]["outs"]
+    [out] = dvc_lock.entries(run.workspace / "dvc.lock")[stage]["outs"]
     count = 0 if limit == 0 or out["size"] <= limit else min(MOST_SHARDS, math.ceil(out["size"] / limit))
     return [f"{number}/{count}" for number in range(1, count + 1)]

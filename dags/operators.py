@@ -7,22 +7,23 @@ import os
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 from airflow.sdk import BaseOperator
 from airflow.sdk.exceptions import AirflowException, AirflowFailException
 
+from dags import provenance
 from dags.plan import read_plan
 from dags.runners import RUNNERS
 from dags.runners.job import Job, JobError, Runner
 from dags.runners.process import ProcessRunner
 from dags.runs import ROOT, Run
 from dags.workspace import publish_lock
-from dags.yaml_files import read_yaml
+from evenvoice import dvc_lock
 from evenvoice.errors import EvenvoiceError, TransientError
-from evenvoice.params import load_params
+from evenvoice.params import Size, load_params
 from evenvoice.storage import read_json, write_json
 
 if TYPE_CHECKING:
@@ -48,6 +49,8 @@ class Ending:
     """How a task that did not fail will be reported."""
 
     state: str = "done"
+    age: list[str] = field(default_factory=list)
+    """How the result of a stage that was used again differs from one made now."""
 
 
 @contextmanager
@@ -69,7 +72,7 @@ def reported(run: Run, name: str) -> Iterator[Ending]:
         text = f"{type(error).__name__}: {error}"
         run.emit(name, "failed", error=text, transient=transient)
         raise (AirflowException if transient else AirflowFailException)(text) from None
-    run.emit(name, ending.state, seconds=time.monotonic() - started)
+    run.emit(name, ending.state, seconds=time.monotonic() - started, **({"age": ending.age} if ending.age else {}))
 
 
 class JobOperator(BaseOperator):
@@ -112,15 +115,18 @@ class StageOperator(JobOperator):
         if self.stage not in plan.stale:
             self.log.info("%s is unchanged; its outputs are those recorded in %s", self.stage,
                           run.workspace / "dvc.lock")
-            run.emit(self.stage, "cached")
+            age = provenance.reused(run, self.stage, stage_size(run, self.size))
+            run.emit(self.stage, "cached", **({"age": age} if age else {}))
             return
-        force = ("--force",) if self.stage in plan.forced else ()
+        wishes = (*(("--force",) if self.stage in plan.forced else ()),
+                  *(("--rerun-older",) if plan.rerun_older else ()))
         with reported(run, self.stage) as ending:
             job = stage_job(run, self.stage, self.size)
             runner = runner_of(context)
-            output = self.work(replace(job, arguments=(*job.arguments, *force)), runner)
+            output = self.work(replace(job, arguments=(*job.arguments, *wishes)), runner)
             _demand_result(run, self.stage, on_disk=runner.shares_disk)
             publish_lock(run)
+            ending.age = provenance.take_over(run, self.stage)
             if any(said in line for line in output for said in _SKIPPED):
                 ending.state = "cached"
 
@@ -179,10 +185,15 @@ class RegistryOperator(EffectOperator):
 
 def stage_job(run: Run, stage: str, size_name: str) -> Job:
     """What a runner needs to know to run a stage, or with further arguments a part of it."""
-    size = load_params(run.workspace / "params.yaml").resources.size(size_name)
+    size = stage_size(run, size_name)
     threads = {"OMP_NUM_THREADS": str(size.cpus)} if size.cpus else {}
     return Job(name=stage, arguments=("-m", "worker", stage, "--minutes", f"{size.minutes:g}"), run=run,
                directory=run.workspace, size=size, size_name=size_name, environment={**_watching(run), **threads})
+
+
+def stage_size(run: Run, name: str) -> Size:
+    """What a stage may use in this run."""
+    return load_params(run.workspace / "params.yaml").resources.size(name)
 
 
 def _watching(run: Run) -> dict[str, str]:
@@ -191,11 +202,15 @@ def _watching(run: Run) -> dict[str, str]:
 
 
 def _demand_result(run: Run, stage: str, *, on_disk: bool) -> None:
-    """Exit status 0 alone proves nothing (a trapped TERM ends so too); the entry in dvc.lock does."""
+    """Exit status 0 alone proves nothing (a trapped TERM ends so too); the entry in dvc.lock does.
+
+    And it proves something about this run only if the stage read what the stages before it made here.
+    """
     path = run.workspace / "dvc.lock"
-    locked = read_yaml(path)["stages"] if path.exists() else {}
+    locked = dvc_lock.entries(path)
     outs = [out["path"] for out in locked.get(stage, {}).get("outs", [])]
     if not outs or (on_disk and not all((run.workspace / out).exists() for out in outs)):
         raise TransientError(name=stage, rule="have its outputs recorded in dvc.lock", value="no whole entry",
                              action=f"Read {run.log(stage)}; the stage is tried again.")
+    dvc_lock.demand_agreement(locked, name=str(path), of=stage)
 

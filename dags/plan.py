@@ -15,7 +15,8 @@ from dataclasses import dataclass
 
 from dags.dvc_graph import Graph, load_graph
 from dags.runs import Run
-from dags.yaml_files import read_yaml
+from dags.workspace import RERUN
+from evenvoice import dvc_lock
 from evenvoice.errors import ParamsError, WorkspaceError
 from evenvoice.storage import read_json, write_json
 
@@ -29,6 +30,8 @@ class Plan:
     forced: frozenset[str]
     changed: frozenset[str] = frozenset()
     """Differ by themselves from what dvc.lock says, whatever becomes of the stages before them."""
+    rerun_older: bool = False
+    """Whether results are made anew that other packages, interpreters or processors made."""
 
 
 def make_plan(run: Run) -> Plan:
@@ -37,15 +40,19 @@ def make_plan(run: Run) -> Plan:
     graph = load_graph(run.workspace)
     forced = forced_stages(graph, everything=request["force"], stage=request["force_stage"])
     changed = _changed(run, graph)
-    stale = graph.with_descendants(changed | forced)
-    write_json(run.plan, {"stale": sorted(stale), "forced": sorted(forced), "changed": sorted(changed)})
-    return Plan(stale, forced, changed)
+    rerun_older = request["stale"] == RERUN
+    # only where a stage runs is it known what it would be made with there
+    stale = frozenset(graph.names) if rerun_older else graph.with_descendants(changed | forced)
+    write_json(run.plan, {"stale": sorted(stale), "forced": sorted(forced), "changed": sorted(changed),
+                          "rerun_older": rerun_older})
+    return Plan(stale, forced, changed, rerun_older)
 
 
 def read_plan(run: Run) -> Plan:
     """What :func:`make_plan` wrote."""
     content = read_json(run.plan)
-    return Plan(frozenset(content["stale"]), frozenset(content["forced"]), frozenset(content["changed"]))
+    return Plan(frozenset(content["stale"]), frozenset(content["forced"]), frozenset(content["changed"]),
+                content["rerun_older"])
 
 
 def is_stale(run: Run, stage: str) -> bool:
@@ -53,9 +60,7 @@ def is_stale(run: Run, stage: str) -> bool:
     plan = read_plan(run)
     if stage not in plan.stale or stage in plan.forced | plan.changed:
         return stage in plan.stale
-    stages = read_yaml(run.workspace / "dvc.lock")["stages"]
-    written = {out["path"]: out["md5"] for entry in stages.values() for out in entry["outs"]}
-    return any(written.get(dep["path"], dep["md5"]) != dep["md5"] for dep in stages[stage]["deps"])
+    return bool(dvc_lock.disagreements(dvc_lock.entries(run.workspace / "dvc.lock"), of=stage))
 
 
 def forced_stages(graph: Graph, *, everything: bool, stage: str) -> frozenset[str]:

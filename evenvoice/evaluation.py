@@ -31,6 +31,7 @@ from evenvoice.metrics.disparity import gap_over_bottom, null_spreads, spread
 from evenvoice.metrics.partitions import METHODS, Partition, read_partition
 from evenvoice.metrics.selection import BASE, MODELS, choose
 from evenvoice.metrics.speakers import SplitTable, read_splits, write_speakers
+from evenvoice.origins import ORIGINS, collect
 from evenvoice.params import Evaluate
 from evenvoice.progress import Progress
 from evenvoice.storage import fresh_directory, read_json, write_json
@@ -55,18 +56,20 @@ class Group:
     log_wers: Mapping[str, Resampled]
 
 
-def evaluate(*, hypotheses: Path, cohorts: Path, out: Path, settings: Evaluate, mitigated: str,
+def evaluate(*, hypotheses: Path, cohorts: Path, models: Path, out: Path, settings: Evaluate, mitigated: str,
              regression_margin: float, seed: int, progress: Progress) -> None:
     """Write every table of the evaluation, or none.
 
     Args:
         hypotheses: directory with one directory per model.
         cohorts: directory with one directory per discovery method.
+        models: directory with the models that the hypotheses have to come from.
         mitigated: the method whose bottom cohort the mitigation arms aimed at.
 
     Raises:
-        ArtifactError: inputs are missing, hold repeats, or do not fit each other.
+        ArtifactError: inputs are missing, hold repeats, do not fit each other, or come from other models.
     """
+    origins = collect(hypotheses=hypotheses, cohorts=cohorts, models=models, names=MODELS, methods=METHODS, base=BASE)
     partitions = [_partition(cohorts / method, method) for method in METHODS]
     tables = read_splits(hypotheses=hypotheses, cohorts=cohorts, methods=METHODS, splits=TRANSCRIBED)
     progress.total = len(tables)
@@ -86,6 +89,7 @@ def evaluate(*, hypotheses: Path, cohorts: Path, out: Path, settings: Evaluate, 
         write_table(draft / "gaps.parquet", rows_table(gaps, GAPS))
         write_table(draft / "comparisons.parquet", rows_table(comparisons, COMPARISONS))
         write_speakers(draft / "speakers.parquet", tables.values(), METHODS)
+        write_json(draft / ORIGINS, origins.to_json())
         write_json(draft / "methods.json", {partition.method: partition.to_json() for partition in partitions})
         write_json(draft / "selection.json", choose(tables["validate"], target, regression_margin).to_json())
         write_json(draft / "metrics.json", flat_metrics(cohort_wer, gaps, comparisons))

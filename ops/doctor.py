@@ -16,7 +16,8 @@ from rich.console import Console
 
 from dags.runs import state_of
 from evenvoice.code_digest import code_digest
-from evenvoice.errors import PreflightError
+from evenvoice.dvc_lock import disagreements, entries
+from evenvoice.errors import ArtifactError, PreflightError
 from ops.environment import AIRFLOW_PORT, MLFLOW_PORT
 
 DISK_GB = 5.0
@@ -130,5 +131,27 @@ def _docker(root: Path) -> list[Finding]:
                     "" if same else "Run `make images`.", needed=False)]
 
 
+def recorded_runs(root: Path) -> list[Finding]:
+    """Runs that were recorded although their stages did not read what the stages before them made.
+
+    Of a run that failed or goes on, some stages are still those of the run before it; nothing was concluded from that.
+    """
+    concluded = [path.parents[1] for path in sorted((state_of(root) / "runs").glob("*/answers/record.json"))]
+    return [finding for run in concluded for finding in _agreement(run)] or [
+        Finding("runs", f"{len(concluded)} recorded, each about what it made")]
+
+
+def _agreement(run: Path) -> list[Finding]:
+    try:
+        wrong = disagreements(entries(run / "workspace" / "dvc.lock"))
+    except ArtifactError as error:
+        return [Finding("run", f"{run.name}: {error}", f"Remove {run}.", needed=False)]
+    if not wrong:
+        return []
+    return [Finding("run", f"{run.name}: {len(wrong)} inputs are not what was made, such as {wrong[0]}",
+                    "Its verdict is about something else. Take back the model it registered, and run again.",
+                    needed=False)]
+
+
 CHECKS: tuple[Callable[[Path], list[Finding]], ...] = (
-    _python, _git, _packages, _lock, _disk, _memory, _cores, _writable, _ports, _docker)
+    _python, _git, _packages, _lock, _disk, _memory, _cores, _writable, _ports, _docker, recorded_runs)

@@ -13,7 +13,7 @@ from rich.console import Console
 from dags.runs import Run
 from dags.yaml_files import read_yaml
 from evenvoice.storage import read_json
-from ops.board import Board
+from ops.board import Board, Events
 
 LOG_LINES = 25
 VERDICT_STYLES = {"PASS": "bold green", "FAIL": "bold red", "INSUFFICIENT": "bold yellow"}
@@ -76,11 +76,25 @@ def print_summary(run: Run, outcome: Outcome, console: Console, *, took: str) ->
         console.print(f"             - {reason}", **_PLAIN)
     console.print(f"model        version {outcome.registered['version']}, {outcome.promotion['outcome']}: "
                   f"{outcome.promotion['reason']}", **_PLAIN)
+    for line in older_results(run):
+        console.print(line, **_PLAIN)
     console.print(f"report       {_near(run.root / 'reports' / 'index.html')}  (open it in a browser; beside it "
                   "verdict.json and model_card.md)", **_PLAIN)
     console.print(f"try it       .venv/bin/evenvoice transcribe FILE.wav --stream  (the model: "
                   f"{_near(run.root / 'reports' / 'model')})", **_PLAIN)
     console.print("more         `make up` starts the Airflow and MLflow user interfaces", **_PLAIN)
+
+
+def older_results(run: Run) -> list[str]:
+    """Which results were used again although they would be made with something else today, and what to do about it."""
+    stages: dict[str, list[str]] = {}
+    for event in Events(run.progress).new():
+        if event.get("age"):
+            stages.setdefault(", ".join(event["age"]), []).append(event["stage"])
+    if not stages:
+        return []
+    return [*(f"older        {', '.join(names)}: {age}" for age, names in stages.items()),
+            "             these results were used again; make run STALE=rerun makes them anew"]
 
 
 def print_failure(run: Run, board: Board, console: Console) -> None:

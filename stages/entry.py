@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import NoReturn
 
 from evenvoice.errors import EvenvoiceError
+from evenvoice.made_with import report_used
 from evenvoice.params import load_params
 
 
@@ -51,4 +52,5 @@ def _run(work: Callable[[], None]) -> NoReturn:
         sys.stdout.flush()
         print(f"{type(error).__name__}: {error}", file=sys.stderr, flush=True)
         sys.exit(error.exit_code)
+    report_used()
     sys.exit(0)

@@ -9,8 +9,9 @@ from stages.entry import run_stage
 
 def main(params: Params) -> None:
     """Hypotheses and cohorts in, tables out."""
-    evaluate(hypotheses=paths.HYPOTHESES, cohorts=paths.COHORTS, out=paths.EVALUATION, settings=params.evaluate,
-             mitigated=params.mitigate.cohorts, regression_margin=params.gate.regression_margin, seed=params.seed,
+    evaluate(hypotheses=paths.HYPOTHESES, cohorts=paths.COHORTS, models=paths.MODELS, out=paths.EVALUATION,
+             settings=params.evaluate, mitigated=params.mitigate.cohorts,
+             regression_margin=params.gate.regression_margin, seed=params.seed,
              progress=Progress("evaluate", unit="split"))
 
 

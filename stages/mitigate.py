@@ -6,6 +6,7 @@ from evenvoice.data.feature_store import FeatureStore
 from evenvoice.mitigation import ARMS, Situation
 from evenvoice.mitigation.bottom import bottom_speakers
 from evenvoice.models.recogniser import Recogniser
+from evenvoice.origins import features_digest, model_digest
 from evenvoice.params import Params
 from evenvoice.progress import Progress
 from evenvoice.training.checkpoints import discard
@@ -26,10 +27,11 @@ def main(params: Params, arm: str) -> None:
     recogniser = Recogniser.load(paths.BASE_MODEL)
     store = FeatureStore.open(paths.FEATURES)
     progress = Progress(f"mitigate@{arm}")
+    origin = {"base": model_digest(paths.BASE_MODEL), "features": features_digest(paths.FEATURES)}
     bottom = bottom_speakers(paths.COHORTS / settings.cohorts, settings.cohorts, settings.bottom_share)
     if not bottom:
         progress.note(f"{settings.cohorts} found no cohort that is worse off: the base model is passed on unchanged")
-        write_trained(paths.MODELS / arm, recogniser, Curve(), bottom_speakers=0, recordings=0)
+        write_trained(paths.MODELS / arm, recogniser, Curve(), **origin, bottom_speakers=0, recordings=0)
         return
     seed = int(np.random.SeedSequence([params.seed, SEED]).generate_state(1)[0])
     situation = Situation(recogniser=recogniser, store=store, bottom_speakers=bottom,
@@ -41,7 +43,8 @@ def main(params: Params, arm: str) -> None:
                 settings=FitSettings.for_mitigation(params.train, settings), seed=seed,
                 progress=Progress(f"mitigate@{arm}"), checkpoint_dir=checkpoints, draw_weights=plan.draw_weights,
                 penalty=plan.penalty, identity=plan.identity)
-    write_trained(paths.MODELS / arm, recogniser, curve, bottom_speakers=len(bottom), recordings=len(plan.indices))
+    write_trained(paths.MODELS / arm, recogniser, curve, **origin, bottom_speakers=len(bottom),
+                  recordings=len(plan.indices))
     discard(checkpoints)
 
 

@@ -6,6 +6,7 @@ from evenvoice.data.feature_store import FeatureStore
 from evenvoice.data.tokenizer import Tokenizer
 from evenvoice.models.presets import architecture
 from evenvoice.models.recogniser import Recogniser
+from evenvoice.origins import features_digest
 from evenvoice.params import Params
 from evenvoice.progress import Progress
 from evenvoice.training.checkpoints import discard
@@ -40,7 +41,7 @@ def main(params: Params) -> None:
                     settings=FitSettings.for_base(params.train), seed=seed, progress=progress,
                     checkpoint_dir=checkpoints)
         if world.is_main:
-            write_trained(paths.BASE_MODEL, recogniser, curve)
+            write_trained(paths.BASE_MODEL, recogniser, curve, features=features_digest(paths.FEATURES))
             discard(checkpoints)
 
 

@@ -6,6 +6,7 @@ from evenvoice.data.pieces import Pieces, Shard
 from evenvoice.data.tables import write_table
 from evenvoice.decoding.hypotheses import TABLE, Transcriber, compute_of
 from evenvoice.models.recogniser import Recogniser
+from evenvoice.origins import ORIGIN, Origin
 from evenvoice.params import Params
 from evenvoice.progress import Progress
 from evenvoice.storage import fresh_directory, sha256, write_json
@@ -35,6 +36,7 @@ def main(params: Params, model: str, shard: str = "") -> None:
     with fresh_directory(paths.HYPOTHESES / model) as draft:
         write_table(draft / TABLE, found.table)
         write_json(draft / "compute.json", compute_of(recogniser, found))
+        write_json(draft / ORIGIN, Origin.of(model=paths.MODELS / model, features=paths.FEATURES).to_json())
     pieces.discard()
 
 

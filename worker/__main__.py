@@ -9,9 +9,12 @@ import argparse
 import errno
 import os
 import sys
+from functools import partial
+from pathlib import Path
 
+from evenvoice import made_with
 from evenvoice.errors import EvenvoiceError
-from worker.reproduce import reproduce
+from worker.bringing_up import Wish, bring_up_to_date
 from worker.shard import compute_shard
 from worker.without_disk import compute_shard_without_disk, reproduce_without_disk, take_part_without_disk
 
@@ -22,6 +25,8 @@ def main() -> int:
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("stage", help="name of a stage as DVC calls it, for example train or discover@clusters")
     parser.add_argument("--force", action="store_true", help="run it although nothing changed")
+    parser.add_argument("--rerun-older", action="store_true", help="run it although nothing changed, if its result was "
+                        "made with other packages, interpreter, processor or threads than there are here")
     parser.add_argument("--minutes", type=float, required=True, help="stop the stage when it takes longer")
     parser.add_argument("--shard", metavar="3/16", help="only compute the pieces of this share of the stage")
     parser.add_argument("--take-part", action="store_true", help="train together with the worker that runs the stage "
@@ -40,10 +45,12 @@ def main() -> int:
         if options.exchange and options.shard:
             return compute_shard_without_disk(options.stage, options.shard, options.exchange, limit_s=limit_s)
         if options.exchange:
-            return reproduce_without_disk(options.stage, options.exchange, force=options.force, limit_s=limit_s)
+            return reproduce_without_disk(options.stage, options.exchange, force=options.force,
+                                          rerun_older=options.rerun_older, limit_s=limit_s)
         if options.shard:
             return compute_shard(options.stage, options.shard, limit_s=limit_s)
-        return reproduce(options.stage, force=options.force, limit_s=limit_s)
+        wish = Wish(force=options.force, rerun_older=options.rerun_older, limit_s=limit_s)
+        return bring_up_to_date(options.stage, wish, partial(made_with.find, _records()))
     except EvenvoiceError as error:
         print(f"{type(error).__name__}: {error}", file=sys.stderr, flush=True)
         return error.exit_code
@@ -52,6 +59,11 @@ def main() -> int:
             raise
         os.write(said_before, f"{options.stage} ended: {error}, and none for its log\n".encode())
         os._exit(EvenvoiceError.exit_code)  # what is buffered for the log cannot be written at exit either
+
+
+def _records() -> Path:
+    """Kept by the control plane, which shares this disk."""
+    return Path(os.environ.get("EVENVOICE_HOME", ".evenvoice")) / "made_with"
 
 
 def _speak_into(log: str) -> None:

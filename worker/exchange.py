@@ -3,7 +3,9 @@
     <root>/cache/                        the DVC remote: every result, by its hash
     <root>/runs/<run>/settings.json      parameters, corpus, base dvc.lock, digest of code; once, at the beginning
     <root>/runs/<run>/fragments/<stage>  that stage's entry of dvc.lock; once, when its results are in the remote
+    <root>/runs/<run>/made_with/<stage>  what that result was made with, and whether this run made it
     <root>/runs/<run>/checkpoints/<stage>/   of a training that is not finished, see worker/checkpoint_copies.py
+    <root>/made_with/                    what every result was made with, see evenvoice/made_with.py
 
 A stage is done when its fragment is there. The first fragment stands: whatever another try of the same stage computes,
 all later stages read the results that the first one names.
@@ -17,6 +19,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any, Final
 
 from evenvoice.errors import ArtifactError, TransientError
+from evenvoice.made_with import MadeWith, record_name
 from evenvoice.object_store import ObjectStore
 
 SETTINGS: Final = "settings.json"
@@ -105,6 +108,33 @@ class Exchange:
                                  value=f"other results: {_outs(entry)} where {_outs(first)} stands",
                                  action="The first results stand; the stage is tried again and takes them over.")
         self.store.create(_key(stage), _canonical(entry))
+
+    def made_with(self, stage: str, entry: Entry) -> MadeWith | None:
+        """What these outputs of ``stage`` were made with in any run, or None where nobody said so.
+
+        Raises:
+            ArtifactError: the object is damaged.
+        """
+        records, key = self._records, record_name(stage, entry)
+        return MadeWith.from_json(_parsed(records.read(key), records.url(key))) if records.exists(key) else None
+
+    def tell_made_with(self, stage: str, entry: Entry, told: Mapping[str, Any]) -> None:
+        """Say what the outputs of ``stage`` were made with; for all runs where this one made them."""
+        self.store.write(f"made_with/{stage}", _canonical(told))
+        if told["executed"]:
+            self._records.write(record_name(stage, entry), _canonical(told["made_with"]))
+
+    def told_made_with(self, stage: str) -> dict[str, Any] | None:
+        """What :meth:`tell_made_with` said in this run."""
+        key = f"made_with/{stage}"
+        if not self.store.exists(key):
+            return None
+        told: dict[str, Any] = _parsed(self.store.read(key), self.store.url(key))
+        return told
+
+    @property
+    def _records(self) -> ObjectStore:
+        return ObjectStore.at(self.remote.rsplit("/", 1)[0] + "/made_with")
 
     def missing(self, entry: Entry) -> list[str]:
         """Addresses of results that ``entry`` names and the remote does not have.

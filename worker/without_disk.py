@@ -3,6 +3,9 @@
 The workspace is the current directory, made from the code of the image, the settings of the run and the fragments of
 the stages before. DVC restores what any earlier run computed from the same inputs; otherwise it pulls the inputs and
 runs the stage. Results are in the remote before the fragment says so.
+
+DVC takes an input that is not there for one that has not changed (`--allow-missing`), and here no input is there at
+first. So what an earlier run knew of the stage is laid before DVC only when its inputs are those of this run.
 """
 
 from __future__ import annotations
@@ -11,26 +14,27 @@ import shutil
 import signal
 import subprocess
 import sys
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
 import worker
+from evenvoice import dvc_lock
 from evenvoice.code_digest import STAGE_CODE, code_digest
 from evenvoice.errors import ArtifactError, PreflightError, TransientError
-from evenvoice.storage import write_text
-from worker import lock_file
+from evenvoice.storage import read_json, write_text
+from worker.bringing_up import FOLDER, LOCK, Wish, bring_up_to_date
 from worker.checkpoint_copies import CheckpointCopies
 from worker.exchange import Exchange, Settings
 from worker.piece_copies import fetch_pieces, send_pieces
-from worker.reproduce import reproduce
 from worker.shard import compute_shard, take_part
 
 CODE: Final = Path(worker.__file__).resolve().parents[1]
 CHECKPOINTS: Final = Path("checkpoints")
-LOCK: Final = Path("dvc.lock")
 
 
-def reproduce_without_disk(stage: str, url: str, *, force: bool, limit_s: float) -> int:
+def reproduce_without_disk(stage: str, url: str, *, force: bool, rerun_older: bool, limit_s: float) -> int:
     """Run ``stage`` of the run at ``url`` and publish its result; returns the stage's exit status.
 
     Raises:
@@ -47,9 +51,12 @@ def reproduce_without_disk(stage: str, url: str, *, force: bool, limit_s: float)
     copies = CheckpointCopies(exchange.store, stage, CHECKPOINTS)
     copies.restore()
     with copies.following():
-        status = _bring_up_to_date(exchange, stage, force=force, limit_s=limit_s)
+        status = _bring_up_to_date(exchange, stage, Wish(force=force, rerun_older=rerun_older, limit_s=limit_s,
+                                                         before_forcing=lambda: _pull_inputs(exchange, stage)))
     if status == 0:
-        exchange.publish(stage, _entry(stage))
+        entry = _entry(stage)
+        exchange.tell_made_with(stage, entry, read_json(FOLDER / f"{stage}.json"))
+        exchange.publish(stage, entry)
         print(f"{stage} is published at {exchange.store.root}", flush=True)
     return status
 
@@ -64,7 +71,7 @@ def compute_shard_without_disk(stage: str, shard: str, url: str, *, limit_s: flo
     name = shard_name(stage, shard)
     if exchange.fragment(name) is None:
         furnish(Path.cwd(), exchange, stage)
-        _dvc("pull", *exchange.settings().upstream[stage], rule="have its inputs in the remote", stage=stage)
+        _pull_inputs(exchange, stage)
         status = compute_shard(stage, shard, limit_s=limit_s)
         if status:
             return status
@@ -82,7 +89,7 @@ def take_part_without_disk(stage: str, url: str, *, limit_s: float) -> int:
     if exchange.fragment(stage) is not None:
         return 0
     furnish(Path.cwd(), exchange, stage)
-    _dvc("pull", *exchange.settings().upstream[stage], rule="have its inputs in the remote", stage=stage)
+    _pull_inputs(exchange, stage)
     return take_part(stage, limit_s=limit_s)
 
 
@@ -92,7 +99,7 @@ def shard_name(stage: str, shard: str) -> str:
     return f"{stage}-shard-{number}-of-{count}"
 
 
-def _bring_up_to_date(exchange: Exchange, stage: str, *, force: bool, limit_s: float) -> int:
+def _bring_up_to_date(exchange: Exchange, stage: str, wish: Wish) -> int:
     """Run the stage until its results are in the remote.
 
     First without fetching what is known already. Should that leave results missing, because somebody removed them from
@@ -100,7 +107,7 @@ def _bring_up_to_date(exchange: Exchange, stage: str, *, force: bool, limit_s: f
     """
     missing: list[str] = []
     for options in (("--pull", "--allow-missing"), ("--pull",)):
-        status = reproduce(stage, force=force, limit_s=limit_s, options=options)
+        status = bring_up_to_date(stage, replace(wish, options=options), exchange.made_with)
         for kind in (signal.SIGTERM, signal.SIGINT):  # nothing has to end gently now: only the fragment counts
             signal.signal(kind, signal.SIG_DFL)
         if status:
@@ -128,7 +135,7 @@ def furnish(workspace: Path, exchange: Exchange, stage: str, code: Path = CODE) 
     write_text(workspace / "params.yaml", settings.params)
     write_text(workspace / "corpus.json", settings.corpus)
     write_text(workspace / ".dvc" / "config", dvc_config(exchange.remote))
-    lock_file.write(workspace / LOCK, _known(settings, exchange, stage))
+    dvc_lock.write(workspace / LOCK, _known(settings, exchange, stage))
 
 
 def dvc_config(remote: str, cache: str = "") -> str:
@@ -143,16 +150,42 @@ def dvc_config(remote: str, cache: str = "") -> str:
 
 
 def _known(settings: Settings, exchange: Exchange, stage: str) -> dict[str, Any]:
-    """What the run began with, and over it what the stages before this one published since."""
-    known = lock_file.parse(settings.lock, "the run's dvc.lock")
+    """What is true in this run of the stages before this one, and of the stage itself where its inputs are the same.
+
+    Raises:
+        ArtifactError: a stage before this one has not run, or was known from an earlier run with other inputs.
+    """
+    before = dvc_lock.parse(settings.lock, "the run's dvc.lock")
+    known: dict[str, Any] = {}
     for above in settings.upstream.get(stage, ()):
-        published = exchange.fragment(above)
-        if published is not None:
-            known[above] = published
-        elif above not in known:
-            raise ArtifactError(name=exchange.store.url(f"fragments/{above}"), rule=f"be published before {stage} runs",
-                                value="no such object", action=f"Run {above} first.")
+        _add_known(above, known, before, settings, exchange, wanted_by=stage)
+    if stage in before and not dvc_lock.disagreements({**known, stage: before[stage]}, of=stage):
+        known[stage] = before[stage]
     return known
+
+
+def _add_known(stage: str, known: dict[str, Any], before: Mapping[str, Any], settings: Settings, exchange: Exchange,
+               *, wanted_by: str) -> None:
+    """Add what this run published of ``stage``, or what was known before it if that still holds for all before it."""
+    if stage in known:
+        return
+    published = exchange.fragment(stage)
+    if published is not None:
+        known[stage] = published
+        return
+    if stage in before:
+        for above in settings.upstream.get(stage, ()):
+            _add_known(above, known, before, settings, exchange, wanted_by=stage)
+        if not dvc_lock.disagreements({**known, stage: before[stage]}, of=stage):
+            known[stage] = before[stage]
+            return
+    raise ArtifactError(name=exchange.store.url(f"fragments/{stage}"), rule=f"be published before {wanted_by} runs",
+                        value="no such object", action=f"Run {stage} first.")
+
+
+def _pull_inputs(exchange: Exchange, stage: str) -> None:
+    if above := exchange.settings().upstream.get(stage):
+        _dvc("pull", *above, rule="have its inputs in the remote", stage=stage)
 
 
 def _dvc(command: str, *arguments: str, rule: str, stage: str) -> None:
@@ -164,8 +197,9 @@ def _dvc(command: str, *arguments: str, rule: str, stage: str) -> None:
 
 
 def _entry(stage: str) -> dict[str, Any]:
-    entry = lock_file.entries(LOCK).get(stage)
-    if not entry or not entry.get("outs"):
+    stages = dvc_lock.entries(LOCK)
+    if not stages.get(stage, {}).get("outs"):
         raise TransientError(name=stage, rule="have its outputs recorded in dvc.lock", value="no whole entry",
                              action="The stage is tried again.")
-    return dict(entry)
+    dvc_lock.demand_agreement(stages, name=f"dvc.lock of {stage}", of=stage)
+    return dict(stages[stage])

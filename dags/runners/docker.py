@@ -8,6 +8,7 @@ takes it over, reads the log from where the container began, and removes it once
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import secrets
 import shutil
@@ -58,10 +59,10 @@ class DockerRunner:
                 remove_leftovers(engine, run.root, lambda other: not other.alive.exists() or foreground_works(other))
                 image = engine.image(name)
                 _demand_same_code(run, name, image.labels.get(CODE_LABEL, "none"))
-                _demand_shared_files(engine, run, str(image.id))
+                made_with = _look_inside(engine, run, str(image.id))
         except EngineAway as reason:
             raise absent(reason) from reason
-        return {"runner": "docker", "image": name, "image_digest": str(image.id)}
+        return {"runner": "docker", "image": name, "image_digest": str(image.id), "made_with": made_with}
 
     def run(self, job: Job, show: Callable[[str], None]) -> None:
         with self._alone(job), contextlib.ExitStack() as opened:
@@ -199,13 +200,14 @@ def _demand_same_code(run: Run, name: str, found: str) -> None:
                              value=found[:12], action="Run `make images`.")
 
 
-def _demand_shared_files(engine: Engine, run: Run, image: str) -> None:
-    """A container of this image and uid reads and writes where the stages will."""
+def _look_inside(engine: Engine, run: Run, image: str) -> dict[str, Any]:
+    """See that a container of this image and uid reads and writes where the stages will; returns what is installed."""
     uid, gid = give(run)
     token = run.directory / "seen-by-the-engine"
     token.write_text(secrets.token_hex(8), encoding="utf-8")
-    check = ("from pathlib import Path; import sys; token = Path(sys.argv[1]); print(token.read_text()); "
-             "draft = token.with_name('writable'); draft.touch(); draft.unlink()")
+    check = ("from pathlib import Path; import json, sys; token = Path(sys.argv[1]); print(token.read_text()); "
+             "draft = token.with_name('writable'); draft.touch(); draft.unlink(); "
+             "from evenvoice.made_with import MadeWith; print(json.dumps(MadeWith.here().to_json()))")
     handle = engine.create({
         "name": f"evenvoice-preflight-{secrets.token_hex(6)}", "image": image, "user": f"{uid}:{gid}",
         "labels": container.labels_of(run), "command": ["python", "-c", check, str(token)],
@@ -219,10 +221,13 @@ def _demand_shared_files(engine: Engine, run: Run, image: str) -> None:
         engine.remove(handle)
         known = token.read_text(encoding="utf-8")
         token.unlink()
-    if said != known:
+    seen, _, made_with = said.partition("\n")
+    if seen != known or not made_with.startswith("{"):
         raise PreflightError(
             name=str(run.state), rule=f"be the same place for {address()}, writable for uid {uid}", value=said[-300:],
             action="Checkout and engine must share this path; `ls -ln` shows who owns it.")
+    content: dict[str, Any] = json.loads(made_with)
+    return content
 
 
 @contextlib.contextmanager

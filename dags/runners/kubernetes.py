@@ -21,13 +21,14 @@ from dags.runners.cluster import Cluster, Exists, State, seconds_since
 from dags.runners.job import OUT_OF_TIME, RETRY_LATER, Job, JobError
 from dags.runners.pod_settings import exchange_of, pod_settings, stage_image
 from dags.runs import Run
+from evenvoice import dvc_lock
 from evenvoice.code_digest import code_digest
 from evenvoice.errors import EvenvoiceError, ParamsError, PreflightError, TransientError, WorkspaceError
 from evenvoice.locks import exclusive
 from evenvoice.object_store import is_object_url
 from evenvoice.params import load_params
-from evenvoice.storage import read_json, write_text
-from worker import lock_file
+from evenvoice.storage import read_json, write_json, write_text
+from worker.bringing_up import FOLDER
 from worker.exchange import Exchange, Settings
 from worker.without_disk import dvc_config
 
@@ -231,9 +232,11 @@ def _take_result(exchange: Exchange, job: Job) -> None:
                              action=f"Read {job.log}; the stage is tried again.")
     if "outs" not in entry:  # a shard: its stage reads the pieces
         return
+    if told := exchange.told_made_with(job.name):
+        write_json(job.run.workspace / FOLDER / f"{job.name}.json", told)
     path = job.run.workspace / "dvc.lock"
     with exclusive(job.run.directory / "dvc.lock.guard", wait=True):
-        lock_file.write(path, {**lock_file.entries(path), job.name: entry})
+        dvc_lock.write(path, {**dvc_lock.entries(path), job.name: entry})
 
 
 def _demand_reachable(name: str, path: str) -> None:

@@ -14,6 +14,7 @@ from typing import Any
 from dags.runners.job import Job, JobError
 from dags.runners.output import Output
 from dags.runs import Run
+from evenvoice.made_with import MadeWith
 
 POLL_S = 0.1
 GRACE_S = 10.0
@@ -31,7 +32,7 @@ class ProcessRunner:
         self._process: subprocess.Popen[bytes] | None = None
 
     def prepare(self, run: Run) -> dict[str, Any]:
-        return {"runner": "process"}
+        return {"runner": "process", "made_with": MadeWith.here().to_json()}
 
     def run(self, job: Job, show: Callable[[str], None]) -> None:
         job.log.parent.mkdir(parents=True, exist_ok=True)

@@ -18,8 +18,10 @@ from evenvoice.cohorts.geodemographic import find_groups
 from evenvoice.cohorts.geographic import find_regions
 from evenvoice.cohorts.table import CohortTable, load_cohort_table
 from evenvoice.errors import CohortError
+from evenvoice.origins import ORIGIN, Origin
 from evenvoice.params import Discover
 from evenvoice.progress import Progress
+from evenvoice.storage import read_json
 
 Method = Callable[[CohortTable, CohortTable, Discover, np.random.Generator], Found | NotApplicable]
 
@@ -53,9 +55,10 @@ def discover(method: str, *, corpus: Path, hypotheses: Path, embeddings: Path, o
         ArtifactError: an input is missing or broken.
         CohortError: an unknown method.
     """
+    origin = Origin.read(read_json(hypotheses / ORIGIN), str(hypotheses / ORIGIN))
     table = load_cohort_table(corpus=corpus, hypotheses=hypotheses, embeddings=embeddings)
     found = find_cohorts(method, table, settings, seed)
     own = getattr(settings, method).model_dump()
     parameters: dict[str, Any] = {"min_speakers": settings.min_speakers, "min_words": settings.min_words, **own}
-    write_discovery(out, method=method, found=found, table=table, parameters=parameters)
+    write_discovery(out, method=method, found=found, table=table, parameters=parameters, origin=origin)
     progress.note(found.reason)

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from evenvoice.cohorts.table import CohortTable, word_error_rate
 from evenvoice.data.schemas import COHORTS
 from evenvoice.data.tables import rows_table, write_table
+from evenvoice.origins import Origin
 from evenvoice.storage import fresh_directory, write_json
 
 
@@ -63,8 +64,12 @@ class Cohort:
 
 
 def write_discovery(out: Path, *, method: str, found: Found | NotApplicable, table: CohortTable,
-                    parameters: dict[str, Any]) -> None:
-    """Apply the frozen rule to every speaker of every split and write both files, or neither."""
+                    parameters: dict[str, Any], origin: Origin) -> None:
+    """Apply the frozen rule to every speaker of every split and write both files, or neither.
+
+    Args:
+        origin: of the hypotheses that the cohorts were found in.
+    """
     labels_S = found.rule.assign(table) if isinstance(found, Found) else np.full(len(table), -1, dtype=np.intp)
     names = found.names() if isinstance(found, Found) else []
     rows: list[dict[str, object]] = [
@@ -75,7 +80,7 @@ def write_discovery(out: Path, *, method: str, found: Found | NotApplicable, tab
         write_table(draft / "cohorts.parquet", rows_table(rows, COHORTS))
         write_json(draft / "description.json", {
             "method": method, "applicable": isinstance(found, Found), "reason": found.reason,
-            "parameters": parameters, "cohorts": [asdict(cohort) for cohort in cohorts],
+            "parameters": parameters, "origin": origin.to_json(), "cohorts": [asdict(cohort) for cohort in cohorts],
             "extra": found.extra if isinstance(found, Found) else {}})
 
 

@@ -31,6 +31,7 @@ from evenvoice.data.pieces import Pieces, Shard, take
 from evenvoice.data.schemas import FEATURES, UTTERANCES
 from evenvoice.data.tables import count_rows, iterate_batches, parquet_shards, write_ipc_shards
 from evenvoice.errors import ArtifactError, RecordingRejected
+from evenvoice.origins import write_contents
 from evenvoice.params import Featurize
 from evenvoice.progress import Progress
 from evenvoice.storage import fresh_directory, read_json, write_json
@@ -68,6 +69,7 @@ def extract(*, corpus: Path, out: Path, settings: Featurize, sample_rate: int, p
                 statistics.include(_Statistics.read(piece / SUMS))
                 progress.advance(count_rows(shard))
         write_json(draft / STATISTICS, statistics.summary())
+        write_contents(draft)
 
 
 def extract_pieces(*, corpus: Path, share: Shard, settings: Featurize, sample_rate: int, progress: Progress,

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from evenvoice.data.schemas import FEATURES
 from evenvoice.data.tables import open_ipc_shard, open_ipc_shards
 from evenvoice.errors import ArtifactError
+from evenvoice.origins import check_contents
 from evenvoice.storage import read_json
 
 Strings = NDArray[np.object_]
@@ -46,6 +47,7 @@ class FeatureStore:
         Raises:
             ArtifactError: missing, truncated or altered files, or a recording whose bytes are not its frames.
         """
+        check_contents(path)
         mean, std = _statistics(path / STATISTICS)
         return cls(open_ipc_shards(path, FEATURES), mean, std)
 

@@ -11,6 +11,7 @@ from evenvoice.metrics.bootstrap import SpeakerTable
 from evenvoice.metrics.partitions import METHODS, Partition, read_partition
 from evenvoice.metrics.selection import BASE
 from evenvoice.metrics.speakers import SplitTable, read_speakers
+from evenvoice.origins import ORIGINS, Origins
 from evenvoice.storage import read_json
 
 
@@ -22,12 +23,14 @@ class Evidence:
         test: errors of base and challenger on test speakers.
         partitions: what each discovery method froze, also those that found nothing.
         speakers_overlap: test speakers were also trained on, so nothing about new speakers can be shown.
+        origins: what the figures of base and challenger come from.
     """
 
     test: SplitTable
     partitions: tuple[Partition, ...]
     challenger: str
     speakers_overlap: bool
+    origins: Origins
     base: str = BASE
 
     @property
@@ -36,11 +39,11 @@ class Evidence:
         return tuple(partition for partition in self.partitions if partition.comparable)
 
 
-def read_evidence(*, evaluation: Path, corpus: Path) -> Evidence:
-    """Read what the evaluate and ingest stages wrote.
+def read_evidence(*, evaluation: Path, corpus: Path, models: Path) -> Evidence:
+    """Read what the evaluate and ingest stages wrote about the models in ``models``.
 
     Raises:
-        ArtifactError: a file is missing or broken.
+        ArtifactError: a file is missing or broken, or the figures are those of other models.
         GateError: a file lacks what the gate has to know.
     """
     selection, summary = read_json(evaluation / "selection.json"), read_json(corpus / "summary.json")
@@ -49,11 +52,14 @@ def read_evidence(*, evaluation: Path, corpus: Path) -> Evidence:
     if not isinstance(overlap, bool):
         raise GateError(name=f"speakers_overlap in {corpus / 'summary.json'}", rule="be true or false", value=overlap,
                         action="Run the ingest stage again.")
+    challenger = str(_needed(selection, "challenger", evaluation / "selection.json"))
+    origins = Origins.read(read_json(evaluation / ORIGINS), str(evaluation / ORIGINS)).only((BASE, challenger))
+    origins.demand_models(models, source=str(evaluation), stage="evaluate")
     return Evidence(
         test=read_speakers(evaluation / "speakers.parquet", "test", METHODS),
         partitions=tuple(read_partition(method, _needed(methods, method, evaluation / "methods.json"), "methods.json")
                          for method in METHODS),
-        challenger=str(_needed(selection, "challenger", evaluation / "selection.json")), speakers_overlap=overlap)
+        challenger=challenger, speakers_overlap=overlap, origins=origins)
 
 
 def _needed(content: Any, name: str, source: Path) -> Any:

@@ -78,6 +78,8 @@ class Verdict:
     cohorts: tuple[CohortFinding, ...]
     regression: tuple[Regression, ...]
     speakers_overlap: bool
+    origins: dict[str, Any]
+    """As :class:`evenvoice.origins.Origins` gives it."""
 
     def to_json(self) -> dict[str, Any]:
         """Plain JSON; ``regression`` by scope: ``whole``, or ``<method>/<top cohort>``."""

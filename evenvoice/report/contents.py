@@ -9,6 +9,7 @@ from pathlib import Path
 from evenvoice.data.schemas import COHORT_WER, COMPARISONS, CURVE, GAPS, REJECTED
 from evenvoice.data.tables import read_table
 from evenvoice.metrics.publication import Hidden, Row, hidden_cohorts, is_hidden, published_verdict
+from evenvoice.origins import ORIGINS, Origins, collect, demand_same
 from evenvoice.storage import read_json, sha256
 
 METHODS = {
@@ -16,8 +17,9 @@ METHODS = {
     "geodemographic": "Geodemographic partitions",
     "clusters": "Speaker-embedding clusters",
 }
+BASE = "base"
 ARMS = {
-    "base": "Base model",
+    BASE: "Base model",
     "finetune": "Plain fine-tuning",
     "l2sp": "L2-SP",
     "ewc": "Elastic weight consolidation",
@@ -105,11 +107,12 @@ def read_contents(sources: Sources, minimum: int) -> Contents:
         minimum: cohorts with fewer speakers on a split are left out, and what would reveal them with them.
 
     Raises:
-        ArtifactError: an input is missing or unreadable.
+        ArtifactError: an input is missing or unreadable, or they do not come from the same models.
     """
+    _check_origins(sources)
     cohort_wer = read_table(sources.evaluation / "cohort_wer.parquet", COHORT_WER).to_pylist()
     hidden = hidden_cohorts(cohort_wer, minimum)
-    models = sorted(path.name for path in sources.hypotheses.iterdir() if path.is_dir())
+    models = _models(sources)
     return Contents(
         verdict=published_verdict(read_json(sources.verdict), hidden),
         corpus=read_json(sources.corpus / "summary.json"),
@@ -128,6 +131,20 @@ def read_contents(sources: Sources, minimum: int) -> Contents:
         minimum=minimum,
         inputs=_digests(sources),
     )
+
+
+def _models(sources: Sources) -> list[str]:
+    return sorted(path.name for path in sources.hypotheses.iterdir() if path.is_dir())
+
+
+def _check_origins(sources: Sources) -> None:
+    """Figures, verdict and models on one page belong together, or there is no page."""
+    here = collect(hypotheses=sources.hypotheses, cohorts=sources.cohorts, models=sources.models,
+                   names=_models(sources), methods=METHODS, base=BASE)
+    evaluated = Origins.read(read_json(sources.evaluation / ORIGINS), str(sources.evaluation / ORIGINS))
+    judged = Origins.read(read_json(sources.verdict).get("origins"), f"{sources.verdict}, origins")
+    demand_same(evaluated, here, source="the evaluation", other="these hypotheses", stage="evaluate")
+    demand_same(judged, here, source="the verdict", other="these hypotheses", stage="gate")
 
 
 def _selection(selection: Row, hidden: Hidden) -> Row:

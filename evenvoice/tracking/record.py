@@ -37,9 +37,11 @@ def record(*, store: Store, location: Location, files: RunFiles, dag_run: str, c
     """Log a finished run; calling again completes or updates the same MLflow run and adds nothing twice.
 
     Raises:
-        ArtifactError: a file of the run is missing or unreadable; MLflow is not touched then.
+        ArtifactError: a file of the run is missing or unreadable, or the verdict is about something else than the
+            files beside it; MLflow is not touched then.
         TransientError: MLflow does not answer.
     """
+    files.demand_one_origin()
     origin = Lineage(dag_run=dag_run, commit=commit, dirty=dirty, data=files.data_hash(), verdict=files.verdict,
                      arm=files.challenger, executed=_executed(files))
     figures = published.metrics(files, params.report.min_speakers) | published.measured(files)
@@ -53,7 +55,8 @@ def record(*, store: Store, location: Location, files: RunFiles, dag_run: str, c
               points=_changed(figures, run) + curves)
     for path in kept:
         store.log_file(run.id, path)
-    _log_verdict(store, run.id, published.verdict(files, params.report.min_speakers))
+    _log_json(store, run.id, "made_with.json", files.made_with())
+    _log_json(store, run.id, "verdict.json", published.verdict(files, params.report.min_speakers))
     store.finish_run(run.id)
     return Recording(run=run.id, experiment=lineage.EXPERIMENT, created=known is None, metrics=len(figures),
                      verdict=files.verdict)
@@ -83,8 +86,8 @@ def _flat_params(content: Mapping[str, Any], prefix: str = "") -> dict[str, str]
     return flat
 
 
-def _log_verdict(store: Store, run: str, shown: Mapping[str, Any]) -> None:
+def _log_json(store: Store, run: str, name: str, shown: Mapping[str, Any]) -> None:
     with tempfile.TemporaryDirectory() as scratch:
-        path = Path(scratch) / "verdict.json"
+        path = Path(scratch) / name
         write_json(path, shown)
         store.log_file(run, path)

@@ -54,10 +54,11 @@ def register(*, store: Store, location: Location, files: RunFiles, dag_run: str,
 
     Raises:
         TrackingError: the run was not recorded.
-        ArtifactError: a file of the run is missing.
+        ArtifactError: a file of the run is missing, or the verdict is about another model.
         TransientError: MLflow does not answer.
     """
     run = recorded_run(store, dag_run)
+    files.demand_one_origin()
     with tempfile.TemporaryDirectory() as scratch:
         served = Path(scratch) / lineage.RECOGNISER
         inputs = manifest.collect(files.model(files.challenger), files.verdict_file, served)

@@ -8,9 +8,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, cast
 
-import yaml
-
+from evenvoice import dvc_lock
 from evenvoice.errors import ArtifactError
+from evenvoice.origins import Origins
 from evenvoice.storage import read_json
 
 VERDICTS = ("PASS", "FAIL", "INSUFFICIENT")
@@ -58,6 +58,10 @@ class RunFiles:
         """What started the run; only workspaces made by a DAG run have one."""
         return self.workspace / "run.json"
 
+    def made_with(self) -> dict[str, Any]:
+        """Stage -> what its result was made with, whether this run made it, and how that differs from today."""
+        return {path.stem: read_json(path) for path in sorted((self.workspace / ".made_with").glob("*.json"))}
+
     @property
     def events(self) -> Path:
         """What stages reported while they worked; beside the workspace of a DAG run."""
@@ -98,6 +102,17 @@ class RunFiles:
         """The model that was judged."""
         return str(self.judgement["challenger"])
 
+    def demand_one_origin(self) -> None:
+        """See that every stage read what the stages before it made, and that the verdict is about the models here.
+
+        Raises:
+            ArtifactError: it is about something else, which is named.
+        """
+        dvc_lock.demand_agreement(dvc_lock.entries(self.dvc_lock), name=str(self.dvc_lock))
+        origins = Origins.read(self.judgement.get("origins"), f"{self.verdict_file}, origins")
+        origins.only(self.models).demand_models(self.workspace / "artifacts/models", source=str(self.verdict_file),
+                                                stage="gate")
+
     @property
     def models(self) -> tuple[str, ...]:
         """The base model and the challenger, which may be the same."""
@@ -110,9 +125,9 @@ class RunFiles:
             ArtifactError: dvc.lock is missing or does not hold it.
         """
         try:
-            outs = yaml.safe_load(self.dvc_lock.read_text(encoding="utf-8"))["stages"]["ingest"]["outs"]
+            outs = dvc_lock.entries(self.dvc_lock)["ingest"]["outs"]
             return next(str(out["md5"]) for out in outs if out["path"] == "artifacts/corpus")
-        except (OSError, KeyError, TypeError, StopIteration, yaml.YAMLError) as error:
+        except (KeyError, TypeError, StopIteration) as error:
             raise ArtifactError(name=str(self.dvc_lock), rule="hold the hash of artifacts/corpus",
                                 value=f"{type(error).__name__}: {error}",
                                 action="Run `dvc repro` in this workspace until it ends without an error.") from error

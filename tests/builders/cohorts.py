@@ -12,7 +12,10 @@ import pyarrow as pa
 from evenvoice.cohorts.table import CohortTable
 from evenvoice.data.schemas import EMBEDDINGS, HYPOTHESES, SPEAKERS
 from evenvoice.data.tables import rows_table, write_table
+from evenvoice.origins import ORIGIN
 from evenvoice.params import Discover
+from evenvoice.storage import write_json
+from tests.builders.origins import write_identity
 
 WORDS_PER_SPEAKER = 60
 UNIT_BOX = {"lat_min": 34.0, "lat_max": 38.0, "lon_min": -100.0, "lon_max": -92.0}
@@ -87,6 +90,7 @@ def write_inputs(root: Path, table: CohortTable, census: dict[str, list[object]]
                   for key, embedding in zip(keys, table.embeddings.tolist(), strict=True) if embedding]
     write_table(paths["corpus"] / "speakers.parquet", rows_table(speakers, SPEAKERS))
     write_table(paths["hypotheses"] / "hypotheses.parquet", rows_table(hypotheses, HYPOTHESES))
+    write_json(paths["hypotheses"] / ORIGIN, write_identity(root / "models", "base").to_json())
     write_table(paths["embeddings"] / "embeddings.parquet", rows_table(embeddings, EMBEDDINGS))
     if census is not None:
         write_table(paths["corpus"] / "census.parquet", pa.table(census))

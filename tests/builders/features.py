@@ -10,6 +10,7 @@ import numpy as np
 
 from evenvoice.data.schemas import FEATURES, UTTERANCES
 from evenvoice.data.tables import ParquetShards
+from evenvoice.origins import write_contents
 from evenvoice.params import Featurize
 from evenvoice.storage import write_json
 from tests.builders.audio import file_bytes, tone
@@ -61,3 +62,4 @@ def write_features(directory: Path, frames: Sequence[int], n_mels: int = 4, spli
              "features": counting_features(count, n_mels).tobytes()} for i, count in enumerate(frames)]
     write_rows(directory, "features", FEATURES, rows, shard_mb)
     write_json(directory / "statistics.json", {"mean": [0.5] * n_mels, "std": [2.0] * n_mels})
+    write_contents(directory)

@@ -23,6 +23,7 @@ from evenvoice.models.shapes import (
     EncoderShape,
     LstmShape,
 )
+from evenvoice.origins import write_contents
 from evenvoice.params import Featurize, Train
 from evenvoice.storage import write_json
 from evenvoice.training.settings import FitSettings, SpecAugment
@@ -118,3 +119,4 @@ def write_features(directory: Path, texts: Sequence[str] = TEXTS, splits: Sequen
     directory.mkdir(parents=True)
     write_rows(directory, "features", FEATURES, feature_rows(texts, splits))
     write_json(directory / "statistics.json", {"mean": [0.0] * MELS, "std": [1.0] * MELS})
+    write_contents(directory)

@@ -37,11 +37,12 @@ def write_evaluation(root: Path, *, sizes: dict[str, int] | None = None) -> Sour
     _write_cohorts(sources.cohorts, people)
     for model in MODELS:
         _write_model(sources, model, people)
-    evaluate(hypotheses=sources.hypotheses, cohorts=sources.cohorts, out=sources.evaluation, mitigated="geographic",
-             settings=Evaluate(replicates=200, confidence=0.95, null_partitions=50), regression_margin=0.03, seed=1,
-             progress=Progress("evaluate"))
+    evaluate(hypotheses=sources.hypotheses, cohorts=sources.cohorts, models=sources.models, out=sources.evaluation,
+             mitigated="geographic", regression_margin=0.03, seed=1,
+             settings=Evaluate(replicates=200, confidence=0.95, null_partitions=50), progress=Progress("evaluate"))
     limits = Gate(max_gap=0.5, max_wer=0.25, regression_margin=0.03, confidence=0.95, min_speakers=10)
-    verdict = judge(read_evidence(evaluation=sources.evaluation, corpus=sources.corpus), limits, seed=1)
+    evidence = read_evidence(evaluation=sources.evaluation, corpus=sources.corpus, models=sources.models)
+    verdict = judge(evidence, limits, seed=1)
     write_json(sources.verdict, verdict.to_json())
     return sources
 
@@ -83,7 +84,8 @@ def _write_model(sources: Sources, model: str, people: list[tuple[str, str, str]
         "parameters": 1_560_000, "frame_ms": 40, "lookahead_ms": 80})
     curve = [{"step": step, "loss": 4 * 0.97**step + 0.1, "learning_rate": 1e-3} for step in range(60)]
     write_table(sources.models / model / "curve.parquet", rows_table(curve, CURVE))
-    write_json(sources.models / model / "summary.json", {"steps": 60, "audio_s": 4500.0, "batches_skipped": 0})
+    summary = sources.models / model / "summary.json"
+    write_json(summary, {**read_json(summary), "steps": 60, "audio_s": 4500.0, "batches_skipped": 0})
 
 
 def _errors(who: str, cohort: str, model: str) -> int:

@@ -11,6 +11,7 @@ import yaml
 
 from evenvoice.data.schemas import COHORT_WER, CURVE, GAPS
 from evenvoice.data.tables import rows_table, write_table
+from evenvoice.origins import Origins, model_digest
 from evenvoice.storage import write_json, write_text
 from evenvoice.tracking.run_files import RunFiles
 
@@ -29,6 +30,8 @@ def write_run(workspace: Path, *, model: Path, verdict: str = "PASS", errors: Se
     files = RunFiles(workspace)
     for name in ("base", "ewc"):
         shutil.copytree(model, files.model(name))
+        if not any(model.iterdir()):
+            write_json(files.model(name) / "config.json", {"weights_sha256": name})
         write_table(files.model(name) / "curve.parquet", _curve())
         write_json(files.model(name) / "summary.json", {"parameters": 10})
         write_json(files.compute(name), {"macs_per_audio_s": {"encoder": 900, "total": 1000}})
@@ -37,7 +40,10 @@ def write_run(workspace: Path, *, model: Path, verdict: str = "PASS", errors: Se
     write_table(files.evaluation / "gaps.parquet", _gaps())
     write_table(files.evaluation / "speakers.parquet", _speakers(errors, words, speaker))
     write_json(files.evaluation / "metrics.json", _metrics(cohorts))
-    write_json(files.verdict_file, _verdict(verdict, cohorts, limits or {"max_gap": 0.5}))
+    origins = Origins(features="f" * 64, tokenizer="a" * 64,
+                      models={name: model_digest(files.model(name)) for name in ("base", "ewc")})
+    write_json(files.verdict_file, {**_verdict(verdict, cohorts, limits or {"max_gap": 0.5}),
+                                    "origins": origins.to_json()})
     write_text(files.report, "<html>report</html>")
     write_text(files.model_card, "# Model card")
     write_text(files.dvc_lock, yaml.safe_dump({"stages": {"ingest": {"outs": [

@@ -8,6 +8,7 @@ import numpy as np
 
 from evenvoice.data.feature_store import FeatureStore
 from evenvoice.data.schemas import FEATURES
+from evenvoice.origins import write_contents
 from evenvoice.storage import write_json
 from tests.builders.ipc import write_rows
 
@@ -34,6 +35,7 @@ def write_voices(path: Path, *, speakers: dict[str, int], recordings: int = 4, n
     path.mkdir(parents=True, exist_ok=True)
     write_rows(path, "features", FEATURES, rows)
     write_json(path / "statistics.json", {"mean": [0.0] * n_mels, "std": [1.0] * n_mels})
+    write_contents(path)
     return path
 
 

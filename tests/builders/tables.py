@@ -12,7 +12,9 @@ from evenvoice.data.schemas import COHORTS, HYPOTHESES
 from evenvoice.data.tables import rows_table, write_table
 from evenvoice.metrics.partitions import FrozenCohort, Partition
 from evenvoice.metrics.speakers import SplitTable
+from evenvoice.origins import ORIGIN
 from evenvoice.storage import write_json
+from tests.builders.origins import write_identity
 
 EVEN = (1.0,)
 UNEVEN = (0.6, 0.8, 1.0, 1.2, 1.4)
@@ -65,7 +67,8 @@ def no_partition(method: str, reason: str = "nobody has a location") -> Partitio
 
 
 def write_hypotheses(directory: Path, model: str, rows: Sequence[tuple[str, str, str, int, int]]) -> None:
-    """hypotheses.parquet of one model from (split, speaker, utterance, words, errors)."""
+    """hypotheses.parquet of one model from (split, speaker, utterance, words, errors); the model lies beside them."""
+    write_json(directory / model / ORIGIN, write_identity(directory.parent / "models", model).to_json())
     write_table(directory / model / "hypotheses.parquet", rows_table([
         {"utterance": utterance, "speaker": speaker, "split": split, "reference": "w " * words, "hypothesis": "",
          "words": words, "substitutions": errors, "deletions": 0, "insertions": 0, "duration_s": 1.0}
@@ -73,8 +76,10 @@ def write_hypotheses(directory: Path, model: str, rows: Sequence[tuple[str, str,
 
 
 def write_cohorts(directory: Path, partition: Partition, rows: Sequence[tuple[str, str, str | None]]) -> None:
-    """cohorts.parquet from (split, speaker, cohort), and description.json."""
+    """cohorts.parquet from (split, speaker, cohort), and description.json; the base model is made beside them."""
+    origin = write_identity(directory.parent / "models", "base")
     write_table(directory / partition.method / "cohorts.parquet", rows_table(
         [{"split": split, "speaker": speaker, "cohort": cohort} for split, speaker, cohort in rows], COHORTS))
     write_json(directory / partition.method / "description.json",
-               {"method": partition.method, "parameters": {}, "extra": {}, **partition.to_json()})
+               {"method": partition.method, "parameters": {}, "extra": {}, "origin": origin.to_json(),
+                **partition.to_json()})

@@ -11,14 +11,16 @@ import grimp
 import pytest
 import yaml
 
+from dags.dvc_graph import load_graph
+
 ROOT = Path(__file__).resolve().parents[2]
 STAGES = yaml.safe_load((ROOT / "dvc.yaml").read_text(encoding="utf-8"))["stages"]
 EXEMPT = {"evenvoice/params.py", "evenvoice/errors.py", "evenvoice/progress.py", "evenvoice/storage.py",
-          "evenvoice/code.py",
+          "evenvoice/code.py", "evenvoice/settings.py", "evenvoice/made_with.py",
           "stages/__init__.py", "stages/entry.py", "stages/paths.py",
           *(f"evenvoice/object_store/{path.name}" for path in (ROOT / "evenvoice" / "object_store").glob("*.py"))}
 """They cannot change a result without changing values or paths that DVC tracks: they validate, report, name and move
-files, or say how threads wait, but compute nothing."""
+files, or say how threads wait and what a stage works with, but compute nothing."""
 
 
 @cache
@@ -91,3 +93,14 @@ def test_params_cover_everything_the_stage_reads(stage: str) -> None:
 def test_every_file_of_the_stage_directory_is_a_stage(stage: str) -> None:
     assert (ROOT / "stages" / f"{stage}.py").is_file()
     assert f"python -m stages.{stage}" in STAGES[stage]["cmd"]
+
+
+def test_every_dependency_on_a_result_is_on_the_whole_of_it() -> None:
+    """Only then dvc.lock tells whether a stage read what was made: a part of a folder has a hash of its own."""
+    graph = load_graph(ROOT)
+    outs = {out for node in graph for out in node.outs}
+
+    parts = [f"{node.name}: {dep}" for node in graph for dep in node.deps if dep not in outs
+             and any(dep.startswith(f"{out}/") or out.startswith(f"{dep}/") for out in outs)]
+
+    assert parts == []

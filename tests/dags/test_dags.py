@@ -117,7 +117,8 @@ def test_effects_follow_the_graph_one_after_another(parsed: dict[str, Any]) -> N
 def test_the_form_has_every_parameter_with_type_range_and_help(parsed: dict[str, Any]) -> None:
     form = parsed["train_asr"]["params"]
 
-    assert set(leaves(Params)) | {"profile", "corpus", "force", "force_stage", "attended", "runner"} == set(form)
+    of_the_run = {"profile", "corpus", "verify", "force", "force_stage", "stale", "attended", "runner"}
+    assert set(leaves(Params)) | of_the_run == set(form)
     value, help_text, schema = form["train.steps"]
     assert value is None
     steps = load_params(ROOT / "params.yaml").train.steps

@@ -25,6 +25,7 @@ from dags.runners.job import Job, JobError
 from dags.runners.kubernetes import KubernetesRunner
 from dags.runs import Run
 from dags.workspace import Request, create, describe, publish_lock
+from evenvoice import dvc_lock
 from evenvoice.errors import TransientError
 from evenvoice.tracking.run_files import RunFiles
 from ops.images import Image
@@ -32,7 +33,6 @@ from tests.builders.checkout import full_checkout
 from tests.builders.engine import Engine
 from tests.builders.object_server import ObjectServer
 from tests.builders.pod_api import PodApi, network_of_pods, serving_pods
-from worker import lock_file
 from worker.exchange import Exchange
 
 pytestmark = pytest.mark.slow
@@ -120,7 +120,7 @@ def test_the_whole_graph_ends_in_a_verdict_that_is_brought_home(installation: In
 
     KubernetesRunner().collect(first)
 
-    assert set(lock_file.entries(first.workspace / "dvc.lock")) == set(load_graph(first.workspace).names)
+    assert set(dvc_lock.entries(first.workspace / "dvc.lock")) == set(load_graph(first.workspace).names)
     files = RunFiles(first.workspace)
     assert files.verdict in ("PASS", "FAIL", "INSUFFICIENT")
     assert files.required(files.report).stat().st_size > 10_000
@@ -152,7 +152,7 @@ def test_a_second_run_restores_every_stage_and_executes_none(installation: Insta
     executed = [name for name, lines in installation.said.items()
                 if not any(said in line for said in RESTORED for line in lines)]
     assert executed == []
-    assert lock_file.entries(run.workspace / "dvc.lock") == lock_file.entries(first.workspace / "dvc.lock")
+    assert dvc_lock.entries(run.workspace / "dvc.lock") == dvc_lock.entries(first.workspace / "dvc.lock")
 
 
 def test_a_pod_killed_in_the_middle_is_repeated_and_training_goes_on(installation: Installation, first: Run) -> None:
@@ -189,7 +189,7 @@ def test_a_pod_killed_in_the_middle_is_repeated_and_training_goes_on(installatio
 
 
 def test_a_corrupted_result_is_refused_by_name(installation: Installation, first: Run) -> None:
-    [out] = lock_file.entries(first.workspace / "dvc.lock")["evaluate"]["outs"]
+    [out] = dvc_lock.entries(first.workspace / "dvc.lock")["evaluate"]["outs"]
     key = f"root/cache/files/md5/{out['md5'][:2]}/{out['md5'][2:]}"
     client = installation.server.client()
     [file, *_] = json.loads(client.get_object(Bucket=installation.bucket, Key=key)["Body"].read())

@@ -9,12 +9,13 @@ import numpy as np
 import pytest
 
 from evenvoice.cohorts import METHODS, discover
-from evenvoice.data.schemas import COHORTS, HYPOTHESES
-from evenvoice.data.tables import read_table, rows_table, write_table
+from evenvoice.data.schemas import COHORTS
+from evenvoice.data.tables import read_table
 from evenvoice.errors import CohortError
 from evenvoice.progress import Progress
 from evenvoice.storage import read_json
 from tests.builders.cohorts import cohort_table, discover_settings, write_inputs
+from tests.builders.tables import write_hypotheses
 
 REPOSITORY = Path(__file__).parents[2]
 SPLITS = ["train"] * 40 + ["discover"] * 80 + ["validate"] * 40 + ["test"] * 40
@@ -99,7 +100,7 @@ def test_an_unknown_method_is_refused(tmp_path):
 
 def test_the_stage_names_the_artefact_that_is_missing(tmp_path):
     (tmp_path / "params.yaml").write_text((REPOSITORY / "params.yaml").read_text())
-    write_table(tmp_path / "artifacts/hypotheses/base/hypotheses.parquet", rows_table([], HYPOTHESES))
+    write_hypotheses(tmp_path / "artifacts/hypotheses", "base", [])
     ended = subprocess.run([sys.executable, "-m", "stages.discover", "geographic"], cwd=tmp_path, text=True,
                            capture_output=True, env={**os.environ, "PYTHONPATH": str(REPOSITORY)}, check=False)
     assert ended.returncode == 3

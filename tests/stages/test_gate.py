@@ -12,6 +12,7 @@ from evenvoice.metrics.speakers import SplitTable, write_speakers
 from evenvoice.params import Params, load_params
 from evenvoice.storage import read_json, write_json
 from stages import gate
+from tests.builders.origins import made_origins
 from tests.builders.tables import Made, made_partition, made_split, no_partition
 
 PARTITIONS = (made_partition({"north": 0.2, "south": 0.1}), no_partition("geodemographic", "no census"),
@@ -29,6 +30,8 @@ def write_inputs(north: Made, partitions: tuple[Partition, ...] = PARTITIONS, *,
     write_speakers(Path("artifacts/evaluation/speakers.parquet"), [test], METHODS)
     write_json(Path("artifacts/evaluation/methods.json"), {one.method: one.to_json() for one in partitions})
     write_json(Path("artifacts/evaluation/selection.json"), {"challenger": "ewc"})
+    write_json(Path("artifacts/evaluation/origins.json"),
+               made_origins(Path("artifacts/models"), ("base", "ewc", "placebo")).to_json())
     write_json(Path("artifacts/corpus/summary.json"), {"speakers_overlap": overlap})
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from evenvoice.data.schemas import FEATURES
+from evenvoice.origins import write_contents
 from evenvoice.params import Params, load_params
 from evenvoice.storage import sha256, write_json
 from stages import featurize, paths, transcribe
@@ -43,6 +44,7 @@ def store_of_three_files() -> None:
         two = rows[2 * number:2 * number + 2]
         write_rows(paths.FEATURES, f"features-{number:05d}", FEATURES, two)
     write_json(paths.FEATURES / "statistics.json", {"mean": [0.0] * MELS, "std": [1.0] * MELS})
+    write_contents(paths.FEATURES)
 
 
 def featurizing(params: Params) -> tuple[Work, Path, Path]:

@@ -16,12 +16,12 @@ from typing import Any
 import pytest
 import yaml
 
+from evenvoice import dvc_lock
 from evenvoice.code_digest import code_digest
 from evenvoice.errors import ArtifactError, TransientError
 from evenvoice.object_store import ObjectStore
 from evenvoice.storage import sha256, write_json
 from tests.builders.object_server import ObjectServer
-from worker import lock_file
 from worker.checkpoint_copies import CheckpointCopies
 from worker.exchange import Exchange, Settings
 
@@ -59,10 +59,11 @@ class Site:
     def image(self) -> Path:
         return self.directory / "image"
 
-    def begin(self, run: str, lock: str = "") -> Exchange:
+    def begin(self, run: str, lock: str = "", *, numbers: str = "1, 2, 3",
+              upstream: Mapping[str, tuple[str, ...]] = UPSTREAM) -> Exchange:
         exchange = self.exchange(run)
-        exchange.open(Settings(params="seed: 1\n", corpus='{"numbers": [1, 2, 3]}', lock=lock,
-                               code=code_digest(self.image), upstream=UPSTREAM))
+        exchange.open(Settings(params="seed: 1\n", corpus=f'{{"numbers": [{numbers}]}}', lock=lock,
+                               code=code_digest(self.image), upstream=upstream))
         return exchange
 
     def exchange(self, run: str) -> Exchange:
@@ -115,7 +116,7 @@ def test_what_is_known_but_no_longer_stored_is_computed_again(site: Site) -> Non
     exchange = site.begin("first")
     assert site.stage("first", "double")[0] == 0
     known = site.directory / "known.lock"
-    lock_file.write(known, {"double": exchange.fragment("double")})
+    dvc_lock.write(known, {"double": exchange.fragment("double")})
     client = site.server.client()
     for found in ObjectStore.at(exchange.remote).list("files/"):
         client.delete_object(Bucket=site.bucket, Key=f"root/cache/{found.key}")
@@ -126,6 +127,65 @@ def test_what_is_known_but_no_longer_stored_is_computed_again(site: Site) -> Non
     assert status == 0
     assert "doubling" in output
     assert third.missing(third.fragment("double") or {}) == []
+
+
+def known_lock(site: Site, run: str) -> str:
+    exchange = site.exchange(run)
+    path = site.directory / f"{run}.lock"
+    dvc_lock.write(path, {name: exchange.fragment(name) for name in UPSTREAM})
+    return path.read_text(encoding="utf-8")
+
+
+def test_a_stage_whose_input_changed_is_run_again_although_an_earlier_run_knows_it(site: Site) -> None:
+    """DVC takes an input that is not there for one that did not change; once, a whole verdict came from that."""
+    site.begin("first")
+    for name in UPSTREAM:
+        assert site.stage("first", name)[0] == 0
+
+    second = site.begin("second", known_lock(site, "first"), numbers="4, 5")
+    outputs = {name: site.stage("second", name) for name in UPSTREAM}
+
+    assert [status for status, _ in outputs.values()] == [0, 0]
+    assert "adding" in outputs["add"][1]
+    [out] = (second.fragment("add") or {})["outs"]
+    assert ObjectStore.at(second.remote).read(f"files/md5/{out['md5'][:2]}/{out['md5'][2:]}") == b"18"
+    assert dvc_lock.disagreements(dvc_lock.parse(known_lock(site, "second"), "")) == []
+
+
+def test_a_result_of_an_earlier_run_with_the_same_inputs_is_restored_from_the_run_cache(site: Site) -> None:
+    for run, numbers, lock in (("first", "1, 2, 3", ""), ("second", "4, 5", "first"), ("third", "1, 2, 3", "second")):
+        site.begin(run, known_lock(site, lock) if lock else "", numbers=numbers)
+        outputs = "".join(site.stage(run, name)[1] for name in UPSTREAM)
+
+    assert [word for word in ("doubling", "adding") if word in outputs] == []
+    assert site.exchange("third").fragment("add") == site.exchange("first").fragment("add")
+
+
+def test_a_stage_that_is_forced_gets_its_inputs_and_runs(site: Site) -> None:
+    site.begin("first")
+    for name in UPSTREAM:
+        site.stage("first", name)
+    site.begin("second", known_lock(site, "first"))
+    site.stage("second", "double")
+
+    status, output = site.stage("second", "add", "--force")
+
+    assert (status, "adding" in output) == (0, True), output
+    assert site.exchange("second").fragment("add") == site.exchange("first").fragment("add")
+
+
+def test_an_earlier_result_counts_only_where_it_fits_what_this_run_published(site: Site) -> None:
+    site.begin("first")
+    for name in UPSTREAM:
+        site.stage("first", name)
+    exchange = site.begin("second", known_lock(site, "first"), upstream={"double": (), "add": ("double",),
+                                                                         "more": ("add",)})
+    exchange.publish("double", {"outs": [{"path": "out/doubled", "md5": "0" * 32}]})
+
+    status, output = site.stage("second", "more")
+
+    assert status == 3
+    assert "fragments/add must be published before more runs" in output
 
 
 def test_a_damaged_result_is_refused_by_name_and_nothing_is_published(site: Site) -> None:

@@ -16,6 +16,7 @@ from evenvoice.errors import GateError
 from evenvoice.gates import CohortFinding, Evidence, Verdict, judge
 from evenvoice.metrics.partitions import Partition
 from evenvoice.params import Gate
+from tests.builders.origins import NO_ORIGINS
 from tests.builders.tables import EVEN, Made, made_partition, made_split, no_partition
 
 LIMITS = Gate(max_gap=0.5, max_wer=0.25, regression_margin=0.03, confidence=0.95, min_speakers=10)
@@ -25,7 +26,7 @@ NORTH_SOUTH = made_partition({"north": 0.2, "south": 0.1})
 def evidence(cohorts: Mapping[str, Made], arms: Mapping[str, Any] | None = None, *, challenger: str = "base",
              partition: Partition = NORTH_SOUTH, overlap: bool = False) -> Evidence:
     return Evidence(test=made_split(cohorts, arms), partitions=(partition, no_partition("clusters", "no voices")),
-                    challenger=challenger, speakers_overlap=overlap)
+                    challenger=challenger, speakers_overlap=overlap, origins=NO_ORIGINS)
 
 
 def verdict(cohorts: Mapping[str, Made], arms: Mapping[str, Any] | None = None, *, limits: Gate = LIMITS,
@@ -235,7 +236,7 @@ def test_verdicts_are_plain_json_and_repeat_to_the_byte() -> None:
     assert texts[0] == texts[1]
     content = json.loads(texts[0])
     assert set(content) == {"verdict", "reasons", "limits", "challenger", "base", "whole", "cohorts", "regression",
-                            "speakers_overlap"}
+                            "speakers_overlap", "origins"}
     assert content["limits"] == LIMITS.model_dump()
     assert set(content["regression"]) == {"whole", "geographic/south"}
 

@@ -14,6 +14,7 @@ from evenvoice.gates import Evidence, judge
 from evenvoice.metrics.bootstrap import SpeakerBootstrap, SpeakerTable, ratio_of_groups, wer_interval
 from evenvoice.metrics.speakers import SplitTable
 from evenvoice.params import Gate
+from tests.builders.origins import NO_ORIGINS
 from tests.builders.simulation import UTTERANCES, World
 from tests.builders.tables import made_partition
 
@@ -78,8 +79,9 @@ def verdicts(speakers: int, gaps: list[float], stream: int) -> dict[str, float]:
         errors, words = (np.concatenate(column) for column in zip(*drawn, strict=True))
         test = SplitTable(split="test", speakers=np.arange(len(words)).astype(str).astype(object), words=words,
                           errors={"base": errors}, cohorts={"geographic": np.repeat(COHORTS, speakers).astype(object)})
-        judged = judge(Evidence(test=test, partitions=(partition,), challenger="base", speakers_overlap=False), LIMITS,
-                       seed=trial)
+        evidence = Evidence(test=test, partitions=(partition,), challenger="base", speakers_overlap=False,
+                            origins=NO_ORIGINS)
+        judged = judge(evidence, LIMITS, seed=trial)
         found[judged.verdict] += 1
     return {name: count / TRIALS for name, count in found.items()}
 

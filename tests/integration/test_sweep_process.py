@@ -1,0 +1,124 @@
+"""After a full run one parameter of every section is changed in turn: exactly the stages below it run again.
+
+Stages as processes, on the real DVC, the project's own graph and workspaces; what a stage has to write is worked out
+without DVC (tests/builders/sweep.py). The same in containers: test_sweep_docker.py; without a shared disk:
+test_sweep_pods.py.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from dags.dvc_graph import load_graph
+from dags.operators import stage_job
+from dags.runners.job import JobError
+from dags.runners.process import ProcessRunner
+from dags.runs import Run
+from evenvoice.params import Params
+from tests.builders import stand_in
+from tests.builders.sweep import CHANGES, begin, below, expected, finish, found, sweep_checkout, work_off
+
+pytestmark = pytest.mark.slow
+ALL = frozenset({"ingest", "featurize", "tokenizer", "train", "transcribe@base", "transcribe@ewc", "train_speaker",
+                 "embed", "discover@geographic", "mitigate@ewc", "evaluate", "gate", "report"})
+
+
+@dataclass
+class Site:
+    """A checkout whose runs follow each other."""
+
+    root: Path
+    changes: dict[str, object] = field(default_factory=dict)
+    runs: int = 0
+
+    def run(self, changes: Mapping[str, object] | None = None, **request: Any) -> tuple[Run, frozenset[str]]:
+        """One run to its end; returns it with the stages that worked."""
+        self.runs += 1
+        run = begin(self.root, f"run-{self.runs}", ProcessRunner(), self.changes if changes is None else changes,
+                    **request)
+        worked = work_off(run, ProcessRunner)
+        finish(run)
+        assert found(run.workspace) == expected(run.workspace)
+        return run, worked
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Site:
+    return Site(sweep_checkout(tmp_path_factory.mktemp("sweep") / "evenvoice"))
+
+
+@pytest.fixture(scope="module")
+def first(site: Site) -> Run:
+    run, worked = site.run()
+    assert worked == ALL
+    return run
+
+
+def test_every_section_has_a_change() -> None:
+    assert {name.partition(".")[0] for name in CHANGES} == set(Params.model_fields)
+
+
+def test_each_change_runs_exactly_what_lies_below_it(site: Site, first: Run) -> None:
+    for name, value in CHANGES.items():
+        site.changes[name] = value
+        run, worked = site.run()
+
+        assert worked == below(load_graph(run.workspace), [name]), name
+
+
+def test_going_back_runs_nothing_and_restores_the_first_results(site: Site, first: Run) -> None:
+    run, worked = site.run({})
+
+    assert worked == frozenset()
+    assert found(run.workspace) == found(first.workspace)
+
+
+def test_a_forced_stage_runs_alone_since_its_result_is_the_same(site: Site, first: Run) -> None:
+    _, worked = site.run({}, force_stage="transcribe")
+
+    assert worked == {"transcribe@base", "transcribe@ewc"}
+
+
+def test_a_failed_run_leaves_nothing_that_a_later_one_takes_for_its_own(site: Site, first: Run) -> None:
+    failing = {"train.steps": 11, "evaluate.null_partitions": stand_in.FAILS}
+    with pytest.raises(JobError, match="evaluate exited with 3"):
+        site.run(failing)
+
+    _, untouched = site.run({})
+    _, mended = site.run({"train.steps": 11})
+
+    assert untouched == frozenset()
+    assert mended == {"evaluate", "gate", "report"}
+
+
+def test_a_worker_that_was_killed_is_repeated_and_nothing_else(site: Site, first: Run, tmp_path: Path,
+                                                               monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("STAND_IN_WAITS", str(tmp_path / "waits"))
+    changes = {"train.learning_rate": stand_in.WAITS}
+    run = begin(site.root, "killed", ProcessRunner(), changes)
+    job = stage_job(run, "train", "training")
+    worker = subprocess.Popen([sys.executable, *job.arguments], cwd=job.directory, start_new_session=True,
+                              stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    deadline = time.monotonic() + 60
+    while not (waits := tmp_path / "waits").exists() or not waits.read_text(encoding="utf-8"):
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    worker.kill()
+    worker.wait()
+    os.kill(int(waits.read_text(encoding="utf-8")), signal.SIGKILL)
+
+    worked = work_off(run, ProcessRunner)
+    finish(run)
+
+    assert worked == below(load_graph(run.workspace), ["train.learning_rate"])
+    assert found(run.workspace) == expected(run.workspace)
