@@ -12,16 +12,20 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final
+from typing import Final, cast
 
 import numpy as np
 import pyarrow as pa
 
 from evenvoice.data import joining, splits
+from evenvoice.data.arrivals import Arrivals, bounding_box
 from evenvoice.data.census import checked_census, read_census
+from evenvoice.data.census_match import demand_match, match
 from evenvoice.data.checks import Prepared, check_audio, check_description, prepare
+from evenvoice.data.corpora.places import place
 from evenvoice.data.corpora.recording import Corpus, Recording
 from evenvoice.data.corpora.registry import SYNTHETIC, layout_of, open_corpus
+from evenvoice.data.markup import Tally
 from evenvoice.data.parallel import over_recordings
 from evenvoice.data.pseudonyms import KEY_VARIABLE, Pseudonyms, from_environment
 from evenvoice.data.schemas import REJECTED, SPEAKERS, SPLITS, UTTERANCES
@@ -58,8 +62,12 @@ def ingest(*, settings: Ingest, synthetic: Synthetic, seed: int, out: Path, reje
     """
     rejected_list.unlink(missing_ok=True)
     corpus = open_corpus(settings, synthetic, seed)
-    intake = _Intake(settings, rejected_list, progress)
+    census = _census(corpus, settings)
+    intake = _Intake(settings, rejected_list, progress, Arrivals(Tally(settings.markup)))
     placed: Iterable[Recording] = _placed(intake, corpus, seed)
+    if census is not None and settings.census:
+        demand_match(intake.arrivals.postal_codes.values(), census, name=settings.census)
+    unnamed = corpus.unnamed_audio()
     if settings.concatenate_max > 1:
         placed = _joined(intake, placed, seed)
     with fresh_directory(out) as draft:
@@ -69,9 +77,12 @@ def ingest(*, settings: Ingest, synthetic: Synthetic, seed: int, out: Path, reje
         _check_every_split(speaker_split for speaker_split in totals.attributes)
         write_table(draft / "speakers.parquet", rows_table(totals.speaker_rows(), SPEAKERS))
         write_table(draft / "rejected.parquet", rows_table(intake.rejected_rows(), REJECTED))
-        _write_census(draft, corpus, settings)
-        write_json(draft / "summary.json", {**_provenance(corpus, settings, names), **totals.summary(),
-                                            "source_recordings": intake.found, "rejected": len(intake.rejections)})
+        if census is not None:
+            write_table(draft / "census.parquet", census)
+        write_json(draft / "summary.json", {
+            **_provenance(corpus, settings, names), **totals.summary(), **intake.arrivals.summary(),
+            "census": None if census is None else match(totals.postal_codes(), census).summary(),
+            "source_recordings": intake.found, "rejected": len(intake.rejections), "unnamed_audio": unnamed})
 
 
 @dataclass
@@ -81,6 +92,7 @@ class _Intake:
     settings: Ingest
     rejected_list: Path
     progress: Progress
+    arrivals: Arrivals
     found: int = 0
     rejections: list[tuple[str, RecordingRejected]] = field(default_factory=list)
 
@@ -88,10 +100,12 @@ class _Intake:
         """Yield the recordings whose descriptions pass, and collect the rest."""
         for recording in recordings:
             self.found += 1
+            self.arrivals.markup.add(recording.text)
             passed = _passed(recording, rules)
             if isinstance(passed, RecordingRejected):
                 self.rejections.append((recording.key, passed))
             else:
+                self.arrivals.add(recording, passed)
                 yield passed
 
     def audible(self, recordings: Iterable[Recording]) -> list[Recording]:
@@ -129,6 +143,14 @@ class _Intake:
         """Rows of the REJECTED table."""
         return [{"recording": key, "rule": rejection.rule, "value": str(rejection.value), "action": rejection.action}
                 for key, rejection in self.rejections]
+
+
+def _census(corpus: Corpus, settings: Ingest) -> pa.Table | None:
+    """The configured census, or the one that the corpus brings."""
+    if settings.census:
+        return read_census(place(settings.census))
+    brought: pa.Table | None = corpus.census()
+    return None if brought is None else checked_census(brought, name=f"of the {settings.corpus} corpus")
 
 
 def _placed(intake: _Intake, corpus: Corpus, seed: int) -> Iterator[Recording]:
@@ -208,12 +230,15 @@ class _Totals:
     """Of each speaker in each split."""
     recordings: Counter[str] = field(default_factory=Counter)
     seconds: defaultdict[str, float] = field(default_factory=lambda: defaultdict(float))
+    scaled: int = 0
+    """Recordings that went beyond full scale."""
 
-    def add(self, row: dict[str, object], duration_s: float) -> None:
+    def add(self, row: dict[str, object], audio: Prepared) -> None:
         """Count one row of UTTERANCES; the first value of each attribute that is not null stands for the speaker."""
         split = str(row["split"])
         self.recordings[split] += 1
-        self.seconds[split] += duration_s
+        self.seconds[split] += audio.duration_s
+        self.scaled += audio.scaled
         speaker = self.attributes.setdefault((str(row["speaker"]), split), {})
         for name in SPEAKERS.names:
             if speaker.get(name) is None:
@@ -223,15 +248,24 @@ class _Totals:
         """Rows of the SPEAKERS table."""
         return [self.attributes[key] for key in sorted(self.attributes)]
 
+    def postal_codes(self) -> list[str | None]:
+        """Of each speaker, who may be in several splits."""
+        codes: dict[str, str | None] = {}
+        for (speaker, _), attributes in self.attributes.items():
+            codes[speaker] = codes.get(speaker) or cast("str | None", attributes["postal_code"])
+        return list(codes.values())
+
     def summary(self) -> dict[str, object]:
         """Counts, of the whole and by split."""
         speakers = Counter(split for _, split in self.attributes)
         return {
             "recordings": self.recordings.total(),
+            "scaled_recordings": self.scaled,
             "hours": _hours(sum(self.seconds.values())),
             "splits": {split: {"speakers": speakers[split], "recordings": self.recordings[split],
                                "hours": _hours(self.seconds[split])} for split in SPLITS},
             "speakers_overlap": len({speaker for speaker, _ in self.attributes}) < len(self.attributes),
+            "coordinates": bounding_box(self.attributes.values()),
         }
 
 
@@ -246,7 +280,7 @@ def _write_utterances(draft: Path, intake: _Intake, recordings: Iterable[Recordi
     for recording, audio in intake.prepared(recordings):
         row = _utterance(recording, audio, names, intake.settings.coordinate_decimals)
         shards.append(row, len(audio.wav))
-        totals.add(row, audio.duration_s)
+        totals.add(row, audio)
     shards.close()
     return totals
 
@@ -264,14 +298,6 @@ def _utterance(recording: Recording, audio: Prepared, names: Pseudonyms, decimal
         "postal_code": recording.postal_code,
         **{name: getattr(recording, name) for name in ATTRIBUTES},
     }
-
-
-def _write_census(draft: Path, corpus: Corpus, settings: Ingest) -> None:
-    brought: pa.Table | None = corpus.census()
-    if settings.census:
-        write_table(draft / "census.parquet", read_census(Path(settings.census)))
-    elif brought is not None:
-        write_table(draft / "census.parquet", checked_census(brought, name=f"of the {settings.corpus} corpus"))
 
 
 def _provenance(corpus: Corpus, settings: Ingest, names: Pseudonyms) -> dict[str, object]:

@@ -8,6 +8,7 @@ from typing import Any
 import jinja2
 
 from evenvoice.params import Ingest, Report
+from evenvoice.report.arrivals import arrivals
 from evenvoice.report.contents import ARMS, Contents
 from evenvoice.report.figures import arms_figure, curves_figure, forest_figure, gaps_figure, regions_figure
 
@@ -22,8 +23,9 @@ def render_page(contents: Contents, *, ingest: Ingest, report: Report, seed: int
         "bakeoff": _asset("bakeoff.svg"),
         "forest": {method.name: forest_figure(contents, method.name) for method in contents.methods},
     }
-    return _template("page.html.j2", escape=True).render(contents=contents, figures=figures, arms=ARMS, ingest=ingest,
-                                                         report=report, seed=seed)
+    return _template("page.html.j2", escape=True).render(
+        contents=contents, figures=figures, arms=ARMS, arrivals=arrivals(contents.corpus, contents.minimum),
+        ingest=ingest, report=report, seed=seed)
 
 
 def render_model_card(contents: Contents, *, ingest: Ingest, seed: int) -> str:

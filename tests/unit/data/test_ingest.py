@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import soundfile
 
 from evenvoice.data.audio import decode
 from evenvoice.data.ingest import ingest
@@ -16,8 +17,9 @@ from evenvoice.data.schemas import REJECTED, SPEAKERS, UTTERANCES
 from evenvoice.data.tables import read_table
 from evenvoice.errors import CorpusError, TooManyRejected
 from evenvoice.progress import Progress
+from tests.builders.audio import tone
 from tests.builders.corpora import SPEAKERS as VOICES
-from tests.builders.corpora import params_with, speakers_corpus, write_audio, write_manifest
+from tests.builders.corpora import kaldi_corpus, params_with, speakers_corpus, write_audio, write_manifest
 
 
 def run(root: Path, rows: list[dict[str, str]], **changes: Any) -> Path:
@@ -153,6 +155,7 @@ def test_joined_recordings_say_all_their_words(tmp_path: Path, monkeypatch: pyte
 def test_a_census_beside_the_corpus_comes_along(tmp_path: Path, rows: list[dict[str, str]]) -> None:
     census = tmp_path / "census.csv"
     census.write_text("postal_code,median_income,rural\n01067,41000,0.25\n10115,52000,0\n")
+    rows = [{**row, "postal_code": "01067"} for row in rows]
     table = read_table(run(tmp_path, rows, census=str(census)) / "census.parquet").to_pylist()
     assert table == [{"postal_code": "01067", "median_income": 41000.0, "rural": 0.25},
                      {"postal_code": "10115", "median_income": 52000.0, "rural": 0.0}]
@@ -169,6 +172,105 @@ def test_a_census_that_cannot_be_used_is_refused(tmp_path: Path, rows: list[dict
     (tmp_path / "census.csv").write_text(content)
     with pytest.raises(CorpusError, match=rule):
         run(tmp_path, rows, census=str(tmp_path / "census.csv"))
+
+
+def summary_of(out: Path) -> dict[str, Any]:
+    content: dict[str, Any] = json.loads((out / "summary.json").read_text())
+    return content
+
+
+def test_lost_zeros_stop_the_run_before_audio_is_read_and_leave_the_old_tables(tmp_path: Path,
+                                                                               rows: list[dict[str, str]]) -> None:
+    before = (run(tmp_path, rows) / "summary.json").read_bytes()
+    census = tmp_path / "census.csv"
+    census.write_text("postal_code,rural\n" + "".join(f"{number:05d},0.5\n" for number in range(2100, 2112)))
+    rows = [{**row, "postal_code": str(2100 + i // 2), "path": f"gone{i}.flac"} for i, row in enumerate(rows)]
+    with pytest.raises(CorpusError, match=r"got those of 0 of 8.*'2100'.*'02100'.*Leading zeros were lost"):
+        run(tmp_path, rows, census=str(census), max_rejected=1.0)
+    assert (tmp_path / "out" / "summary.json").read_bytes() == before
+
+
+def test_a_corpus_without_postal_codes_cannot_use_a_census(tmp_path: Path, rows: list[dict[str, str]]) -> None:
+    (tmp_path / "census.csv").write_text("postal_code,rural\n01067,0.2\n")
+    with pytest.raises(CorpusError, match="Fill in the column postal_code"):
+        run(tmp_path, rows, census=str(tmp_path / "census.csv"))
+    assert not (tmp_path / "out").exists()
+
+
+def test_the_summary_says_how_many_speakers_the_census_knows(tmp_path: Path, rows: list[dict[str, str]]) -> None:
+    (tmp_path / "census.csv").write_text("postal_code,rural\n01067 ,0.2\n10115,0.3\n")
+    codes = {"voice00": "01067", "voice01": "\u00a001067", "voice02": "99999"}
+    rows = [{**row, "postal_code": codes.get(row["speaker"], "")} for row in rows]
+    summary = summary_of(run(tmp_path, rows, census=str(tmp_path / "census.csv")))
+    assert summary["census"] == {"rows": 2, "speakers": 8, "with_code": 3, "matched": 2, "share_without_match": 0.75}
+
+
+def test_without_a_census_the_summary_has_none(tmp_path: Path, rows: list[dict[str, str]]) -> None:
+    assert summary_of(run(tmp_path, rows))["census"] is None
+
+
+def test_the_summary_has_the_box_that_speakers_live_in(tmp_path: Path, rows: list[dict[str, str]]) -> None:
+    rows[0]["lat"], rows[0]["lon"] = "-0.4", "-13.2"
+    assert summary_of(run(tmp_path, rows))["coordinates"] == {
+        "speakers": 8, "south": -1, "north": 53, "west": -14, "east": 14}
+
+
+def test_one_person_of_several_spellings_is_one_speaker(tmp_path: Path, rows: list[dict[str, str]]) -> None:
+    written = {"voice00": ("anna", "anna "), "voice01": ("Jos\u00e9", "Jose\u0301"),
+               "voice02": ("b b", "b\u00a0 b\u200b"), "voice03": ("Anna", "Anna")}
+    rows = [{**row, "speaker": written.get(row["speaker"], (row["speaker"],) * 2)[i % 2]} for i, row in enumerate(rows)]
+    out = run(tmp_path, rows)
+    assert len(read_table(out / "speakers.parquet", SPEAKERS)) == 8
+    assert summary_of(out)["speaker_spellings_merged"] == 3
+
+
+def test_one_person_of_several_spellings_stands_in_one_split_of_the_corpus(tmp_path: Path,
+                                                                           rows: list[dict[str, str]]) -> None:
+    names = ("train", "discover", "validate", "test")
+    rows = [{**row, "split": names[i // 4]} for i, row in enumerate(rows)]
+    rows[0]["speaker"], rows[15]["speaker"] = "anna", "anna "
+    with pytest.raises(CorpusError, match="speaker 'anna' must be in one split only"):
+        run(tmp_path, rows, splits="corpus")
+
+
+def test_one_person_of_several_spellings_is_one_speaker_of_a_kaldi_directory(tmp_path: Path) -> None:
+    speakers = ["Jos\u00e9", "Jose\u0301", "Jos\u00e9\u200b", *VOICES[:7]]
+    directory = kaldi_corpus(tmp_path, {f"u{i}": (name, "TURN IT UP") for i, name in enumerate(speakers)})
+    params = params_with({"ingest": {"corpus": str(directory)}})
+    ingest(settings=params.ingest, synthetic=params.synthetic, seed=1, out=tmp_path / "out",
+           rejected_list=tmp_path / "rejected.tsv", progress=Progress("ingest"))
+    assert len(read_table(tmp_path / "out" / "speakers.parquet", SPEAKERS)) == 8
+    assert summary_of(tmp_path / "out")["speaker_spellings_merged"] == 2
+
+
+def test_recordings_beyond_full_scale_are_counted(tmp_path: Path, rows: list[dict[str, str]]) -> None:
+    assert summary_of(run(tmp_path, rows))["scaled_recordings"] == 0
+    for row in rows[3:5]:
+        row["path"] = row["path"].replace(".flac", ".wav")
+        soundfile.write(tmp_path / "corpus" / row["path"], tone(1.0, peak=0.5).samples * 4, 16000, subtype="FLOAT")
+    summary = summary_of(run(tmp_path, rows))
+    assert (summary["scaled_recordings"], summary["recordings"], summary["rejected"]) == (2, 16, 0)
+
+
+def test_markup_is_refused_with_its_tag(tmp_path: Path, rows: list[dict[str, str]]) -> None:
+    rows[3]["text"] = "okay <COMMA> go"
+    with pytest.raises(TooManyRejected, match=r"recording 'voice01/1\.flac' must have a transcript without markup, "
+                                              "got '<COMMA>'"):
+        run(tmp_path, rows)
+
+
+@pytest.mark.parametrize(("policy", "texts"), [
+    ("refuse", {"turn it up"}), ("drop", {"turn it up", "okay go", "don't"}),
+    ("keep", {"turn it up", "okay comma go comma", "don 39 t", "ignore time segment in scoring"}),
+])
+def test_markup_is_counted_under_every_policy(tmp_path: Path, rows: list[dict[str, str]], policy: str,
+                                              texts: set[str]) -> None:
+    rows[0]["text"], rows[2]["text"] = "okay <COMMA> go <COMMA>", "ignore_time_segment_in_scoring"
+    rows[4]["text"] = "don&#39;t"
+    out = run(tmp_path, rows, markup=policy, max_rejected=0.5)
+    assert set(read_table(out / "utterances", columns=["text"])["text"].to_pylist()) == texts
+    assert summary_of(out)["markup"] == {"policy": policy, "recordings": 3, "kinds": {
+        "<COMMA>": 2, "&#39;": 1, "ignore_time_segment_in_scoring": 1}}
 
 
 def test_a_secret_key_changes_the_names_and_is_noted(tmp_path: Path, rows: list[dict[str, str]],

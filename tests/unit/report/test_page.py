@@ -82,6 +82,15 @@ def test_text_from_the_corpus_cannot_become_markup(tmp_path: Path) -> None:
     assert "<script" not in render_page(contents, ingest=INGEST, report=REPORT, seed=1)
 
 
+def test_what_came_in_stands_on_the_page_as_text(page: str, tmp_path: Path) -> None:
+    assert "What came in" not in page
+    contents = made_contents(tmp_path)
+    contents.corpus["markup"] = {"policy": "keep", "recordings": 2, "kinds": {"<COMMA>": 3}}
+    told = render_page(contents, ingest=INGEST, report=REPORT, seed=1)
+    assert ("<tr><td class=\"n\">2</td><td>transcripts hold markup, which is trained on and scored as words: "
+            "&lt;COMMA&gt; 3</td></tr>") in told
+
+
 def test_the_model_card_calls_synthetic_speech_synthetic(tmp_path: Path) -> None:
     card = render_model_card(made_contents(tmp_path), ingest=INGEST, seed=1)
     assert "Nothing here says how the model serves real people." in card

@@ -1,0 +1,66 @@
+"""What came in, in plain words: lines for the report from the summary that ingest wrote of the corpus."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Final
+
+from evenvoice.metrics.publication import Row
+
+MARKUP: Final = {
+    "refuse": "transcripts that hold markup; their recordings were refused",
+    "drop": "transcripts held markup, which was taken away",
+    "keep": "transcripts hold markup, which is trained on and scored as words",
+}
+"""By ``ingest.markup``."""
+
+
+def arrivals(corpus: Row, minimum: int) -> tuple[tuple[str, str], ...]:
+    """Pairs of a figure and what it counts; only what has something to say.
+
+    Args:
+        corpus: summary.json of the corpus.
+        minimum: the box around fewer speakers is not shown.
+    """
+    return (*_counted(corpus), *_markup(corpus), *_census(corpus), *_box(corpus, minimum))
+
+
+def _counted(corpus: Row) -> Iterator[tuple[str, str]]:
+    words = {
+        "speaker_spellings_merged": "spellings of speakers' names were brought to one of the same speaker: they "
+                                    "differ only in spaces, invisible characters or Unicode form",
+        "scaled_recordings": "recordings went beyond full scale and were made quieter as a whole",
+        "unnamed_audio": "audio files lie in the corpus, but no index names them: nobody was asked to use them",
+    }
+    for name, meaning in words.items():
+        if corpus.get(name):
+            yield _count(corpus[name]), meaning
+
+
+def _markup(corpus: Row) -> Iterator[tuple[str, str]]:
+    markup = corpus.get("markup")
+    if markup and markup["recordings"]:
+        frequent = sorted(markup["kinds"].items(), key=lambda item: (-item[1], item[0]))
+        kinds = ", ".join(f"{kind} {_count(times)}" for kind, times in frequent)
+        yield _count(markup["recordings"]), f"{MARKUP[markup['policy']]}: {kinds}"
+
+
+def _census(corpus: Row) -> Iterator[tuple[str, str]]:
+    census = corpus.get("census")
+    if census:
+        yield (f"{_count(census['matched'])} of {_count(census['speakers'])}",
+               f"speakers have a postal code that the census of {_count(census['rows'])} codes knows; "
+               f"{_count(census['with_code'])} have any, and {100 * census['share_without_match']:.1f} % have no "
+               "census statistics")
+
+
+def _box(corpus: Row, minimum: int) -> Iterator[tuple[str, str]]:
+    box = corpus.get("coordinates")
+    if box and box["speakers"] >= max(minimum, 1):
+        yield (_count(box["speakers"]),
+               f"speakers have coordinates, all between latitudes {box['south']}° and {box['north']}° and longitudes "
+               f"{box['west']}° and {box['east']}° (whole degrees, rounded outwards)")
+
+
+def _count(value: float) -> str:
+    return f"{value:,.0f}".replace(",", " ")
