@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import struct
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import BinaryIO, Final
 
 import numpy as np
@@ -12,15 +12,8 @@ import soundfile
 import soxr
 from numpy.typing import NDArray
 
-from evenvoice.data.sound import (
-    SAFE_FORMATS,
-    check_header,
-    check_riff_is_whole,
-    check_samples,
-    check_size,
-    not_audio,
-    truncated,
-)
+from evenvoice.data.containers import check_whole, opened
+from evenvoice.data.sound import SAFE_FORMATS, check_samples, check_size, not_audio, truncated
 from evenvoice.errors import RecordingRejected
 
 WAV_HEADER: Final = struct.Struct("<4sI4s4sIHHIIHH4sI")
@@ -35,6 +28,8 @@ class Waveform:
     """Shape (T,)."""
     rate: int
     """Samples per second."""
+    scaled: bool = False
+    """Whether they were beyond full scale where they came from, as integers are that were stored as floats."""
 
     @property
     def duration_s(self) -> float:
@@ -43,10 +38,11 @@ class Waveform:
 
 
 def decode(content: bytes | memoryview, *, name: str, max_duration_s: float) -> Waveform:
-    """Decode a whole WAV or FLAC file; channels are averaged.
+    """Decode a whole WAV or FLAC file; channels are averaged, samples beyond full scale scaled down.
 
     Raises:
-        RecordingRejected: empty, truncated, not audio, another format, not finite, or longer than ``max_duration_s``.
+        RecordingRejected: empty, of another length than its header declares, not audio, another format, not finite,
+            or longer than ``max_duration_s``.
     """
     return decode_file(io.BytesIO(content), name=name, max_duration_s=max_duration_s)
 
@@ -60,12 +56,15 @@ def decode_file(file: BinaryIO, *, name: str, max_duration_s: float, start_s: fl
     """
     _check_not_empty(file, name)
     try:
-        with soundfile.SoundFile(file) as sound:
-            check_header(sound, name, formats)
+        with opened(file, name, formats) as sound:
+            if end_s is not None and end_s * sound.samplerate > sound.frames:
+                check_whole(file, sound, name)  # perhaps it is not the part that is wrong
             first, count = _span(sound, name, start_s, end_s)
             check_size(sound, name, count, max_duration_s)
-            check_riff_is_whole(file, sound, name)
-            sound.seek(first)
+            if end_s is None or sound.format != "FLAC":  # what lies behind a part costs another look at a FLAC file
+                check_whole(file, sound, name)
+            if first:  # some codecs cannot seek, not even there
+                sound.seek(first)
             samples = sound.read(count, dtype="float32", always_2d=True)
             rate = int(sound.samplerate)
     except (soundfile.SoundFileError, ValueError, OverflowError, OSError) as error:
@@ -73,25 +72,52 @@ def decode_file(file: BinaryIO, *, name: str, max_duration_s: float, start_s: fl
     if len(samples) != count:
         raise truncated(name, f"{len(samples)} of {count} declared frames")
     check_samples(samples, name)
-    return Waveform(samples=samples[:, 0] if samples.shape[1] == 1 else samples.mean(axis=1), rate=rate)
+    waveform = Waveform(samples=samples[:, 0] if samples.shape[1] == 1 else samples.mean(axis=1), rate=rate)
+    return within_full_scale(waveform, scaled=True)
+
+
+def within_full_scale(waveform: Waveform, *, scaled: bool) -> Waveform:
+    """Divide by the peak where samples lie beyond [-1, 1], so that nothing is clipped; else return the same object.
+
+    Args:
+        scaled: whether to mark it where that was done; not where our own resampling overshot.
+    """
+    peak = np.abs(waveform.samples).max(initial=0.0)
+    if not peak > 1:
+        return waveform
+    return replace(waveform, samples=waveform.samples / peak, scaled=waveform.scaled or scaled)
 
 
 def resample(waveform: Waveform, rate: int) -> Waveform:
-    """Resample with soxr (high quality, linear phase); the same object comes back when nothing is to do."""
+    """Resample with soxr (high quality, linear phase); the same object comes back when nothing is to do.
+
+    What was loud may overshoot full scale a little.
+    """
     if waveform.rate == rate:
         return waveform
-    return Waveform(samples=soxr.resample(waveform.samples, waveform.rate, rate), rate=rate)
+    return replace(waveform, samples=soxr.resample(waveform.samples, waveform.rate, rate), rate=rate)
 
 
 def encode_flac(waveform: Waveform) -> bytes:
-    """Encode as 16-bit FLAC; soundfile clips samples beyond [-1, 1]."""
+    """Encode as 16-bit FLAC.
+
+    Raises:
+        ValueError: samples beyond [-1, 1], which would be clipped; see :func:`within_full_scale`.
+    """
+    _check_full_scale(waveform)
     buffer = io.BytesIO()
     soundfile.write(buffer, waveform.samples, waveform.rate, format="FLAC", subtype="PCM_16")
     return buffer.getvalue()
 
 
 def encode_wav(waveform: Waveform) -> bytes:
-    """Encode as 16-bit WAV, whose bytes :func:`wav_samples` takes as they are; samples beyond [-1, 1] are clipped."""
+    """Encode as 16-bit WAV, whose bytes :func:`wav_samples` takes as they are.
+
+    Raises:
+        ValueError: samples beyond [-1, 1], which would be clipped; see :func:`within_full_scale`.
+    """
+    _check_full_scale(waveform)
+    # 1 itself has no 16 bits: it becomes the highest number that has
     samples = np.rint(waveform.samples * np.float32(2**15)).clip(-2**15, 2**15 - 1).astype("<i2")
     return b"".join((_wav_header(waveform.rate, samples.nbytes), samples.tobytes()))
 
@@ -102,6 +128,11 @@ def wav_samples(content: memoryview, rate: int) -> NDArray[np.int16] | None:
     if size < 0 or size % 2 or bytes(content[:WAV_HEADER.size]) != _wav_header(rate, size):
         return None
     return np.frombuffer(content, "<i2", offset=WAV_HEADER.size)
+
+
+def _check_full_scale(waveform: Waveform) -> None:
+    if not np.abs(waveform.samples).max(initial=0.0) <= 1:
+        raise ValueError("samples must lie in [-1, 1]")
 
 
 def _wav_header(rate: int, size: int) -> bytes:

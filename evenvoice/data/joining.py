@@ -12,7 +12,7 @@ from typing import Final
 
 import numpy as np
 
-from evenvoice.data.audio import Waveform, resample
+from evenvoice.data.audio import Waveform, resample, within_full_scale
 from evenvoice.data.corpora.recording import Audio, Recording
 
 GAP_S: Final = (0.02, 0.15)
@@ -28,13 +28,17 @@ class JoinedAudio:
     """Silence before each part but the first."""
 
     def load(self, *, name: str, max_duration_s: float) -> Waveform:
-        """Load every part at the rate of the first; see :class:`evenvoice.data.corpora.recording.Audio`."""
+        """Load every part at the rate of the first; see :class:`evenvoice.data.corpora.recording.Audio`.
+
+        The whole counts as scaled where any part was.
+        """
         first = self.parts[0].load(name=name, max_duration_s=max_duration_s)
-        pieces = [first.samples]
+        pieces, scaled = [first.samples], first.scaled
         for part, gap_s in zip(self.parts[1:], self.gaps_s, strict=True):
             piece = resample(part.load(name=name, max_duration_s=max_duration_s), first.rate)
             pieces += [np.zeros(round(gap_s * first.rate), np.float32), piece.samples]
-        return Waveform(samples=np.concatenate(pieces), rate=first.rate)
+            scaled |= piece.scaled
+        return within_full_scale(Waveform(samples=np.concatenate(pieces), rate=first.rate, scaled=scaled), scaled=False)
 
 
 def join(recordings: Sequence[Recording], *, shortest: int, longest: int, repeats: int,

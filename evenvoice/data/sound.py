@@ -7,9 +7,8 @@ does), and only if the installed libsndfile decodes them.
 
 from __future__ import annotations
 
-import io
 from pathlib import Path
-from typing import BinaryIO, Final
+from typing import Final
 
 import numpy as np
 import soundfile
@@ -31,6 +30,9 @@ UNKNOWN_FRAMES: Final = 2**63 - 1
 """What libsndfile reports for a FLAC stream without a length."""
 WIDEST_SAMPLE: Final = 8
 """Bytes of a sample of the widest kind."""
+SAMPLE_BYTES: Final = {"PCM_U8": 1, "PCM_S8": 1, "PCM_16": 2, "PCM_24": 3, "PCM_32": 4, "FLOAT": 4, "DOUBLE": 8,
+                       "ULAW": 1, "ALAW": 1}
+"""Of the kinds whose samples all take the same number of bytes."""
 
 
 def check_header(sound: soundfile.SoundFile, name: str, formats: tuple[str, ...]) -> None:
@@ -65,20 +67,10 @@ def check_size(sound: soundfile.SoundFile, name: str, frames: int, max_duration_
             action="Cut it, or convert it to mono at a usual rate; `evenvoice transcribe --stream` has no such limit.")
 
 
-def check_riff_is_whole(file: BinaryIO, sound: soundfile.SoundFile, name: str) -> None:
-    """Find a WAV file that ends before its data chunk does: libsndfile shortens such a file without a word."""
-    if sound.format not in ("WAV", "WAVEX"):
-        return
-    position = file.tell()
-    declared, available = _riff_data(file)
-    file.seek(position)
-    if available < declared < UNDECLARED_BYTES:
-        raise truncated(name, f"{available} of {declared} declared bytes")
-
-
 def check_all_came(sound: soundfile.SoundFile, name: str, frames: int) -> None:
     """Find a stream that ended before its header said, once ``frames`` of it were read."""
-    if frames < sound.frames and sound.frames * sound.channels * WIDEST_SAMPLE < UNDECLARED_BYTES:
+    frame = sound.channels * SAMPLE_BYTES.get(sound.subtype, WIDEST_SAMPLE)
+    if frames < sound.frames and (sound.frames + 1) * frame <= UNDECLARED_BYTES:
         raise truncated(name, f"{frames} of {sound.frames} declared frames")
 
 
@@ -98,6 +90,12 @@ def truncated(name: str, value: str) -> RecordingRejected:
                              action="Copy the file again: it is truncated.")
 
 
+def header_is_wrong(name: str, value: str, action: str) -> RecordingRejected:
+    """What to say of a file that is longer than it declares."""
+    return RecordingRejected(name=name, rule="be as long as its header declares", value=value,
+                             action=f"Its header is wrong: {action}")
+
+
 def unreadable(path: Path, error: OSError) -> RecordingRejected:
     """What to say of a file that cannot be opened."""
     return RecordingRejected(name=str(path), rule="be a file that can be read", value=error.strerror or str(error),
@@ -110,22 +108,10 @@ def not_audio(name: str, error: BaseException) -> RecordingRejected:
                              action="Replace the file: it is truncated, damaged or not audio.")
 
 
-def _riff_data(file: BinaryIO) -> tuple[int, int]:
-    """Declared and available bytes of the data chunk of a RIFF or RIFX file."""
-    end = file.seek(0, io.SEEK_END)
-    file.seek(0)
-    order = "big" if file.read(4) == b"RIFX" else "little"
-    at = 12
-    while at + 8 <= end:
-        file.seek(at)
-        kind, size = file.read(4), int.from_bytes(file.read(4), order)  # type: ignore[arg-type]
-        if kind == b"data":
-            return size, end - at - 8
-        at += 8 + size + size % 2
-    return 0, 0
-
-
 def _reason(error: BaseException) -> str:
-    """Libsndfile's words without the address of the object it read from."""
-    text = getattr(error, "error_string", None) or str(error)
+    """Libsndfile's words without the address of the object it read from, or its number for what it has no words for."""
+    if isinstance(error, soundfile.LibsndfileError):
+        text = error.error_string or f"error {error.code} of libsndfile"
+    else:
+        text = str(error)
     return " ".join(str(text).removeprefix("Error : ").split()) or type(error).__name__

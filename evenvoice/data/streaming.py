@@ -10,25 +10,21 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
-from typing import Final, Self
+from typing import BinaryIO, Final, Self
 
 import numpy as np
 import soundfile
 import soxr
 from numpy.typing import NDArray
 
+from evenvoice.data.containers import check_whole, opened, riff
 from evenvoice.data.features import LogMel
-from evenvoice.data.sound import (
-    SAFE_FORMATS,
-    check_all_came,
-    check_header,
-    check_riff_is_whole,
-    check_samples,
-    not_audio,
-    unreadable,
-)
+from evenvoice.data.sound import SAFE_FORMATS, check_all_came, check_header, check_samples, not_audio, unreadable
+from evenvoice.errors import RecordingRejected
 
 STDIN: Final = 0
+HIGHEST_SAMPLE: Final = 4.0
+"""Beyond is no mild overshoot: what is still coming in has no peak yet by which it could be scaled."""
 
 
 class StreamingLogMel:
@@ -78,26 +74,29 @@ class AudioBlocks:
         block_s: seconds of a block.
 
     Raises:
-        RecordingRejected: no such file, not audio, truncated, or a format that is not read.
+        RecordingRejected: no such file, not audio, of another length than its header declares, or a format that is
+            not read.
     """
 
     def __init__(self, path: Path, block_s: float) -> None:
         self._name = "standard input" if path == Path("-") else str(path)
-        with ExitStack() as opened:
-            self._sound = self._opened(path, opened)
-            self._closing = opened.pop_all()
+        self._pipe: BinaryIO | None = None
+        with ExitStack() as closing:
+            self._sound = self._opened(path, closing)
+            self._closing = closing.pop_all()
         self.rate = int(self._sound.samplerate)
         self._block = max(1, round(block_s * self.rate))
 
-    def _opened(self, path: Path, opened: ExitStack) -> soundfile.SoundFile:
+    def _opened(self, path: Path, closing: ExitStack) -> soundfile.SoundFile:
         try:
-            file = None if path == Path("-") else opened.enter_context(path.open("rb"))
-            seekable = file is not None and file.seekable()
-            source = file if seekable else STDIN if file is None else file.fileno()
-            sound = opened.enter_context(soundfile.SoundFile(source, closefd=False))
+            file = closing.enter_context(_open(path))
+            if file.seekable():
+                sound = closing.enter_context(opened(file, self._name, SAFE_FORMATS))
+                check_whole(file, sound, self._name)
+                return sound
+            self._pipe = file
+            sound = closing.enter_context(soundfile.SoundFile(file.fileno(), closefd=False))
             check_header(sound, self._name, SAFE_FORMATS)
-            if file is not None and seekable:
-                check_riff_is_whole(file, sound, self._name)
         except OSError as error:
             raise unreadable(path, error) from error
         except soundfile.SoundFileError as error:
@@ -115,14 +114,32 @@ class AudioBlocks:
         """Yield blocks as they can be read, channels averaged.
 
         Raises:
-            RecordingRejected: damaged, not finite, or at its end before its header said.
+            RecordingRejected: damaged, not finite, far beyond full scale, or of another length than its header said.
         """
         frames = 0
         try:
-            while len(block := self._sound.read(self._block, dtype="float32", always_2d=True)):
+            # never asked for more than is declared: what follows in a pipe would be taken and thrown away
+            while (wanted := min(self._block, self._sound.frames - frames)) and len(
+                    block := self._sound.read(wanted, dtype="float32", always_2d=True)):
                 check_samples(block, self._name)
+                self._check_scale(block)
                 frames += len(block)
                 yield block[:, 0] if block.shape[1] == 1 else block.mean(axis=1)
         except soundfile.SoundFileError as error:
             raise not_audio(self._name, error) from error
         check_all_came(self._sound, self._name, frames)
+        if self._pipe is not None and self._sound.format in ("WAV", "WAVEX"):
+            riff.check_rest(self._pipe.read, self._sound, self._name)
+
+    def _check_scale(self, block: NDArray[np.float32]) -> None:
+        if (highest := float(np.abs(block).max())) > HIGHEST_SAMPLE:
+            raise RecordingRejected(
+                name=self._name, rule=f"hold samples of at most {HIGHEST_SAMPLE:g} when streamed (full scale is 1)",
+                value=f"{highest:.6g}: integers stored as floats?",
+                action="Transcribe it without --stream, which scales it; or write it again as integers or in [-1, 1].")
+
+
+def _open(path: Path) -> BinaryIO:
+    if path == Path("-"):
+        return open(STDIN, "rb", closefd=False)
+    return path.open("rb")

@@ -7,7 +7,8 @@ Input, one row per recording, exactly one of the columns filled:
     audio     bytes of a WAV or FLAC file; base64 in JSON
     path      path of such a file where the model runs; refused behind HTTP, where a caller could otherwise have the
               server read out any recording it can open
-    samples   mono float samples in [-1, 1], at the rate of the parameter ``sample_rate``
+    samples   mono float samples, at the rate of the parameter ``sample_rate``; full scale is [-1, 1], and what lies
+              beyond, as integers do, is scaled down to it
 
 Output: one column ``text``, in the order of the input.
 
@@ -31,7 +32,7 @@ import pandas as pd
 from mlflow.models import set_model
 from mlflow.pyfunc.model import PythonModel, PythonModelContext
 
-from evenvoice.data.audio import Waveform, decode, decode_file
+from evenvoice.data.audio import Waveform, decode, decode_file, within_full_scale
 from evenvoice.data.sound import check_rate, check_samples
 from evenvoice.errors import RecordingRejected
 from evenvoice.tracking.manifest import verify
@@ -110,7 +111,7 @@ class ServedRecogniser(PythonModel):  # type: ignore[misc, unused-ignore]  # mlf
             raise RecordingRejected(name=name, rule=f"be mono samples of at most {self._max_duration_s:g} s",
                                     value=f"shape {samples.shape} at {rate} Hz", action="Cut it, or mix it to mono.")
         check_samples(samples, name)
-        return Waveform(samples=samples, rate=rate)
+        return within_full_scale(Waveform(samples=samples, rate=rate), scaled=True)
 
 
 def _is_filled(value: object) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import contextlib
+import io
 import json
 import os
 import shutil
@@ -293,6 +294,25 @@ def test_the_served_model_transcribes_bytes_paths_and_samples_alike(world: World
 
     direct = Recogniser.load(world.models[0])
     assert from_samples == [recognise(direct, TONE.samples, 8000)[0].text]
+
+
+@pytest.mark.parametrize("factor", [20.0, 200_000.0])
+def test_the_served_model_hears_samples_beyond_full_scale_as_those_that_fill_it(world: World, factor: float) -> None:
+    import mlflow.pyfunc
+    import pandas as pd
+    import soundfile
+
+    world.registered("run-1")
+    model = mlflow.pyfunc.load_model("models:/evenvoice-asr@challenger")
+    full = TONE.samples / np.abs(TONE.samples).max()
+    wav = io.BytesIO()
+    soundfile.write(wav, factor * TONE.samples, 8000, format="WAV", subtype="FLOAT")
+    served = model.unwrap_python_model()
+    for row in ({"samples": factor * TONE.samples}, {"audio": wav.getvalue()}):
+        np.testing.assert_allclose(served._waveform(row, "recording 1", 8000).samples, full, atol=1e-6)
+    heard = [model.predict(pd.DataFrame({"samples": [samples]}), params={"sample_rate": 8000})["text"].tolist()
+             for samples in (factor * TONE.samples, full)]
+    assert heard[0] == heard[1]
 
 
 @pytest.mark.parametrize(("row", "message"), [

@@ -121,6 +121,33 @@ def test_samples_that_are_not_numbers_are_refused(capsys, tmp_path, model, optio
     assert "a.wav must hold finite samples, got NaN or infinity instead" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("factor", [3.0, 20000.0])
+def test_samples_beyond_full_scale_read_as_those_that_fill_it(capsys, tmp_path, model, recording, factor):
+    samples, rate = soundfile.read(recording, dtype="float32")
+    full = samples / np.abs(samples).max()
+    soundfile.write(tmp_path / "full.wav", full, rate, subtype="FLOAT")
+    soundfile.write(tmp_path / "beyond.wav", full * factor, rate, subtype="FLOAT")
+    expected = said(capsys, str(tmp_path / "full.wav"), "--model", str(model))
+    assert said(capsys, str(tmp_path / "beyond.wav"), "--model", str(model)) == expected
+
+
+@pytest.mark.parametrize("options", [["--stream"], ["--stream", "--json"]])
+def test_integers_stored_as_floats_are_refused_where_the_peak_is_not_known_yet(capsys, tmp_path, model, options):
+    soundfile.write(tmp_path / "a.wav", np.full(16000, 20000.0), 16000, subtype="FLOAT")
+    assert main(["transcribe", str(tmp_path / "a.wav"), "--model", str(model), *options]) == 3
+    assert ("a.wav must hold samples of at most 4 when streamed (full scale is 1), got 20000: integers stored as "
+            "floats? instead. Transcribe it without --stream") in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("stream", [[], ["--stream"]])
+def test_a_header_that_declares_less_than_follows_is_refused(capsys, tmp_path, model, recording, stream):
+    content = recording.read_bytes()
+    (tmp_path / "a.wav").write_bytes(content[:40] + (8000).to_bytes(4, "little") + content[44:])
+    assert main(["transcribe", str(tmp_path / "a.wav"), "--model", str(model), *stream]) == 3
+    assert "got 32000 bytes behind a header that declares 8000 bytes instead. Its header is wrong" in (
+        capsys.readouterr().err)
+
+
 def test_a_truncated_file_is_refused_alike_streamed_and_whole(capsys, tmp_path, model, recording):
     (tmp_path / "a.wav").write_bytes(recording.read_bytes()[:-4000])
     messages = []

@@ -11,6 +11,7 @@ import pytest
 import soundfile
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 
 from evenvoice.data.audio import (
     Waveform,
@@ -20,6 +21,7 @@ from evenvoice.data.audio import (
     encode_wav,
     resample,
     wav_samples,
+    within_full_scale,
 )
 from evenvoice.errors import RecordingRejected
 from tests.builders.audio import file_bytes, tone, with_declared_frames
@@ -69,12 +71,15 @@ def test_a_wav_file_written_to_a_pipe_has_no_length_and_is_read() -> None:
     assert decode(streamed, name="r1", max_duration_s=10).duration_s == 0.5
 
 
-@pytest.mark.parametrize("frames", [7999, 8001, 9000])
-def test_a_header_that_is_wrong_about_the_length_never_gives_more_than_there_is(frames: int) -> None:
-    if frames > 8000:
-        assert "truncated" in refusal(with_declared_frames(FLAC, frames)).action
-    else:
-        assert len(decode(with_declared_frames(FLAC, frames), name="r1", max_duration_s=10).samples) == frames
+@pytest.mark.parametrize(("frames", "value", "action"), [
+    (7999, "8000 frames behind a header that declares 7999", "Its header is wrong"),
+    (8001, "8000 of 8001 declared frames", "Copy the file again: it is truncated."),
+    (9000, "8000 of 9000 declared frames", "Copy the file again: it is truncated.")])
+def test_a_header_that_is_wrong_about_the_length_is_refused_with_both_figures(frames: int, value: str,
+                                                                              action: str) -> None:
+    rejection = refusal(with_declared_frames(FLAC, frames))
+    assert rejection.value == value
+    assert rejection.action.startswith(action)
 
 
 def test_a_header_that_declares_hours_is_refused_before_decoding() -> None:
@@ -90,8 +95,10 @@ def test_a_header_that_declares_more_memory_than_there_is_is_refused() -> None:
     assert rejection.value == "3515 MiB (192000 Hz x 8 channels x 600 s)"
 
 
-def test_a_stream_without_a_length_is_refused() -> None:
-    assert refusal(with_declared_frames(FLAC, 0)).value == "an unknown length"
+def test_a_stream_that_declares_no_length_is_read_to_its_end() -> None:
+    waveform = decode(with_declared_frames(FLAC, 0), name="r1", max_duration_s=10)
+    np.testing.assert_allclose(waveform.samples, tone(0.5).samples, atol=1e-4)
+    assert refusal(with_declared_frames(FLAC, 0), max_duration_s=0.4).rule == "last at most 0.4 s"
 
 
 def test_a_rate_that_no_speech_has_is_refused_before_it_becomes_hours() -> None:
@@ -134,10 +141,75 @@ def test_resampling_keeps_length_and_pitch() -> None:
 
 
 @pytest.mark.parametrize("encode", [encode_flac, encode_wav])
-def test_samples_beyond_full_scale_are_clipped_not_wrapped(encode: Callable[[Waveform], bytes]) -> None:
-    loud = Waveform(samples=np.array([3.0, -3.0, 0.5] * 100, np.float32), rate=16000)
-    decoded = decode(encode(loud), name="r1", max_duration_s=10)
-    np.testing.assert_allclose(decoded.samples[:3], [1.0, -1.0, 0.5], atol=1e-4)
+@pytest.mark.parametrize("sample", [1.0001, -3.0, np.nan])
+def test_samples_beyond_full_scale_are_never_encoded(encode: Callable[[Waveform], bytes], sample: float) -> None:
+    with pytest.raises(ValueError, match=r"samples must lie in \[-1, 1\]"):
+        encode(Waveform(samples=np.array([0.5, sample] * 100, np.float32), rate=16000))
+
+
+@pytest.mark.parametrize("subtype", ["FLOAT", "DOUBLE"])
+@pytest.mark.parametrize(("kind", "endian"), [("WAV", "LITTLE"), ("WAV", "BIG"), ("WAVEX", "LITTLE")])
+@pytest.mark.parametrize("peak", [1.001, 3.0, 20000.0, 32768.0, 10.0**6])
+@pytest.mark.parametrize("channels", [1, 2])
+def test_samples_beyond_full_scale_are_scaled_to_it_and_that_is_known(kind: str, subtype: str, endian: str, peak: float,
+                                                                      channels: int) -> None:
+    loud = tone(0.5, peak=1.0).samples / tone(0.5, peak=1.0).samples.max()
+    waveform = decode(stored(loud * peak, kind, subtype, endian, channels), name="r1", max_duration_s=10)
+    assert waveform.scaled
+    np.testing.assert_allclose(waveform.samples, loud, atol=1e-6)
+    assert np.abs(waveform.samples).max() == 1
+    resampled = resample(waveform, 8000)
+    assert resampled.scaled
+    back = decode(encode_wav(waveform), name="r1", max_duration_s=10)
+    np.testing.assert_allclose(back.samples, loud, atol=1e-4)
+    assert not back.scaled
+
+
+def stored(samples: NDArray[np.float32], kind: str, subtype: str, endian: str = "FILE", channels: int = 1) -> bytes:
+    buffer = io.BytesIO()
+    soundfile.write(buffer, np.stack([samples] * channels, 1), 16000, format=kind, subtype=subtype, endian=endian)
+    return buffer.getvalue()
+
+
+def test_a_part_is_scaled_by_its_own_peak() -> None:
+    rising = np.linspace(0, 4, 16000).astype(np.float32)
+    content = io.BytesIO(stored(rising, "WAV", "FLOAT"))
+    quiet = decode_file(content, name="r1", max_duration_s=10, end_s=0.2)
+    loud = decode_file(content, name="r1", max_duration_s=10, start_s=0.5, end_s=0.75)
+    assert not quiet.scaled
+    np.testing.assert_array_equal(quiet.samples, rising[:3200])
+    assert loud.scaled
+    np.testing.assert_allclose(loud.samples, rising[8000:12000] / rising[11999], atol=1e-6)
+
+
+@pytest.mark.parametrize("kind", ["MP3", "OGG"])
+def test_compressed_sound_that_overshoots_is_scaled_and_not_clipped(kind: str) -> None:
+    square = np.sign(tone(0.5, peak=1.0).samples).astype(np.float32)
+    content = file_bytes(Waveform(square, 16000), kind)
+    with soundfile.SoundFile(io.BytesIO(content)) as sound:
+        raw = sound.read(dtype="float32")
+    assert np.abs(raw).max() > 1
+    waveform = decode_file(io.BytesIO(content), name="r1", max_duration_s=10, formats=(kind,))
+    assert waveform.scaled
+    np.testing.assert_allclose(waveform.samples, raw / np.abs(raw).max(), atol=1e-6)
+
+
+@pytest.mark.parametrize("sample", [1.0, -1.0, 0.5])
+def test_samples_up_to_full_scale_stay_as_they_are(sample: float) -> None:
+    samples = np.array([0.1, sample, 0.1] * 10, np.float32)
+    waveform = decode(stored(samples, "WAV", "FLOAT"), name="r1", max_duration_s=10)
+    assert not waveform.scaled
+    np.testing.assert_array_equal(waveform.samples, samples)
+    assert within_full_scale(waveform, scaled=True) is waveform
+
+
+def test_what_resampling_overshoots_is_scaled_without_a_mark() -> None:
+    square = Waveform(np.sign(tone(0.5, rate=8000, peak=1.0).samples).astype(np.float32), 8000)
+    overshot = resample(square, 16000)
+    assert np.abs(overshot.samples).max() > 1.05
+    fitting = within_full_scale(overshot, scaled=False)
+    assert not fitting.scaled
+    np.testing.assert_allclose(fitting.samples, overshot.samples / np.abs(overshot.samples).max(), atol=1e-6)
 
 
 def test_sixteen_bits_that_came_in_are_those_that_are_stored() -> None:

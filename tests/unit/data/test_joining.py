@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -54,6 +55,23 @@ def test_audio_is_one_part_after_the_other_with_silence_between() -> None:
     assert waveform.duration_s == pytest.approx(0.85)
     assert not waveform.samples[8000:9600].any()
     assert np.abs(waveform.samples[9700:]).max() > 0.4
+
+
+@pytest.mark.parametrize("beyond", [0, 1, 2])
+def test_a_string_is_scaled_where_any_part_of_it_was(beyond: int) -> None:
+    parts = [ToneAudio(0.5), ToneAudio(0.5), ToneAudio(0.5)]
+    parts[beyond].waveform = replace(parts[beyond].waveform, scaled=True)
+    assert JoinedAudio(tuple(parts), (0.1, 0.1)).load(name="r1", max_duration_s=5).scaled
+    assert not JoinedAudio((ToneAudio(0.5), ToneAudio(0.5)), (0.1,)).load(name="r1", max_duration_s=5).scaled
+
+
+def test_a_part_that_overshoots_when_resampled_lowers_the_string_and_marks_nothing() -> None:
+    square = ToneAudio(0.5, rate=8000)
+    square.waveform = replace(square.waveform, samples=np.sign(square.waveform.samples))
+    waveform = JoinedAudio((ToneAudio(0.5), square), (0.1,)).load(name="r1", max_duration_s=5)
+    assert np.abs(waveform.samples).max() == 1
+    assert not waveform.scaled
+    assert np.abs(waveform.samples[:8000]).max() < 0.48
 
 
 def test_silences_are_those_of_connected_speech() -> None:

@@ -13,6 +13,7 @@ from evenvoice.data.audio import Waveform, resample
 from evenvoice.data.features import LogMel
 from evenvoice.data.streaming import AudioBlocks, StreamingLogMel
 from evenvoice.errors import RecordingRejected
+from tests.builders.audio import with_declared_frames
 from tests.builders.models import FEATURIZE
 
 SAMPLES = np.random.default_rng(0).uniform(-0.5, 0.5, 5000).astype(np.float32)
@@ -52,9 +53,13 @@ def test_standard_input_is_read_from_a_pipe(tmp_path):
 
 
 def heard_from_a_pipe(content):
+    return heard(input=content)
+
+
+def heard(**standard_input):
     program = ("from pathlib import Path; from evenvoice.data.streaming import AudioBlocks\n"
                "with AudioBlocks(Path('-'), 0.1) as blocks: print(blocks.rate, sum(map(len, blocks)))")
-    return subprocess.run([sys.executable, "-c", program], input=content, capture_output=True, check=False)
+    return subprocess.run([sys.executable, "-c", program], capture_output=True, check=False, **standard_input)
 
 
 def test_a_pipe_that_ends_before_its_header_says_is_refused(tmp_path):
@@ -62,6 +67,20 @@ def test_a_pipe_that_ends_before_its_header_says_is_refused(tmp_path):
     answer = heard_from_a_pipe((tmp_path / "a.wav").read_bytes()[:-4000])
     assert answer.returncode != 0
     assert b"standard input must be as long as its header declares, got 3000 of 5000 declared frames" in answer.stderr
+
+
+@pytest.mark.parametrize("change", [-4000, 4000])
+def test_a_file_as_standard_input_is_checked_as_any_file(tmp_path, change):
+    soundfile.write(tmp_path / "a.wav", SAMPLES, 8000)
+    content = declaring((tmp_path / "a.wav").read_bytes(), 10000 - change)
+    (tmp_path / "a.wav").write_bytes(content)
+    with (tmp_path / "a.wav").open("rb") as file:
+        answer = heard(stdin=file)
+    assert answer.stdout == b""
+    assert b"standard input must be as long as its header declares" in answer.stderr
+    (tmp_path / "a.wav").write_bytes(declaring(content, 10000))
+    with (tmp_path / "a.wav").open("rb") as file:
+        assert heard(stdin=file).stdout.split() == [b"8000", b"5000"]
 
 
 def test_a_truncated_file_is_refused_before_a_word_of_it(tmp_path):
@@ -88,6 +107,58 @@ def test_a_sample_that_is_no_sound_is_refused(tmp_path, sample, message):
     soundfile.write(tmp_path / "a.wav", np.append(SAMPLES, np.float32(sample)), 8000, subtype="FLOAT")
     with AudioBlocks(tmp_path / "a.wav", 0.1) as blocks, pytest.raises(RecordingRejected, match=message):
         list(blocks)
+
+
+def test_integers_stored_as_floats_are_refused_with_what_to_do(tmp_path):
+    soundfile.write(tmp_path / "a.wav", SAMPLES * 32768, 8000, subtype="FLOAT")
+    message = (r"a\.wav must hold samples of at most 4 when streamed \(full scale is 1\), got 16[0-9.]*: integers "
+               r"stored as floats\? instead\. Transcribe it without --stream")
+    with AudioBlocks(tmp_path / "a.wav", 0.1) as blocks, pytest.raises(RecordingRejected, match=message):
+        list(blocks)
+
+
+def test_a_mild_overshoot_passes_as_it_is(tmp_path):
+    soundfile.write(tmp_path / "a.wav", SAMPLES * 7, 8000, subtype="FLOAT")
+    with AudioBlocks(tmp_path / "a.wav", 0.1) as blocks:
+        np.testing.assert_array_equal(np.concatenate(list(blocks)), SAMPLES * 7)
+
+
+def declaring(content, size):
+    return content[:40] + size.to_bytes(4, "little") + content[44:]
+
+
+@pytest.mark.parametrize("declared", [0, 2, 3999, 9998])
+def test_a_header_that_declares_less_than_follows_is_refused(tmp_path, declared):
+    soundfile.write(tmp_path / "a.wav", SAMPLES, 8000)
+    content = declaring((tmp_path / "a.wav").read_bytes(), declared)
+    (tmp_path / "a.wav").write_bytes(content)
+    with pytest.raises(RecordingRejected, match=f"got 10000 bytes behind a header that declares {declared} bytes"):
+        AudioBlocks(tmp_path / "a.wav", 0.1)
+    answer = heard_from_a_pipe(content)
+    assert answer.returncode != 0
+    assert b"standard input must be as long as its header declares" in answer.stderr
+    assert f"got more behind a header that declares {declared // 2} frames instead".encode() in answer.stderr
+
+
+def test_chunks_behind_the_samples_of_a_pipe_are_passed_over(tmp_path):
+    soundfile.write(tmp_path / "a.wav", SAMPLES, 8000)
+    chunks = b"id3 \3\0\0\0abc\0LIST" + (100000).to_bytes(4, "little") + bytes(100000)
+    answer = heard_from_a_pipe((tmp_path / "a.wav").read_bytes() + chunks)
+    assert answer.stdout.split() == [b"8000", b"5000"]
+    assert heard_from_a_pipe((tmp_path / "a.wav").read_bytes() + chunks + b"\1\2").returncode != 0
+
+
+def test_flac_is_read_to_its_end_whatever_its_header_says_or_refused(tmp_path):
+    soundfile.write(tmp_path / "a.flac", SAMPLES, 8000)
+    content = (tmp_path / "a.flac").read_bytes()
+    (tmp_path / "a.flac").write_bytes(with_declared_frames(content, 0))
+    with AudioBlocks(tmp_path / "a.flac", 0.1) as blocks:
+        assert sum(map(len, blocks)) == 5000
+    for frames, value in ((4096, "5000 frames behind a header that declares 4096"),
+                          (5001, "5000 of 5001 declared frames")):
+        (tmp_path / "a.flac").write_bytes(with_declared_frames(content, frames))
+        with pytest.raises(RecordingRejected, match=f"got {value} instead"):
+            AudioBlocks(tmp_path / "a.flac", 0.1)
 
 
 @pytest.mark.parametrize(("name", "content", "message"), [
