@@ -8,7 +8,9 @@ was made from, and the right one can be worked out without DVC: what a fresh clo
 from __future__ import annotations
 
 import json
+import os
 import shutil
+import subprocess
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -17,13 +19,15 @@ from typing import Any, Final
 
 import yaml
 
+from dags import provenance
 from dags.dvc_graph import Graph, Node, load_graph
-from dags.operators import stage_job
+from dags.operators import stage_job, stage_size
 from dags.plan import Plan, make_plan, read_plan
 from dags.runners.job import Job, Runner
 from dags.runs import Run
 from dags.workspace import Request, create, describe, publish_lock
 from evenvoice import dvc_lock
+from evenvoice.code_digest import STAGE_CODE, code_digest
 from tests.builders import stand_in
 from tests.builders.checkout import committed, full_checkout
 
@@ -34,6 +38,21 @@ CHANGES: Final[Mapping[str, object]] = {
     "embed.batch_s": 500.0, "discover.min_words": 11, "mitigate.steps": 3, "arms.ewc.weight": 0.02,
     "evaluate.replicates": 300, "gate.max_gap": 0.4, "report.min_speakers": 3, "resources.light.minutes": 61.0}
 """One parameter of every section, with another value than it has."""
+GROUPS: Final = (("resources", "report", "gate", "evaluate"),
+                 ("arms", "mitigate", "discover", "embed", "train_speaker", "transcribe"),
+                 ("train", "tokenizer", "featurize", "synthetic", "ingest", "seed"))
+"""Sections that are changed together where a run takes minutes; a stale result shows in what it holds all the same."""
+EACH: Final = tuple((section,) for group in GROUPS for section in group)
+
+
+def steps() -> tuple[tuple[str, ...], ...]:
+    """The changes of the slower runners: by groups, or one by one where EVENVOICE_TEST_SWEEP is `each`."""
+    return EACH if os.environ.get("EVENVOICE_TEST_SWEEP") == "each" else GROUPS
+
+
+def changes_of(sections: Iterable[str]) -> dict[str, object]:
+    """The entries of CHANGES in these sections."""
+    return {name: value for name, value in CHANGES.items() if name.partition(".")[0] in sections}
 
 
 def sweep_checkout(directory: Path) -> Path:
@@ -57,6 +76,21 @@ def sweep_checkout(directory: Path) -> Path:
 def params_of(node: Node) -> list[str]:
     """Names of sections and values that a stage reads."""
     return [name.replace("${item.arm}", node.item or "") for name in node.params]
+
+
+def sweep_image(docker: str, root: Path, directory: Path) -> str:
+    """The stage image with the code of a sweep's checkout instead of its own; returns its id."""
+    for part in STAGE_CODE:
+        place = directory / "code" / part
+        if (root / part).is_dir():
+            shutil.copytree(root / part, place, ignore=shutil.ignore_patterns("__pycache__"))
+        else:
+            shutil.copy(root / part, place)
+    (directory / "Dockerfile").write_text("FROM evenvoice/stage:local\nCOPY code /opt/evenvoice\n", encoding="utf-8")
+    label = f"io.evenvoice.code={code_digest(root)}"
+    built = subprocess.run([docker, "build", "--quiet", "--label", label, str(directory)], capture_output=True,
+                           text=True, check=True)
+    return built.stdout.strip()
 
 
 def data_of(node: Node, graph: Graph) -> list[str]:
@@ -118,6 +152,9 @@ def finish(run: Run) -> None:
 def work_off(run: Run, runner: Callable[[], Runner], at_once: int = 2) -> frozenset[str]:
     """What the tasks of the graph do; returns the stages that worked, rather than DVC finding their results."""
     graph, plan = load_graph(run.workspace), read_plan(run)
+    for node in graph:
+        if node.name not in plan.stale:
+            provenance.reused(run, node.name, stage_size(run, node.size))
     left = [node for node in graph.in_order() if node.name in plan.stale]
     worked: set[str] = set()
     with ThreadPoolExecutor(at_once) as threads:
@@ -125,6 +162,9 @@ def work_off(run: Run, runner: Callable[[], Runner], at_once: int = 2) -> frozen
             ready = [node for node in left if not any(other.name in node.upstream for other in left)]
             jobs = [_wished(stage_job(run, node.name, node.size), plan) for node in ready]
             list(threads.map(lambda job: runner().run(job, lambda _: None), jobs))
+            publish_lock(run)
+            for job in jobs:
+                provenance.take_over(run, job.name)
             worked |= {job.name for job in jobs if stand_in.WORKING in job.log.read_text(encoding="utf-8")}
             left = [node for node in left if node not in ready]
     return frozenset(worked)

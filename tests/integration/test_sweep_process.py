@@ -8,6 +8,7 @@ test_sweep_pods.py.
 from __future__ import annotations
 
 import os
+import platform
 import signal
 import subprocess
 import sys
@@ -24,7 +25,10 @@ from dags.operators import stage_job
 from dags.runners.job import JobError
 from dags.runners.process import ProcessRunner
 from dags.runs import Run
+from evenvoice import dvc_lock
+from evenvoice.made_with import outputs_digest
 from evenvoice.params import Params
+from evenvoice.storage import read_json, write_json
 from tests.builders import stand_in
 from tests.builders.sweep import CHANGES, begin, below, expected, finish, found, sweep_checkout, work_off
 
@@ -87,6 +91,29 @@ def test_a_forced_stage_runs_alone_since_its_result_is_the_same(site: Site, firs
     _, worked = site.run({}, force_stage="transcribe")
 
     assert worked == {"transcribe@base", "transcribe@ewc"}
+
+
+def test_results_of_older_packages_are_shown_and_made_anew_where_that_is_asked_for(site: Site, first: Run) -> None:
+    [record] = (site.root / ".evenvoice" / "made_with" / "train").glob(f"*{outputs_of(first, 'train')}.json")
+    write_json(record, {**read_json(record), "python": "3.11.0"})
+    age = [f"Python 3.11.0, now {platform.python_version()}"]
+
+    shown, nobody = site.run({})
+    assert (nobody, told(shown, "train")["age"], told(shown, "gate")["age"]) == (frozenset(), age, [])
+
+    anew, worked = site.run({}, stale="rerun")
+    assert (worked, told(anew, "train")["executed"], told(anew, "train")["age"]) == ({"train"}, True, [])
+
+    settled, nobody = site.run({})
+    assert (nobody, told(settled, "train")["age"]) == (frozenset(), [])
+
+
+def outputs_of(run: Run, stage: str) -> str:
+    return outputs_digest(dvc_lock.entries(run.workspace / "dvc.lock")[stage])
+
+
+def told(run: Run, stage: str) -> Any:
+    return read_json(run.workspace / ".made_with" / f"{stage}.json")
 
 
 def test_a_failed_run_leaves_nothing_that_a_later_one_takes_for_its_own(site: Site, first: Run) -> None:
