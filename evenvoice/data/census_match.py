@@ -15,7 +15,7 @@ from evenvoice.data.schemas import CENSUS_KEY
 from evenvoice.errors import CorpusError
 
 USELESS: Final = 0.9
-"""Share of speakers without a match at which the census is refused."""
+"""Of the speakers who have a code, the share without a match at which the census is refused."""
 EXAMPLES: Final = 3
 
 
@@ -36,6 +36,11 @@ class Match:
         """Of all speakers, those with no or another code."""
         return 1 - self.matched / self.speakers if self.speakers else 0.0
 
+    @property
+    def useless(self) -> bool:
+        """Whether it says nothing about nearly all who have a code; that few have one is shown, and is no fault."""
+        return self.with_code - self.matched >= USELESS * self.with_code
+
     def summary(self) -> dict[str, float]:
         """What summary.json says of it."""
         return {**asdict(self), "share_without_match": round(self.share_without, 4)}
@@ -49,7 +54,7 @@ def match(speakers: Collection[str | None], census: pa.Table) -> Match:
 
 
 def demand_match(speakers: Collection[str | None], census: pa.Table, *, name: str) -> None:
-    """Refuse a census that says nothing about nearly all speakers.
+    """Refuse a census that says nothing about nearly all speakers who have a postal code.
 
     Args:
         speakers: the postal code of each speaker, None for one who has none.
@@ -57,18 +62,18 @@ def demand_match(speakers: Collection[str | None], census: pa.Table, *, name: st
         name: how errors name the census.
 
     Raises:
-        CorpusError: at least ``USELESS`` of the speakers have no match; it shows codes of both sides and says what to
-            do about their difference.
+        CorpusError: at least ``USELESS`` of those have no match, or nobody has a code; it shows codes of both sides
+            and says what to do about their difference.
     """
     found = match(speakers, census)
-    if found.share_without < USELESS:
+    if not found.useless:
         return
     keys = _keys(census)
     strange = sorted({code for code in speakers if code is not None} - set(keys))
     sides = f"speakers have {_examples(strange)}, the census has {_examples(sorted(keys))}"
     raise CorpusError(
-        name=f"census {name}", rule=f"hold the postal codes of more than {1 - USELESS:.0%} of the speakers",
-        value=f"those of {found.matched} of {found.speakers}, {found.with_code} of whom have one ({sides})",
+        name=f"census {name}", rule=f"hold the codes of more than {1 - USELESS:.0%} of the speakers who have one",
+        value=f"those of {found.matched} of {found.with_code} ({sides})",
         action=_advice(found, strange, keys))
 
 
@@ -87,8 +92,6 @@ def _advice(found: Match, strange: Sequence[str], keys: Sequence[str]) -> str:
     if not found.with_code:
         return ("Fill in the column postal_code (a manifest can have one, Kaldi and LibriSpeech cannot), or clear "
                 "ingest.census.")
-    if not strange:
-        return "Fill in postal_code for more speakers, or clear ingest.census."
     for bring, words in DIFFERENCES:
         alike = set(map(bring, keys))
         if 2 * sum(bring(code) in alike for code in strange) >= len(strange):
