@@ -12,7 +12,7 @@ STEPS ?= 1200
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help run up down up-stack down-stack doctor images stack-images base-image wheelhouse test test-fast lint repro lock clean \
+.PHONY: help run up down up-stack down-stack doctor relocate images stack-images base-image wheelhouse test test-fast lint repro lock clean \
 	bench-loss bench-train bench-stream bench-features bench-models env env-dev env-bench
 
 help: ## this list
@@ -29,6 +29,7 @@ help: ## this list
 	@echo "make images takes BASE_IMAGE=tag WHEELHOUSE=folder ACCELERATOR=cuda TAG=local DOCKER=/path/docker"
 	@echo "make bench-models takes CORPORA='synthetic digits=path/to/corpora/real' SEEDS=5 STEPS='1200 300'"
 	@echo "make up takes    AIRFLOW_PORT=8080 MLFLOW_PORT=5000"
+	@echo "make relocate takes FROM=path         the old directory of artifacts, where the database does not say it"
 
 run: env ## train, check, mitigate, gate and register a recogniser
 	@$(VENV_PYTHON) -m ops run --profile "$(PROFILE)" --corpus "$(CORPUS)" --set $(SET) \
@@ -43,6 +44,9 @@ down: env ## stop what `make up` started
 
 doctor: env ## what this machine lacks, and what to do about it
 	@$(VENV_PYTHON) -m ops doctor
+
+relocate: env ## after .evenvoice was moved or copied: let the registry know its new place
+	@$(VENV_PYTHON) -m ops env python -m evenvoice.tracking relocate $(if $(FROM),--from "$(FROM)")
 
 images: env ## build the images of stages and of Airflow
 	@$(VENV_PYTHON) -m ops images --base-image "$(BASE_IMAGE)" --wheelhouse "$(WHEELHOUSE)" \

@@ -14,6 +14,8 @@ from dags.remote import has_remote, push
 from dags.trigger_form import request_of
 from dags.workspace import create, describe
 from evenvoice.storage import read_json
+from evenvoice.tracking.location import Location
+from evenvoice.tracking.relocate import demand_in_place
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -34,6 +36,7 @@ def plan(**context: Any) -> None:
     """Decide which stages are stale."""
     run = run_of(context)
     with reported(run, "plan"):
+        demand_in_place(Location.from_environment())  # before hours of training, not at their end
         describe(run, runner_of(context).prepare(run))
         make_plan(run)
 

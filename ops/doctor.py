@@ -17,8 +17,8 @@ from rich.console import Console
 from dags.runs import state_of
 from evenvoice.code_digest import code_digest
 from evenvoice.dvc_lock import disagreements, entries
-from evenvoice.errors import ArtifactError, PreflightError
-from ops.environment import AIRFLOW_PORT, MLFLOW_PORT
+from evenvoice.errors import ArtifactError, EvenvoiceError, PreflightError
+from ops.environment import AIRFLOW_PORT, MLFLOW_PORT, environment
 
 DISK_GB = 5.0
 MEMORY_GB = 4.0
@@ -131,6 +131,23 @@ def _docker(root: Path) -> list[Finding]:
                     "" if same else "Run `make images`.", needed=False)]
 
 
+def registry_place(root: Path) -> list[Finding]:
+    """Whether MLflow's database says of its files that they are where the registry is now."""
+    from evenvoice.tracking.location import Location
+    from evenvoice.tracking.relocate import COMMAND, stated_elsewhere
+    try:
+        location = Location.from_environment(environment(root))
+        origin = stated_elsewhere(location)
+    except EvenvoiceError as error:
+        return [Finding("registry", f"{error.name}: {error.value}", error.action)]
+    if origin is not None:
+        return [Finding("registry", f"{location.database} says that its files are in {origin}",
+                        f"It was moved or copied: run {COMMAND}.")]
+    if location.database is None:
+        return [Finding("registry", "at a server, which knows where its files are")]
+    return [Finding("registry", str(location.database) if location.database.exists() else "none yet")]
+
+
 def recorded_runs(root: Path) -> list[Finding]:
     """Runs that were recorded although their stages did not read what the stages before them made.
 
@@ -154,4 +171,4 @@ def _agreement(run: Path) -> list[Finding]:
 
 
 CHECKS: tuple[Callable[[Path], list[Finding]], ...] = (
-    _python, _git, _packages, _lock, _disk, _memory, _cores, _writable, _ports, _docker, recorded_runs)
+    _python, _git, _packages, _lock, _disk, _memory, _cores, _writable, _ports, _docker, registry_place, recorded_runs)

@@ -1,7 +1,7 @@
 """The MLflow door: record a run, register its model, move the champion alias and roll it back.
 
 These are the effects at the edge of the graph. Each reads the files that stages wrote, each may be called again after
-a crash, and each is one command: ``python -m evenvoice.tracking record|register|promote|rollback|audit``.
+a crash, and each is one command: ``python -m evenvoice.tracking record|register|promote|rollback|audit|relocate``.
 
     run_files      what a finished run left in its workspace
     published      which of its figures may leave the workspace
@@ -12,5 +12,6 @@ a crash, and each is one command: ``python -m evenvoice.tracking record|register
     comparison     challenger against champion on the same test speakers
     promotion      compare-and-set of the champion alias
     audit          the append-only record of every move of it
+    relocate       the registry in another place than its database says
     store          the one module that talks to MLflow
 """

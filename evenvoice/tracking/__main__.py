@@ -5,10 +5,11 @@
     python -m evenvoice.tracking promote  --run-id ID [--approved-by NAME --reason TEXT] [--expected-champion N|none]
     python -m evenvoice.tracking rollback --by NAME --reason TEXT [--run-id ID] [--expected-champion N|none]
     python -m evenvoice.tracking audit
+    python -m evenvoice.tracking relocate [--from DIRECTORY]
 
 EVENVOICE_HOME and MLFLOW_TRACKING_URI say where the registry is. The last line of the output is the result as JSON,
-also written to effects/<command>.json. Exit codes: 0 done (a model that must not be promoted is an outcome, not an
-error), 3 a person must act, 75 try again.
+also written to effects/<command>.json, except by relocate, which belongs to no run. Exit codes: 0 done (a model that
+must not be promoted is an outcome, not an error), 3 a person must act, 75 try again.
 """
 
 from __future__ import annotations
@@ -38,7 +39,8 @@ def main(arguments: list[str] | None = None) -> int:
     command: Callable[[argparse.Namespace], Result] = chosen.command
     try:
         result = command(chosen)
-        write_json(Path("effects") / f"{chosen.name}.json", result)
+        if command is not _relocate:
+            write_json(Path("effects") / f"{chosen.name}.json", result)
     except EvenvoiceError as error:
         sys.stdout.flush()
         print(f"{type(error).__name__}: {error}", file=sys.stderr, flush=True)
@@ -113,6 +115,20 @@ def _audit(_chosen: argparse.Namespace) -> Result:
             "champion_by_record": recorded[-1] if recorded else None, "unsettled": trail.unsettled is not None}
 
 
+def _relocate(chosen: argparse.Namespace) -> Result:
+    from evenvoice.tracking.relocate import relocate
+
+    done = relocate(Location.from_environment(), origin=chosen.origin)
+    for note in done.notes:
+        print(f"note: {note}")
+    if done.backup is None:
+        print(f"Nothing to rewrite: {done.database} names {done.artifacts} already.")
+    else:
+        print(f"{done.database} names {done.artifacts} now. Rewritten: runs {done.runs}, models {done.models}, "
+              f"versions {done.versions}. As it was before, it is kept in {done.backup}.")
+    return asdict(done)
+
+
 def _champion(text: str) -> tuple[int | None]:
     """In a tuple, so that ``none`` is not taken for an option that was not given."""
     return (None if text == "none" else int(text),)
@@ -133,6 +149,9 @@ def _parser() -> argparse.ArgumentParser:
     rollback.add_argument("--by", required=True, help="person who decides")
     rollback.add_argument("--reason", required=True, help="why; kept in the audit record")
     audit = commands.add_parser("audit", help="print every move of the champion and check that none was altered")
+    relocate = commands.add_parser("relocate", help="after the registry was moved or copied: its database says so too")
+    relocate.add_argument("--from", dest="origin", type=Path, metavar="DIRECTORY",
+                          help="the old directory of artifacts; by default the one that the database says")
     for command in (record, register, promote):
         command.add_argument("--run-id", required=True, help="DAG run id")
     rollback.add_argument("--run-id", help="DAG run id; a retry with the same one does not roll back twice")
@@ -140,7 +159,7 @@ def _parser() -> argparse.ArgumentParser:
         command.add_argument("--expected-champion", type=_champion, metavar="N|none",
                              help="refuse if the champion is another one by now")
     for command, work in ((record, _record), (register, _register), (promote, _promote), (rollback, _rollback),
-                          (audit, _audit)):
+                          (audit, _audit), (relocate, _relocate)):
         command.set_defaults(command=work)
     return parser
 

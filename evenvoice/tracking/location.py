@@ -9,6 +9,8 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import urlsplit
+from urllib.request import url2pathname
 
 from evenvoice.errors import TransientError
 from evenvoice.object_store import Address
@@ -52,8 +54,13 @@ class Location:
             return None
         if self.artifact_store:
             return self.artifact_store
+        return str(self.folder)
+
+    @property
+    def folder(self) -> Path:
+        """The directory beside the database, where files lie that are in no object store and at no server."""
         beside = self.database or self.home / "mlflow" / "mlflow.db"
-        return str(beside.resolve().parent / "artifacts")
+        return beside.resolve().parent / "artifacts"
 
     @property
     def audit(self) -> Path:
@@ -92,6 +99,15 @@ def artifact_store(environment: Mapping[str, str] = os.environ) -> str:
     """
     url = environment.get("EVENVOICE_ARTIFACTS", "")
     return str(Address.parse(url)) if url else ""
+
+
+def local_path(uri: str) -> Path | None:
+    """The file or directory behind a plain path or a file URL, as MLflow reads both; None for what lies elsewhere."""
+    if uri.startswith("/"):
+        return Path(url2pathname(uri))
+    parts = urlsplit(uri)
+    here = parts.scheme == "file" and parts.netloc in ("", "localhost") and parts.path.startswith("/")
+    return Path(url2pathname(parts.path)) if here else None
 
 
 def _acquire(descriptor: int, path: Path, wait_s: float) -> None:

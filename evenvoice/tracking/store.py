@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, Concatenate, Final, ParamSpec, TypeVar
 from evenvoice.errors import TrackingError, TransientError
 from evenvoice.tracking import lineage
 from evenvoice.tracking.location import Location
+from evenvoice.tracking.relocate import demand_in_place
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -103,7 +104,13 @@ class Store:
     """MLflow, by the few calls that evenvoice makes."""
 
     def __init__(self, location: Location) -> None:
-        """Connect; a new SQLite database is made under the lock, since its migrations must not run twice at once."""
+        """Connect; a new SQLite database is made under the lock, since its migrations must not run twice at once.
+
+        Raises:
+            TrackingError: the registry was moved, and its database still says the old place; nothing is written then.
+            TransientError: MLflow does not answer.
+        """
+        demand_in_place(location)
         self.uri = location.tracking_uri
         self._artifacts = location.artifacts
         for name, value in SETTINGS.items():

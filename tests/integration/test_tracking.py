@@ -161,7 +161,7 @@ def test_a_run_is_recorded_with_parameters_metrics_curves_and_files(world: World
     assert run.data.tags["evenvoice.verdict"] == "PASS"
     assert run.info.status == "FINISHED"
     assert {file.path for file in world.store._client.list_artifacts(done.run)} == {
-        "index.html", "model_card.md", "verdict.json", "dvc.lock", "params.yaml"}
+        "index.html", "model_card.md", "verdict.json", "made_with.json", "dvc.lock", "params.yaml"}
 
 
 def test_recording_again_adds_nothing(world: World) -> None:

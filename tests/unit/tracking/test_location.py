@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from evenvoice.errors import TransientError
-from evenvoice.tracking.location import Location
+from evenvoice.tracking.location import Location, local_path
 
 HOLD_AND_DIE = """
 import os, sys
@@ -36,6 +36,23 @@ def test_a_server_decides_itself_where_artifacts_go() -> None:
 def test_artifacts_lie_beside_the_database_that_was_named() -> None:
     location = Location.from_environment({"EVENVOICE_HOME": "/data", "MLFLOW_TRACKING_URI": "sqlite:////other/m.db"})
     assert location.artifacts == "/other/artifacts"
+
+
+@pytest.mark.parametrize(("uri", "expected"), [
+    ("/data/né disk", "/data/né disk"),
+    ("/data/50%", "/data/50%"),
+    ("/data/a%20b", "/data/a b"),  # so MLflow reads it
+    ("file:///data/n%C3%A9%20disk", "/data/né disk"),
+    ("file://localhost/data", "/data"),
+    ("file:/data", "/data"),
+])
+def test_paths_and_file_urls_lead_to_this_machine(uri: str, expected: str) -> None:
+    assert local_path(uri) == Path(expected)
+
+
+@pytest.mark.parametrize("uri", ["s3://bucket/data", "models:/m-1", "file://other/data", "file:data", "data", ""])
+def test_what_lies_elsewhere_has_no_path_here(uri: str) -> None:
+    assert local_path(uri) is None
 
 
 def test_a_second_process_waits_and_gets_the_lock_when_the_first_is_killed(tmp_path: Path) -> None:
