@@ -12,7 +12,7 @@ from typing import Final
 import numpy as np
 
 from evenvoice.data.audio import Waveform, encode_wav, resample, within_full_scale
-from evenvoice.data.corpora.recording import Recording
+from evenvoice.data.corpora.recording import MissingPartner, Recording
 from evenvoice.data.markup import do_not_score, shown, tags, without_markup
 from evenvoice.data.spelling import one_spelling
 from evenvoice.data.text import control_character, normalise
@@ -39,8 +39,11 @@ def check_description(recording: Recording, settings: Ingest) -> Recording:
     """Check everything but the audio; the text comes back normalised, speaker and postal code in one spelling.
 
     Raises:
-        RecordingRejected: no speaker, coordinates off the globe, or an unusable transcript.
+        RecordingRejected: it stands in one file of its corpus only, no speaker, coordinates off the globe, or an
+            unusable transcript.
     """
+    if isinstance(recording.audio, MissingPartner):  # whatever else it lacks is for the same reason
+        raise recording.audio.refusal(label(recording))
     speaker = one_spelling(recording.speaker)
     if not speaker:
         raise rejected(recording, "name its speaker", "nothing", "Fill in the speaker, or remove the row.")

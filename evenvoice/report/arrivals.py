@@ -30,11 +30,13 @@ def _counted(corpus: Row) -> Iterator[tuple[str, str]]:
         "speaker_spellings_merged": "spellings of speakers' names were brought to one of the same speaker: they "
                                     "differ only in spaces, invisible characters or Unicode form",
         "scaled_recordings": "recordings went beyond full scale and were made quieter as a whole",
-        "unnamed_audio": "audio files lie in the corpus, but no index names them: nobody was asked to use them",
     }
     for name, meaning in words.items():
         if corpus.get(name):
             yield _count(corpus[name]), meaning
+    unnamed = corpus.get("unnamed_audio")
+    if unnamed and unnamed["count"]:
+        yield _count(unnamed["count"]), "audio files lie in the corpus's folder, but no table of it names them"
 
 
 def _markup(corpus: Row) -> Iterator[tuple[str, str]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import os
 import tempfile
 from collections.abc import Iterator
@@ -18,6 +19,7 @@ def closed_to_nobody(path: Path, *, inside: Path) -> Iterator[str]:
     The folders from ``inside`` up to that of all temporary files are opened before.
     """
     path = path.resolve()  # also of "..", through which there is no way once it is closed
+    codecs.lookup("utf-8-sig")  # which Python reads from a file that may be closed as well
     before = path.stat().st_mode
     for folder in (inside, *inside.parents):
         if str(folder).startswith(f"{tempfile.gettempdir()}/"):

@@ -2,12 +2,13 @@
 
 A relative path must stay inside the corpus's directory; ``..`` does not lead out of it. An absolute path, or a URL
 with the scheme s3 or one that fsspec knows, is taken as it stands, since NeMo and Kaldi write such paths: whoever
-starts a run on a corpus trusts its index to name audio files. What is not audio is refused, and no content is ever
-quoted.
+starts a run on a corpus trusts its index to name audio files. What is not audio is refused, and its content is never
+quoted; of an index, the line at fault is.
 """
 
 from __future__ import annotations
 
+import math
 import posixpath
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -15,8 +16,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Final, cast
 
 from evenvoice.data.audio import Waveform, decode_file
-from evenvoice.data.corpora.places import HELD_BYTES, Place
-from evenvoice.data.corpora.recording import Labelled, Recording
+from evenvoice.data.corpora.places import HELD_BYTES, Place, open_index
+from evenvoice.data.corpora.reading import readable
+from evenvoice.data.corpora.recording import Labelled, Recording, Unnamed
 from evenvoice.data.sound import SAFE_FORMATS
 from evenvoice.errors import ArtifactError, CorpusError, EvenvoiceError, RecordingRejected
 from evenvoice.object_store import ObjectStore, is_object_url
@@ -46,11 +48,13 @@ class FileAudio:
         """Open it, which for an object in a store means to bring most or all of it.
 
         Raises:
-            RecordingRejected: missing, or damaged in the store.
+            RecordingRejected: missing, not to be read by this user, or damaged in the store.
         """
         try:
             whole = self.start_s == 0 and self.end_s is None
             return OpenAudio(self, open_binary(self.path, hold_bytes=HELD_BYTES if whole else PART_HELD_BYTES))
+        except PermissionError as error:
+            raise self._closed(name, error) from error
         except (OSError, ValueError, ImportError) as error:  # null character in a path; scheme without its package
             raise self.refusal(name, getattr(error, "strerror", None) or str(error)) from error
         except ArtifactError as error:
@@ -60,6 +64,14 @@ class FileAudio:
         """Return the error for a file that cannot be opened or read."""
         return RecordingRejected(name=name, rule="name an audio file that can be opened",
                                  value=f"{self.path!r} ({reason})", action="Correct the path, or remove the row.")
+
+    def _closed(self, name: str, error: PermissionError) -> RecordingRejected:
+        try:
+            with readable(self.path):
+                raise error
+        except CorpusError as refused:
+            return RecordingRejected(name=name, rule=refused.rule, value=f"{self.path!r} ({refused.value})",
+                                     action=refused.action)
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +118,8 @@ class FileCorpus:
     """A corpus of recorded files; ``read`` yields its recordings from the start on every call."""
 
     read: Callable[[], Iterator[Recording]]
+    unnamed: Callable[[], Unnamed | None] = lambda: None
+    """Looks for audio that no table names, in layouts whose tables may describe a part."""
     labelled: Labelled = "recorded"
 
     def recordings(self) -> Iterator[Recording]:
@@ -115,6 +129,10 @@ class FileCorpus:
     def census(self) -> pa.Table | None:
         """Return None: a census stands beside such a corpus, as ``ingest.census``."""
         return None
+
+    def unnamed_audio(self) -> Unnamed | None:
+        """Return what lies in the corpus's folder beside the audio that its tables name."""
+        return self.unnamed()
 
 
 def open_binary(path: str, *, hold_bytes: int = HELD_BYTES) -> BinaryIO:
@@ -151,22 +169,50 @@ def locate(root: Place, path: str, *, index: Place) -> str:
 
 
 def read_lines(path: Place) -> Iterator[tuple[int, str]]:
-    """Yield numbered lines, from 1, of an UTF-8 index file without line ends; empty lines are left out.
+    """Yield :func:`all_lines` without the empty ones; the others keep their numbers.
 
     Raises:
-        CorpusError: the file is missing or is not UTF-8.
+        CorpusError: as :func:`all_lines`.
     """
-    try:
-        with path.open(encoding="utf-8-sig", newline="\n") as file:
-            for number, line in enumerate(file, start=1):
-                if line.strip():
-                    yield number, line.rstrip("\r\n")
-    except FileNotFoundError:
-        raise CorpusError(name=str(path), rule="exist", value="no such file",
-                          action="The layout needs it; check the path of the corpus.") from None
-    except UnicodeDecodeError as error:
-        raise CorpusError(name=str(path), rule="be UTF-8 text", value=str(error),
-                          action="Convert it, e.g. with iconv.") from error
+    return ((number, line) for number, line in all_lines(path) if line.strip())
+
+
+def all_lines(path: Place) -> Iterator[tuple[int, str]]:
+    """Yield numbered lines, from 1, of an UTF-8 index file without line ends.
+
+    Raises:
+        CorpusError: the file is missing or may not be read; a line is not UTF-8, or holds a NUL byte or a carriage
+            return that ends no line.
+    """
+    with readable(str(path)), open_index(path) as file:
+        for number, raw in enumerate(file, start=1):
+            try:
+                line = raw.decode().rstrip("\r\n")
+            except UnicodeDecodeError as error:
+                raise CorpusError(name=f"line {number} of {path}", rule="be UTF-8 text",
+                                  value=shown(raw[max(0, error.start - 20):]),
+                                  action="Convert the file, e.g. with iconv.") from error
+            if "\r" in line or "\0" in line:
+                raise _unfit(line, f"line {number} of {path}")
+            yield number, line if number > 1 else line.removeprefix("\ufeff")
+
+
+def _unfit(line: str, where: str) -> CorpusError:
+    if "\0" in line:
+        return CorpusError(name=where, rule="hold no NUL byte", value=shown(_around(line, "\0")),
+                           action="Bring the file again, since it may be damaged, or convert UTF-16 with iconv.")
+    return CorpusError(name=where, rule="hold no carriage return but at its end", value=shown(_around(line, "\r")),
+                       action="Convert the line ends, e.g. with mac2unix, or remove the character.")
+
+
+def _around(line: str, char: str) -> str:
+    return line[max(0, line.index(char) - 20):]
+
+
+def shown(found: str | bytes) -> str:
+    """What stands somewhere, as an error shows it: on one line, of at most 80 characters."""
+    text = repr(found[:80])
+    return text if len(text) <= 80 and len(found) <= 80 else f"{text[:77]}..."
 
 
 def seconds(text: str, *, where: str) -> float:
@@ -176,7 +222,9 @@ def seconds(text: str, *, where: str) -> float:
         CorpusError: not a number.
     """
     try:
-        return float(text)
+        value = float(text)
     except ValueError:
-        raise CorpusError(name=where, rule="be a number of seconds", value=repr(text),
-                          action="Correct it.") from None
+        value = math.nan
+    if not math.isfinite(value):
+        raise CorpusError(name=where, rule="be a number of seconds", value=shown(text), action="Correct it.")
+    return value

@@ -10,14 +10,15 @@ from collections.abc import Iterator
 from typing import Final
 
 from evenvoice.data.corpora import attributes
+from evenvoice.data.corpora.columns import PATH
 from evenvoice.data.corpora.files import FileAudio, locate
-from evenvoice.data.corpora.places import Place
-from evenvoice.data.corpora.recording import Recording
+from evenvoice.data.corpora.places import Place, is_file
+from evenvoice.data.corpora.recording import Recording, Unnamed
 from evenvoice.data.corpora.rows import READERS, Row, read_rows
+from evenvoice.data.corpora.unnamed import unnamed_audio
 from evenvoice.data.sound import SAFE_FORMATS
 from evenvoice.errors import CorpusError
 
-PATH: Final = ("path", "audio_filepath", "audio")
 TEXT: Final = ("text", "transcript", "sentence")
 SPEAKER: Final = ("speaker", "speaker_id", "client_id")
 KEY: Final = ("id", "utterance", "utterance_id")
@@ -26,9 +27,9 @@ ALIASES: Final = {"path": PATH, "text": TEXT, "speaker": SPEAKER}
 
 def find_index(corpus: Place) -> Place | None:
     """Return the manifest itself, or the one in a directory; None when there is none."""
-    if corpus.is_file():
+    if is_file(corpus):
         return corpus
-    return next((path for suffix in READERS if (path := corpus / f"manifest{suffix}").is_file()), None)
+    return next((path for suffix in READERS if is_file(path := corpus / f"manifest{suffix}")), None)
 
 
 def recordings(corpus: Place, *, select: str, text_column: str) -> Iterator[Recording]:
@@ -47,6 +48,18 @@ def recordings(corpus: Place, *, select: str, text_column: str) -> Iterator[Reco
             yield recording
 
 
+def unnamed(corpus: Place, *, select: str) -> Unnamed | None:
+    """Return the audio in the manifest's folder that it does not name; None where the manifest itself is the corpus.
+
+    Raises:
+        CorpusError: as :func:`evenvoice.data.corpora.unnamed.unnamed_audio`.
+    """
+    index = find_index(corpus)
+    if index is None or index == corpus:
+        return None
+    return unnamed_audio(corpus, tables=[index], select=select)
+
+
 def read_recording(row: Row, *, root: Place, select: str, text_column: str, split: str | None = None,
                    formats: tuple[str, ...] = SAFE_FORMATS) -> Recording | None:
     """Read one row; None when its path does not begin with ``select``.
@@ -61,7 +74,7 @@ def read_recording(row: Row, *, root: Place, select: str, text_column: str, spli
     if not path.startswith(select):
         return None
     start_s, end_s = _span(row)
-    key = row.text(*KEY) or (path if start_s == 0 else f"{path}@{start_s:g}") or f"row {row.number}"
+    key = row.text(*KEY) or (path if start_s == 0 else f"{path}@{start_s:g}") or row.short
     return Recording(
         key=key, speaker=row.text(*SPEAKER) or "", text=row.text(*texts) or "",
         audio=FileAudio(locate(root, path, index=row.index) if path else "", start_s, end_s, formats),
@@ -73,7 +86,7 @@ def read_recording(row: Row, *, root: Place, select: str, text_column: str, spli
 
 def _check_column(row: Row, names: tuple[str, ...]) -> None:
     if not any(name in row.values for name in names):
-        raise CorpusError(name=f"row {row.number} of {row.index}", rule=f"have a column named {' or '.join(names)}",
+        raise CorpusError(name=row.where, rule=f"have a column named {' or '.join(names)}",
                           value=f"only {', '.join(map(repr, row.values))}",
                           action="Rename the column; ingest.text_column names the one with the transcript.")
 

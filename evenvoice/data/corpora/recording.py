@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol, TypedDict
 
 from evenvoice.data.audio import Waveform
+from evenvoice.errors import RecordingRejected
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -32,6 +33,26 @@ class Audio(Protocol):
             RecordingRejected: missing, empty, truncated, not audio, or longer than ``max_duration_s``.
         """
         ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MissingPartner:
+    """Stands for the audio of what one file of a corpus names and another, which should, does not.
+
+    Such a recording is refused, so that it is counted and named like any other fault.
+    """
+
+    rule: str
+    value: str
+    action: str
+
+    def load(self, *, name: str, max_duration_s: float) -> Waveform:
+        """Raise the refusal, whatever the limit; see :class:`Audio`."""
+        raise self.refusal(name)
+
+    def refusal(self, name: str) -> RecordingRejected:
+        """Return the error for the recording of this name."""
+        return RecordingRejected(name=name, rule=self.rule, value=self.value, action=self.action)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,6 +79,14 @@ class Recording:
     country: str | None = None
 
 
+class Unnamed(TypedDict):
+    """Audio files of a corpus's folder that no table of it names."""
+
+    count: int
+    first: list[str]
+    """At most three of them, relative to the folder, by name."""
+
+
 class Corpus(Protocol):
     """An opened corpus."""
 
@@ -76,4 +105,12 @@ class Corpus(Protocol):
 
     def census(self) -> pa.Table | None:
         """Return statistics by ``postal_code`` (string; every other column float64), or None."""
+        ...
+
+    def unnamed_audio(self) -> Unnamed | None:
+        """Return the audio beside what the tables name; None where no table decides, or there is no folder to search.
+
+        Raises:
+            CorpusError: a link that leads nowhere, or what this user may not read.
+        """
         ...

@@ -7,7 +7,7 @@ from typing import Final, Literal, cast
 
 from evenvoice.data.corpora import commonvoice, kaldi, librispeech, manifest
 from evenvoice.data.corpora.files import FileCorpus
-from evenvoice.data.corpora.places import Place, place
+from evenvoice.data.corpora.places import Place, is_file, is_there, place
 from evenvoice.data.corpora.recording import Corpus
 from evenvoice.errors import CorpusError
 from evenvoice.params import Ingest, Synthetic
@@ -20,12 +20,13 @@ def layout_of(settings: Ingest) -> Layout:
     """Return the configured layout, or recognise it by the files that are there.
 
     Raises:
-        CorpusError: nothing is there, or nothing that is recognised.
+        CorpusError: nothing is there, or nothing that is recognised; what this user may not read, or a link that
+            leads nowhere.
     """
     if settings.corpus == SYNTHETIC or settings.layout == SYNTHETIC:
         return SYNTHETIC
     corpus = place(settings.corpus)
-    if not corpus.exists():
+    if not is_there(corpus):
         raise CorpusError(name=f"corpus {settings.corpus}", rule="exist", value="no such file or directory",
                           action="Check ingest.corpus, or CORPUS= of `make run`.")
     if settings.layout != "auto":
@@ -50,14 +51,16 @@ def open_corpus(settings: Ingest, synthetic: Synthetic, seed: int) -> Corpus:
         return FileCorpus(partial(librispeech.recordings, root, select=select))
     if layout == "commonvoice":
         return FileCorpus(partial(commonvoice.recordings, root, select=select, text_column=settings.text_column,
-                                  own_split=settings.splits == "corpus"))
-    return FileCorpus(partial(manifest.recordings, root, select=select, text_column=settings.text_column))
+                                  own_split=settings.splits == "corpus"),
+                          unnamed=partial(commonvoice.unnamed, root, select=select))
+    return FileCorpus(partial(manifest.recordings, root, select=select, text_column=settings.text_column),
+                      unnamed=partial(manifest.unnamed, root, select=select))
 
 
 def _recognise(corpus: Place) -> Layout:
-    if corpus.is_file():
+    if is_file(corpus):
         return "manifest"
-    if (corpus / "wav.scp").is_file():
+    if is_file(corpus / "wav.scp"):
         return "kaldi"
     if manifest.find_index(corpus) is not None:
         return "manifest"

@@ -6,11 +6,16 @@ import csv
 import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from evenvoice.data.corpora.files import read_lines
-from evenvoice.data.corpora.places import ObjectPath, Place
+from evenvoice.data.corpora.files import all_lines, read_lines, shown
+from evenvoice.data.corpora.places import Place, open_index
 from evenvoice.errors import CorpusError
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+PARQUET: Final = ".parquet"
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +25,17 @@ class Row:
     values: dict[str, object]
     index: Place
     number: int
-    """Counted from 1, the header included where there is one."""
+    """Line of the file on which it begins, or place in a Parquet table; counted from 1."""
+
+    @property
+    def where(self) -> str:
+        """How errors name it."""
+        return f"{self._numbered} of {self.index}"
+
+    @property
+    def short(self) -> str:
+        """How it is called where nothing in it names it; unique in a corpus."""
+        return f"{self._numbered} of {self.index.name}"
 
     def text(self, *names: str) -> str | None:
         """Return the first column of ``names`` that exists and is not empty; whole numbers become text.
@@ -60,6 +75,10 @@ class Row:
                 pass
         raise self._wrong(name, "be a number", value)
 
+    @property
+    def _numbered(self) -> str:
+        return f"{'row' if self.index.suffix.lower() == PARQUET else 'line'} {self.number}"
+
     def _first(self, names: tuple[str, ...]) -> tuple[str, object]:
         for name in names:
             value = self.values.get(name)
@@ -71,9 +90,9 @@ class Row:
         return names[0], None
 
     def _wrong(self, column: str, rule: str, value: object) -> CorpusError:
-        shown = repr(value)
-        return CorpusError(name=f"column {column!r} in row {self.number} of {self.index}", rule=rule,
-                           value=shown if len(shown) <= 80 else shown[:77] + "...",
+        text = repr(value)
+        return CorpusError(name=f"column {column!r} in {self.where}", rule=rule,
+                           value=text if len(text) <= 80 else f"{text[:77]}...",
                            action="Correct the value, or rename the column if it means something else.")
 
 
@@ -97,31 +116,63 @@ def read_rows(index: Place) -> Iterator[Row]:
 
 def _tsv(index: Place) -> Iterator[Row]:
     # quotation marks in a TSV belong to the transcript
-    return _delimited(index, csv.reader(_lines(index), delimiter="\t", quoting=csv.QUOTE_NONE))
+    return _delimited(index, ((number, line, line.split("\t")) for number, line in read_lines(index)))
 
 
 def _csv(index: Place) -> Iterator[Row]:
-    return _delimited(index, csv.reader(_lines(index), strict=True))
+    return _delimited(index, _csv_records(index))
 
 
-def _lines(index: Place) -> Iterator[str]:
-    return (f"{line}\n" for _, line in read_lines(index))
+class _Lines:
+    """Lines for the csv module, which may take several for one record; the first of them is kept."""
+
+    def __init__(self, index: Place) -> None:
+        self.first: tuple[int, str] | None = None
+        self._lines = all_lines(index)
+
+    def __iter__(self) -> Iterator[str]:
+        return self
+
+    def __next__(self) -> str:
+        number, line = next(self._lines)
+        self.first = self.first or (number, line)
+        return f"{line}\n"
 
 
-def _delimited(index: Place, rows: Iterator[list[str]]) -> Iterator[Row]:
-    try:
-        header = next(rows, [])
-        if len(set(header)) != len(header):
-            raise CorpusError(name=f"header of {index}", rule="name each column once", value=", ".join(header),
-                              action="Rename one of the columns.")
-        for number, fields in enumerate(rows, start=2):
-            if len(fields) != len(header):
-                raise CorpusError(name=f"row {number} of {index}", rule=f"have {len(header)} columns",
-                                  value=len(fields), action="Correct the row.")
-            yield Row(dict(zip(header, fields, strict=True)), index, number)
-    except csv.Error as error:
-        raise CorpusError(name=str(index), rule="be a well-formed table", value=str(error),
-                          action="Correct it, or write JSON lines instead.") from error
+def _csv_records(index: Place) -> Iterator[tuple[int, str, list[str]]]:
+    lines = _Lines(index)
+    records = csv.reader(lines, strict=True)
+    while True:
+        lines.first = None
+        try:
+            fields = next(records, None)
+        except csv.Error as error:
+            number, line = lines.first or (0, "")
+            raise CorpusError(name=f"line {number} of {index}", rule="begin a record with paired quotation marks",
+                              value=f"{shown(line)} ({error})",
+                              action="Close what is quoted and double a quotation mark inside it, or write JSON lines "
+                                     "instead.") from error
+        if fields is None:
+            return
+        if lines.first and (len(fields) > 1 or any(field.strip() for field in fields)):
+            yield (*lines.first, fields)
+
+
+def _delimited(index: Place, records: Iterator[tuple[int, str, list[str]]]) -> Iterator[Row]:
+    """Rows of records that come with the number and text of their first line."""
+    _, _, header = next(records, (0, "", []))
+    _refuse_repeated(header, index)
+    for number, line, fields in records:
+        if len(fields) != len(header):
+            raise CorpusError(name=f"line {number} of {index}", rule=f"have {len(header)} columns",
+                              value=f"{len(fields)}: {shown(line)}", action="Correct the line.")
+        yield Row(dict(zip(header, fields, strict=True)), index, number)
+
+
+def _refuse_repeated(header: list[str], index: Place) -> None:
+    if len(set(header)) != len(header):
+        raise CorpusError(name=f"header of {index}", rule="name each column once", value=", ".join(header),
+                          action="Rename one of the columns.")
 
 
 def _json_lines(index: Place) -> Iterator[Row]:
@@ -129,10 +180,11 @@ def _json_lines(index: Place) -> Iterator[Row]:
         try:
             values = json.loads(line)
         except (ValueError, RecursionError) as error:
-            raise CorpusError(name=f"row {number} of {index}", rule="be JSON", value=str(error),
+            reason = f"{error.msg} at character {error.colno}" if isinstance(error, json.JSONDecodeError) else error
+            raise CorpusError(name=f"line {number} of {index}", rule="be JSON", value=f"{shown(line)} ({reason})",
                               action="Write one JSON object per line.") from error
         if not isinstance(values, dict):
-            raise CorpusError(name=f"row {number} of {index}", rule="be a JSON object", value=type(values).__name__,
+            raise CorpusError(name=f"line {number} of {index}", rule="be a JSON object", value=shown(line),
                               action="Write one JSON object per line.")
         yield Row(values, index, number)
 
@@ -142,10 +194,11 @@ def _parquet(index: Place) -> Iterator[Row]:
     import pyarrow.parquet
 
     try:
-        with pa.parquet.ParquetFile(index.open_binary() if isinstance(index, ObjectPath) else index) as file:
+        with open_index(index) as opened, pa.parquet.ParquetFile(opened) as file:
+            _refuse_repeated(file.schema_arrow.names, index)
             number = 0
             for batch in file.iter_batches(batch_size=1024):
-                for values in batch.to_pylist():
+                for values in _unpacked(batch, number, index):
                     number += 1
                     yield Row(values, index, number)
     except (pa.ArrowException, OSError) as error:
@@ -153,6 +206,20 @@ def _parquet(index: Place) -> Iterator[Row]:
                           action="Write it again.") from error
 
 
+def _unpacked(batch: pa.RecordBatch, before: int, index: Place) -> list[dict[str, object]]:
+    """Rows of a batch that ``before`` others stand in front of."""
+    try:
+        rows: list[dict[str, object]] = batch.to_pylist()
+    except UnicodeDecodeError as error:
+        if len(batch) == 1:
+            raise CorpusError(name=f"row {before + 1} of {index}", rule="be UTF-8 text", value=shown(error.object),
+                              action="Write the table again, with text that is UTF-8.") from error
+        half = len(batch) // 2
+        return (_unpacked(batch.slice(0, half), before, index)
+                + _unpacked(batch.slice(half), before + half, index))
+    return rows
+
+
 READERS: Final[dict[str, Callable[[Place], Iterator[Row]]]] = {
-    ".tsv": _tsv, ".csv": _csv, ".jsonl": _json_lines, ".json": _json_lines, ".parquet": _parquet,
+    ".tsv": _tsv, ".csv": _csv, ".jsonl": _json_lines, ".json": _json_lines, PARQUET: _parquet,
 }

@@ -10,7 +10,7 @@ from evenvoice.report.arrivals import arrivals
 
 NOTHING = {"speaker_spellings_merged": 0, "markup": {"policy": "refuse", "recordings": 0, "kinds": {}}, "census": None,
            "coordinates": {"speakers": 0, "south": None, "north": None, "west": None, "east": None},
-           "scaled_recordings": 0, "unnamed_audio": 0}
+           "scaled_recordings": 0, "unnamed_audio": {"count": 0, "first": []}}
 BOX = {"speakers": 1240, "south": 25, "north": 49, "west": -125, "east": -67}
 
 
@@ -24,8 +24,8 @@ def test_nothing_to_say_is_not_said(summary: dict[str, Any]) -> None:
         "3", "spellings of speakers' names were brought to one of the same speaker: they differ only in spaces, "
              "invisible characters or Unicode form")),
     ({"scaled_recordings": 2}, ("2", "recordings went beyond full scale and were made quieter as a whole")),
-    ({"unnamed_audio": 1200}, (
-        "1 200", "audio files lie in the corpus, but no index names them: nobody was asked to use them")),
+    ({"unnamed_audio": {"count": 1200, "first": ["a.wav"]}}, (
+        "1 200", "audio files lie in the corpus's folder, but no table of it names them")),
     ({"census": {"rows": 12, "speakers": 8, "with_code": 3, "matched": 2, "share_without_match": 0.75}}, (
         "2 of 8", "speakers have a postal code that the census of 12 codes knows; 3 have any, and 75.0 % have no "
                   "census statistics")),

@@ -88,6 +88,9 @@ class SyntheticCorpus:
         """Return the made-up census by postal code."""
         return census_table(self._codes)
 
+    def unnamed_audio(self) -> None:
+        """Return None: nothing lies anywhere."""
+
     def _recording(self, speaker: Speaker, number: int) -> Recording:
         rng = generator(self._seed, Stream.SENTENCES, speaker.index, number)
         text = sentence(rng)

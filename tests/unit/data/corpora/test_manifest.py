@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from evenvoice.data.corpora import manifest
 from evenvoice.data.corpora.files import FileAudio
 from evenvoice.data.corpora.recording import Recording
-from evenvoice.errors import CorpusError, EvenvoiceError
+from evenvoice.errors import CorpusError, EvenvoiceError, RecordingRejected
 from tests.builders.corpora import write_audio, write_manifest
 
 ROW = {"path": "a/1.flac", "text": 'say "stop"', "speaker": "a", "lat": "52.5", "lon": "13.4", "gender": "f",
@@ -79,8 +79,8 @@ def test_select_takes_one_part(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("column", "value", "message"), [
-    ("lat", "north", "column 'lat' in row 2 of .* must be a number, got 'north'"),
-    ("lon", "13,4", "column 'lon' in row 2 of .* must be a number"),
+    ("lat", "north", "column 'lat' in line 2 of .* must be a number, got 'north'"),
+    ("lon", "13,4", "column 'lon' in line 2 of .* must be a number"),
 ])
 def test_a_coordinate_that_is_not_a_number_is_refused_by_name(tmp_path: Path, column: str, value: str,
                                                               message: str) -> None:
@@ -94,7 +94,7 @@ def test_a_coordinate_that_is_not_a_number_is_refused_by_name(tmp_path: Path, co
     ("postal_code", 1067), ("gender", 1.0), ("path", [[]]), ("text", "\ud800")])
 def test_an_unknown_type_is_refused_by_name(tmp_path: Path, column: str, value: Any) -> None:
     (tmp_path / "manifest.jsonl").write_text(json.dumps({**ROW, column: value}) + "\n")
-    with pytest.raises(CorpusError, match=f"column '{column}' in row 1 of"):
+    with pytest.raises(CorpusError, match=f"column '{column}' in line 1 of"):
         read(tmp_path)
 
 
@@ -117,6 +117,13 @@ def test_a_relative_path_does_not_lead_out_of_the_corpus(tmp_path: Path, path: s
     write_manifest(tmp_path, [{**ROW, "path": path}])
     with pytest.raises(CorpusError, match="must stay inside"):
         read(tmp_path)
+
+
+def test_a_null_character_in_a_path_refuses_the_recording_when_it_is_loaded(tmp_path: Path) -> None:
+    (tmp_path / "manifest.jsonl").write_text(json.dumps({**ROW, "path": "null\0character.flac"}) + "\n")
+    [recording] = read(tmp_path)
+    with pytest.raises(RecordingRejected, match="must name an audio file that can be opened"):
+        recording.audio.load(name="r", max_duration_s=5)
 
 
 def test_an_absolute_path_is_taken_as_it_stands(tmp_path: Path) -> None:
