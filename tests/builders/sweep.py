@@ -80,6 +80,7 @@ def params_of(node: Node) -> list[str]:
 
 def sweep_image(docker: str, root: Path, directory: Path) -> str:
     """The stage image with the code of a sweep's checkout instead of its own; returns its id."""
+    (directory / "code").mkdir()
     for part in STAGE_CODE:
         place = directory / "code" / part
         if (root / part).is_dir():
