@@ -45,9 +45,13 @@ GROUPS: Final = (("resources", "report", "gate", "evaluate"),
 EACH: Final = tuple((section,) for group in GROUPS for section in group)
 
 
-def steps() -> tuple[tuple[str, ...], ...]:
-    """The changes of the slower runners: by groups, or one by one where EVENVOICE_TEST_SWEEP is `each`."""
-    return EACH if os.environ.get("EVENVOICE_TEST_SWEEP") == "each" else GROUPS
+ONE_BY_ONE: Final = os.environ.get("EVENVOICE_TEST_SWEEP") == "each"
+"""Asked for where time does not matter: every section in turn, on every runner."""
+
+
+def steps(groups: tuple[tuple[str, ...], ...] = GROUPS) -> tuple[tuple[str, ...], ...]:
+    """The sections to change, group by group, or one by one where that was asked for."""
+    return EACH if ONE_BY_ONE else groups
 
 
 def changes_of(sections: Iterable[str]) -> dict[str, object]:

@@ -31,6 +31,7 @@ from tests.builders.engine import Engine
 from tests.builders.object_server import ObjectServer
 from tests.builders.pod_api import PodApi, network_of_pods, serving_pods
 from tests.builders.sweep import (
+    ONE_BY_ONE,
     begin,
     below,
     changes_of,
@@ -45,6 +46,10 @@ from tests.builders.sweep import (
 pytestmark = pytest.mark.slow
 ROOT = Path(__file__).parents[2]
 AT_ONCE = 3
+FEW = (("train", "gate"),)
+"""A pod takes some ten seconds, whatever it does."""
+LONG = pytest.mark.skipif(not ONE_BY_ONE, reason="takes half an hour: EVENVOICE_TEST_SWEEP=each runs it; what a pod "
+                          "does is tested by tests/worker/test_exchange.py")
 
 
 @dataclass(frozen=True)
@@ -114,7 +119,7 @@ def first(site: Site) -> Run:
 
 def test_changes_run_exactly_what_lies_below_them_and_going_back_runs_nothing(site: Site, first: Run) -> None:
     changes: dict[str, object] = {}
-    for sections in steps():
+    for sections in steps(FEW):
         changes |= changes_of(sections)
         run, worked = site.run(f"changed-{sections[0]}", changes)
 
@@ -126,12 +131,14 @@ def test_changes_run_exactly_what_lies_below_them_and_going_back_runs_nothing(si
     assert site.found(back) == site.found(first)
 
 
+@LONG
 def test_a_forced_stage_runs_alone_since_its_result_is_the_same(site: Site, first: Run) -> None:
     _, worked = site.run("forced", {}, force_stage="transcribe")
 
     assert worked == {"transcribe@base", "transcribe@ewc"}
 
 
+@LONG
 def test_a_failed_run_and_a_lost_pod_leave_nothing_that_another_takes_for_its_own(site: Site, first: Run) -> None:
     failing = begin(site.root, "failing", KubernetesRunner(),
                     {"discover.min_words": 12, "evaluate.null_partitions": stand_in.FAILS})
