@@ -9,7 +9,7 @@ from pydantic import ValidationError
 
 from evenvoice.errors import ArtifactError
 from evenvoice.params import Section
-from evenvoice.storage import read_json
+from evenvoice.storage import read_bytes
 
 DESCRIPTION: Final = "recogniser.json"
 
@@ -68,7 +68,7 @@ class Description(Section):
             ArtifactError: no such file, or not what the export writes.
         """
         try:
-            return cls.model_validate(read_json(directory / DESCRIPTION))
+            return cls.model_validate_json(read_bytes(directory / DESCRIPTION))
         except ValidationError as error:
             raise ArtifactError(name=str(directory / DESCRIPTION), rule="describe an exported recogniser",
                                 value=error.errors()[0]["msg"], action="Export the recogniser again.") from error
