@@ -91,3 +91,22 @@ def test_a_missing_table_is_not_judged(params: Params) -> None:
     Path("artifacts/evaluation/speakers.parquet").unlink()
     with pytest.raises(ArtifactError, match=r"speakers\.parquet must exist"):
         gate.main(params)
+
+
+def test_figures_of_a_model_that_was_trained_anew_are_not_judged(params: Params) -> None:
+    write_inputs(Made(100, 0.1))
+    write_json(Path("artifacts/models/ewc/config.json"), {"units_sha256": "a", "weights_sha256": "newer weights"})
+
+    with pytest.raises(ArtifactError, match=r"what artifacts/evaluation says of 'ewc' must come from the model in "
+                                            r"artifacts/models/ewc .* FORCE_STAGE=evaluate"):
+        gate.main(params)
+
+    assert not Path("reports/verdict.json").exists()
+
+
+def test_the_verdict_says_which_models_it_is_about(params: Params) -> None:
+    write_inputs(Made(100, 0.1))
+    gate.main(params)
+
+    assert read_json(Path("reports/verdict.json"))["origins"] == made_origins(
+        Path("artifacts/models"), ("base", "ewc")).to_json()

@@ -6,9 +6,11 @@ from pathlib import Path
 
 import pytest
 
+from evenvoice.errors import ArtifactError
 from evenvoice.params import Ingest, Report, load_params
-from evenvoice.report import render_model_card, render_page
-from tests.builders.report import made_contents
+from evenvoice.report import read_contents, render_model_card, render_page
+from evenvoice.storage import write_json
+from tests.builders.report import made_contents, write_evaluation
 
 PARAMS = load_params(Path(__file__).parents[3] / "params.yaml")
 INGEST: Ingest = PARAMS.ingest
@@ -95,3 +97,11 @@ def test_the_model_card_calls_synthetic_speech_synthetic(tmp_path: Path) -> None
     card = render_model_card(made_contents(tmp_path), ingest=INGEST, seed=1)
     assert "Nothing here says how the model serves real people." in card
     assert "| region-1 | geographic | 24 |" in card
+
+
+def test_there_is_no_page_about_figures_of_a_model_that_was_trained_anew(tmp_path: Path) -> None:
+    sources = write_evaluation(tmp_path)
+    write_json(sources.models / "ewc" / "config.json", {"units_sha256": "a" * 64, "weights_sha256": "newer weights"})
+
+    with pytest.raises(ArtifactError, match=r"hypotheses of 'ewc' must come from the model in"):
+        read_contents(sources, minimum=5)

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from evenvoice import dvc_lock
 from evenvoice.errors import ArtifactError
 from evenvoice.storage import write_json, write_text
 from evenvoice.tracking.run_files import RunFiles
@@ -36,3 +37,28 @@ def test_a_verdict_that_says_nothing_is_refused(tmp_path: Path, content: object)
     write_json(tmp_path / "reports/verdict.json", content)
     with pytest.raises(ArtifactError, match=r"verdict\.json, (verdict|challenger) must"):
         _ = RunFiles(tmp_path).judgement
+
+
+def test_a_run_whose_stages_read_what_was_made_is_recorded(tmp_path: Path) -> None:
+    (tmp_path / "model").mkdir()
+    write_run(tmp_path / "workspace", model=tmp_path / "model").demand_one_origin()
+
+
+def test_a_run_in_which_a_stage_read_another_model_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "model").mkdir()
+    files = write_run(tmp_path / "workspace", model=tmp_path / "model")
+    dvc_lock.write(files.dvc_lock, {
+        "train": {"outs": [{"path": "artifacts/models/base", "md5": "f" * 32}]},
+        "transcribe@base": {"deps": [{"path": "artifacts/models/base", "md5": "0" * 32}], "outs": []}})
+
+    with pytest.raises(ArtifactError, match=r"transcribe@base read artifacts/models/base 000.*, train made fff"):
+        files.demand_one_origin()
+
+
+def test_a_verdict_about_another_model_than_the_one_beside_it_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "model").mkdir()
+    files = write_run(tmp_path / "workspace", model=tmp_path / "model")
+    write_json(files.model("ewc") / "config.json", {"weights_sha256": "newer weights"})
+
+    with pytest.raises(ArtifactError, match=r"verdict\.json says of 'ewc' must come from the model in"):
+        files.demand_one_origin()
