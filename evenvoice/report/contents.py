@@ -171,8 +171,12 @@ def _rejections(path: Path) -> tuple[tuple[str, int], ...]:
 
 
 def _digests(sources: Sources) -> dict[str, str]:
-    """sha256 of each input small enough to be an input of this page, in name order."""
-    roots = (sources.corpus / "summary.json", sources.evaluation, sources.verdict, sources.cohorts, sources.hypotheses,
-             sources.models)
+    """sha256 of each input small enough to be an input of this page, in name order.
+
+    Named one by one: other models may lie beside those that dvc.yaml gives this stage, or not, as the runner has it.
+    """
+    roots = (sources.corpus / "summary.json", sources.evaluation, sources.verdict,
+             *(sources.cohorts / method for method in sorted(METHODS)),
+             *(folder / model for folder in (sources.hypotheses, sources.models) for model in _models(sources)))
     files = [file for root in roots for file in (sorted(root.rglob("*")) if root.is_dir() else [root])]
     return {str(file): sha256(file) for file in files if file.is_file()}

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from evenvoice.report import read_contents
+from evenvoice.storage import write_json
 from tests.builders.report import made_contents, write_evaluation
 
 
@@ -29,3 +30,12 @@ def test_lineage_names_a_digest_for_every_input(tmp_path: Path) -> None:
 
 def test_rejected_recordings_are_counted_by_rule_without_their_names(tmp_path: Path) -> None:
     assert made_contents(tmp_path).rejected_by_rule == (("hold sound", 2),)
+
+
+def test_a_model_that_the_page_is_not_about_changes_nothing_on_it(tmp_path: Path) -> None:
+    sources = write_evaluation(tmp_path)
+    alone = read_contents(sources, minimum=5).inputs
+    write_json(sources.models / "speaker" / "config.json", {})
+    write_json(sources.cohorts / "a method of last year" / "description.json", {})
+
+    assert read_contents(sources, minimum=5).inputs == alone
