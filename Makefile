@@ -102,7 +102,8 @@ lock: ## resolve the locks anew from pyproject.toml
 	$(VENV_PYTHON) -m ops lock
 
 clean: ## remove runs, cache and reports of this checkout; packages and registry stay
-	rm -rf .evenvoice/runs .evenvoice/cache .evenvoice/locks .evenvoice/corpora .evenvoice/dvc artifacts reports checkpoints pieces corpus.json
+	cd .evenvoice 2>/dev/null && rm -rf runs cache locks corpora made_with dvc || true
+	rm -rf artifacts reports checkpoints pieces corpus.json
 
 env:
 	@$(PYTHON) ops/bootstrap.py run

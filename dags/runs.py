@@ -2,6 +2,8 @@
 
     .evenvoice/cache/            DVC cache that all runs share by hard links
     .evenvoice/locks/            last good dvc.lock per profile and corpus
+    .evenvoice/made_with/        what each result was made with, see dags/provenance.py
+    .evenvoice/corpora/          what VERIFY=1 read of recordings
     .evenvoice/runs/<run>/       run.json, plan.json, progress.jsonl, logs/, finished
     .evenvoice/runs/<run>/workspace/   the snapshot that the stages work in
 
