@@ -24,7 +24,7 @@ from typing import Any, Final
 import yaml
 
 from evenvoice.errors import ArtifactError, TrackingError, TransientError
-from evenvoice.storage import read_bytes
+from evenvoice.storage import read_bytes, sync
 from evenvoice.tracking import lineage, manifest
 from evenvoice.tracking.location import Location, local_path
 
@@ -318,19 +318,11 @@ def _backed_up(database: Path) -> Path:
     with _opened(database) as source, _opened(draft) as copy:
         source.backup(copy)
     shutil.copymode(database, draft)
-    _sync(draft)
+    sync(draft)
     kept = database.with_name(f"{database.name}.before-{datetime.now(UTC):%Y%m%dT%H%M%S.%f}")
     draft.rename(kept)
-    _sync(kept.parent)
+    sync(kept.parent)
     return kept
-
-
-def _sync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _apply(connection: sqlite3.Connection, change: _Change) -> None:
