@@ -36,6 +36,16 @@ class _Data:
     end: int
     """Of the file."""
     order: ByteOrder
+    file_declared: int
+    """Of the whole file behind its first eight bytes."""
+
+    @property
+    def file_may_end_here(self) -> bool:
+        """False for samples in the place of the length: a program that writes into a pipe knows neither length, so it
+        puts no true one for the file either, or one that ran over to nearly nothing.
+        """
+        length = self.file_declared + HEAD
+        return self.file_declared >= UNDECLARED_BYTES or length <= self.start or length == self.end
 
     @property
     def present(self) -> int:
@@ -54,6 +64,8 @@ def check(file: BinaryIO, sound: soundfile.SoundFile, name: str) -> None:
         raise RecordingRejected(name=name, rule="hold a chunk of samples that its other chunks lead to", value="none",
                                 action="Write it again, e.g. `ffmpeg -i in.wav out.wav`.")
     undeclared = data.declared >= UNDECLARED_BYTES and data.present <= data.declared
+    if undeclared and not data.file_may_end_here:
+        raise header_is_wrong(name, f"{data.end} bytes where the file declares {data.file_declared + HEAD}", WRITE_AGAIN)
     if not undeclared and data.present < data.declared:
         raise truncated(name, f"{data.present} of {data.declared} declared bytes")
     frame = sound.channels * SAMPLE_BYTES.get(sound.subtype, 0)
@@ -98,13 +110,14 @@ def _find_data(file: BinaryIO) -> _Data | None:
     end = file.seek(0, io.SEEK_END)
     file.seek(0)
     order: ByteOrder = "big" if file.read(4) == b"RIFX" else "little"
+    whole = int.from_bytes(file.read(4), order)
     at = 12
     while at + HEAD <= end:
         file.seek(at)
         head = file.read(HEAD)
         size = int.from_bytes(head[4:], order)
         if head[:4] == b"data":
-            return _Data(start=at + HEAD, declared=size, end=end, order=order)
+            return _Data(start=at + HEAD, declared=size, end=end, order=order, file_declared=whole)
         if len(head) < HEAD:
             return None
         at += HEAD + size + size % 2

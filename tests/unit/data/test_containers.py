@@ -166,6 +166,13 @@ def test_wav_from_a_pipe_declares_no_length_and_is_read_to_its_end(declared: int
     np.testing.assert_array_equal(read(wav(stored, declared, order=order)).samples * 2**15, np.arange(1, 101))
 
 
+def test_samples_in_the_place_of_the_length_are_no_length() -> None:
+    """Four bytes are missing, and the first samples read as a length that a pipe would leave."""
+    content = wav(np.full(100, -1, "<i2").tobytes())
+    at = content.index(b"data") + 4
+    assert refusal(content[:at] + content[at + 4:]).value == "240 bytes where the file declares 244"
+
+
 @pytest.mark.parametrize("declared", [None, 0xffffffff])
 def test_half_a_frame_at_the_end_is_refused(declared: int | None) -> None:
     rejection = refusal(wav(STORED + b"\1", declared))
@@ -394,6 +401,7 @@ DAMAGED = {kind: encoded(kind, NOISE / 4) for kind in ("WAV", "FLAC", "MP3", "OG
 
 @given(kind=st.sampled_from(sorted(DAMAGED)), at=st.floats(0, 1), gone=st.integers(0, 3000),
        put=st.binary(max_size=40))
+@example(kind="WAV", at=0.001, gone=4, put=b"")
 @settings(max_examples=200, deadline=None)
 def test_what_was_cut_out_of_a_file_is_never_missing_silently(kind: str, at: float, gone: int, put: bytes) -> None:
     content = DAMAGED[kind]
