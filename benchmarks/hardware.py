@@ -19,9 +19,9 @@ def hardware() -> dict[str, Any]:
             "system": platform.platform(), "python": platform.python_version()}
 
 
-def write_result(name: str, content: dict[str, Any]) -> Path:
-    """Write ``results/<date>-<name>.json`` and return its path."""
-    path = RESULTS / f"{datetime.now(UTC):%Y-%m-%d}-{name}.json"
+def write_result(name: str, content: dict[str, Any], folder: Path | None = None) -> Path:
+    """Write ``<date>-<name>.json`` into ``folder``, or into ``results``, and return its path."""
+    path = (folder or RESULTS) / f"{datetime.now(UTC):%Y-%m-%d}-{name}.json"
     write_json(path, content)
     return path
 

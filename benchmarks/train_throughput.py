@@ -80,26 +80,28 @@ def measure(size: str, encoder: str, options: argparse.Namespace, device: torch.
     store = drawn_store(tokenizer, seconds=40 * options.batch_s, units_per_s=UNITS_PER_S[size])
     train = load_params().train.model_copy(update={"size": size, "encoder": encoder, "batch_s": options.batch_s})
     settings = FitSettings.for_base(train.model_copy(update={"steps": options.steps}))
-    ordinary = OrdinaryTraining(_built(train, store), store, settings, device)
-    ours, theirs = [], []
+    ordinary = OrdinaryTraining(built(train, store), store, settings, device)
+    mine, theirs = [], []
     for turn in range(options.turns + 1):
-        found = ordinary.run(options.steps), _ours(_built(train, store), store, settings)
+        found = ordinary.run(options.steps), ours(built(train, store), store, settings)
         if turn:  # the first one pays for the start
             theirs.append(found[0])
-            ours.append(found[1])
-    ratios = [one.audio_s_per_s / other.audio_s_per_s for one, other in zip(ours, theirs, strict=True)]
+            mine.append(found[1])
+    ratios = [one.audio_s_per_s / other.audio_s_per_s for one, other in zip(mine, theirs, strict=True)]
     return {"size": size, "encoder": encoder, "ratio": statistics.median(ratios), "ratios": ratios,
             **{f"{name}_{key}": statistics.median(asdict(one)[key] for one in found)
-               for name, found in (("ours", ours), ("ordinary", theirs)) for key in asdict(found[0])}}
+               for name, found in (("ours", mine), ("ordinary", theirs)) for key in asdict(found[0])}}
 
 
-def _built(train: Train, store: FeatureStore) -> Recogniser:
+def built(train: Train, store: FeatureStore) -> Recogniser:
+    """An untrained recogniser for drawn speech."""
     tokenizer = drawn_tokenizer(PRESETS[train.size].vocabulary)
     return Recogniser.build(architecture(train, n_mels=N_MELS, vocabulary=tokenizer.size), tokenizer=tokenizer,
                             featurize=FEATURIZE, sample_rate=16000, mean=store.mean, std=store.std, seed=1)
 
 
-def _ours(recogniser: Recogniser, store: FeatureStore, settings: FitSettings) -> Measured:
+def ours(recogniser: Recogniser, store: FeatureStore, settings: FitSettings) -> Measured:
+    """A training by evenvoice's own loop."""
     progress = Quiet()
     curve = fit(recogniser=recogniser, store=store, indices=store.indices("train"), settings=settings, seed=1,
                 progress=progress, checkpoint_dir=None)

@@ -24,8 +24,9 @@ from torch.autograd.function import once_differentiable
 
 from evenvoice.losses.transducer.band import Band
 from evenvoice.losses.transducer.fit import check_band, check_fit
-from evenvoice.losses.transducer.lattice import Arcs, Lengths, align, delayed, within
-from evenvoice.losses.transducer.scoring import Emitted, Evaluator, Joint
+from evenvoice.losses.transducer.lattice import Arcs, Lengths, alignments
+from evenvoice.losses.transducer.products import Precision, choice
+from evenvoice.losses.transducer.scoring import Emitted, Joint, derivatives, scores
 from evenvoice.losses.transducer.windows import Windows
 
 
@@ -65,10 +66,10 @@ def rnnt(frame_BTJ: Tensor, label_BPJ: Tensor, weight_VJ: Tensor, bias_V: Tensor
     with torch.autocast(device.type, enabled=False):
         joint = _joint(frame_BTJ, label_BPJ, weight_VJ, bias_V, lengths, kind)
         if band is None:
-            return _fused(joint, emission, Windows.all(lengths, frames, positions))
+            return _fused(joint, emission, Windows.all(lengths, frames, positions), _precision(joint))
         check_band(band, (len(frame_BTJ), frames, positions, len(weight_VJ)))
         first_B, windows = band.first_pass(emission.next_BP, lengths, blank, fastemit, delay_penalty)
-        return _fused(joint, emission, windows) + band.weight * first_B.to(kind)
+        return _fused(joint, emission, windows, _precision(joint)) + band.weight * first_B.to(kind)
 
 
 class _Emission(NamedTuple):
@@ -96,22 +97,21 @@ def _next_labels(labels_BU: Tensor, lengths: Lengths, blank: int) -> Tensor:
     return torch.nn.functional.pad(known_BU, (0, 1), value=blank)
 
 
-def _fused(joint: Joint, emission: _Emission, windows: Windows) -> Tensor:
-    losses_B: Tensor = _Fused.apply(*joint, emission, windows)  # type: ignore[no-untyped-call]
+def _fused(joint: Joint, emission: _Emission, windows: Windows, precision: Precision) -> Tensor:
+    losses_B: Tensor = _Fused.apply(*joint, emission, windows, precision)  # type: ignore[no-untyped-call]
     return losses_B
 
 
 class _Fused(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, frame_FJ: Tensor, position_PJ: Tensor, weight_VJ: Tensor, bias_V: Tensor,
-                emission: _Emission, windows: Windows) -> Tensor:
+                emission: _Emission, windows: Windows, precision: Precision) -> Tensor:
         joint, emitted = Joint(frame_FJ, position_PJ, weight_VJ, bias_V), _emitted(emission)
-        scores = Evaluator(joint, emitted, windows).scores()
-        arcs = delayed(within(scores.arcs, emission.lengths), emission.lengths, emission.delay_penalty)
-        likelihood_B, shares = align(arcs, emission.lengths)
+        found = scores(joint, emitted, windows, precision)
+        likelihood_B, shares = alignments(found.arcs, emission.lengths, emission.delay_penalty)
         pulls = Arcs(shares.blank_BTP, shares.label_BTP * (1 + emission.fastemit))
-        ctx.save_for_backward(*joint, scores.normaliser_BTP, *pulls)
-        ctx.emitted = emitted
+        ctx.save_for_backward(*joint, found.normaliser_BTP, *pulls)
+        ctx.emitted, ctx.precision = emitted, precision
         return -likelihood_B.to(frame_FJ.dtype)
 
     @staticmethod
@@ -120,8 +120,31 @@ class _Fused(torch.autograd.Function):
         *joint, normaliser_BTP, blank_BTP, label_BTP = ctx.saved_tensors
         windows = Windows.holding(blank_BTP + label_BTP, torch.finfo(normaliser_BTP.dtype).eps / 2)
         weights = Arcs(*(-(gradient_B[:, None, None] * share).to(normaliser_BTP) for share in (blank_BTP, label_BTP)))
-        gradient = Evaluator(Joint(*joint), ctx.emitted, windows).derivatives(normaliser_BTP, weights)
-        return *gradient, None, None
+        gradient = derivatives(Joint(*joint), ctx.emitted, windows, ctx.precision, normaliser_BTP, weights)
+        return *gradient, None, None, None
+
+
+def _precision(joint: Joint) -> Precision:
+    """Of matrix products: plain, but on a GPU that was seen to do well with less."""
+    if joint.frame_FJ.device.type != "cuda" or joint.frame_FJ.dtype == torch.float64:
+        return "plain"
+    return choice(joint.frame_FJ.device, lambda precision: _trial(joint.frame_FJ.device, precision))
+
+
+def _trial(device: torch.device, precision: Precision) -> tuple[Tensor, ...]:
+    """Gradients of two utterances of 50 frames and 20 labels, spread as in an untrained model."""
+    frames, labels, width, vocabulary = 50, 20, 256, 128
+    generator = torch.Generator().manual_seed(0)
+    shapes = (2 * frames, width), (2 * (labels + 1), width), (vocabulary, width), (vocabulary,)
+    drawn = (torch.randn(shape, generator=generator).to(device) for shape in shapes)
+    joint = Joint(*(tensor.mul_(scale).requires_grad_()
+                    for tensor, scale in zip(drawn, (0.5, 0.5, width**-0.5, width**-0.5), strict=True)))
+    lengths = Lengths(*(torch.full((2,), length, device=device) for length in (frames, labels)))
+    targets_BU = torch.randint(1, vocabulary, (2, labels), generator=generator).to(device)
+    emission = _Emission(lengths, _next_labels(targets_BU, lengths, 0), 0, 0.0, 0.0)
+    with torch.enable_grad():
+        losses_B = _fused(joint, emission, Windows.all(lengths, frames, labels + 1), precision)
+        return torch.autograd.grad(losses_B.sum(), joint)
 
 
 def _emitted(emission: _Emission) -> Emitted:

@@ -34,6 +34,8 @@ class Curve:
     """Log-mel frames of this process's batches, without padding."""
     padded_frames: int = 0
     """The same with padding."""
+    chosen_batch_s: float | None = None
+    """Seconds of speech per batch and process, where the settings left them to the device."""
 
     def table(self) -> pa.Table:
         """As the CURVE schema wants it."""
@@ -45,6 +47,7 @@ class Curve:
             "steps": self.steps, "batches_skipped": self.batches_skipped, "audio_s": self.audio_s,
             "padding_share": 1 - self.frames / self.padded_frames if self.padded_frames else 0.0,
             **({"final_loss": self.points[-1].loss} if self.points else {}),
+            **({"chosen_batch_s": self.chosen_batch_s} if self.chosen_batch_s is not None else {}),
         }
 
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from contextlib import closing
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
@@ -19,15 +19,18 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from evenvoice.code import code_digest
+from evenvoice.code import package_digest
 from evenvoice.data.batches import BatchPlan, BatchStream
 from evenvoice.data.feature_store import FeatureStore
 from evenvoice.errors import TrainingError
 from evenvoice.models.recogniser import Recogniser
+from evenvoice.params import AUTO
 from evenvoice.progress import Progress
 from evenvoice.training import nonfinite
 from evenvoice.training.ahead import Ahead
+from evenvoice.training.batch_size import chosen_batch_s
 from evenvoice.training.checkpoints import Checkpoint, Checkpoints, fingerprint
+from evenvoice.training.compiled import quickened
 from evenvoice.training.curve import Curve, Pace, Point
 from evenvoice.training.distributed import World, current_world
 from evenvoice.training.feed import Feed
@@ -75,7 +78,7 @@ def fit(*, recogniser: Recogniser, store: FeatureStore, indices: NDArray[np.int6
     with torch.random.fork_rng(devices=devices):
         run = _Run(recogniser=recogniser, store=store, indices=indices, settings=settings, seed=seed, world=world,
                    draw_weights=draw_weights, penalty=penalty)
-        with closing(run):
+        with closing(run), quickened(recogniser.transducer, world.device):
             run.check_agreement(identity)
             checkpoints = None if checkpoint_dir is None else Checkpoints(checkpoint_dir, run.fingerprint(identity))
             curve = _train(run, checkpoints, checkpoint_dir, progress)
@@ -123,12 +126,15 @@ class _Run:
         self._objective = world.wrap(Objective(self._transducer, settings.ctc_weight),
                                      every_parameter_used=settings.ctc_weight > 0)
         self._optimiser = AdamW(self._transducer, settings.weight_decay)
-        self._plan = BatchPlan(frames=store.frames, indices=indices,
-                               frames_per_batch=recogniser.frames_in(settings.batch_s),
-                               seed=step_seed(seed, step=0, rank=0, purpose=ORDER), draw_weights=draw_weights)
         self._feed = Feed(recogniser, store, settings.augment, world.device)
-        self._batches = Ahead(BatchStream(self._plan, rank=world.rank, world=world.size), self._batch)
         self._hop_s = recogniser.featurize.hop_ms / 1000
+        batch_s = settings.batch_s
+        if batch_s == AUTO:
+            batch_s = self.curve.chosen_batch_s = chosen_batch_s(self._try, durations_s=store.durations_s,
+                                                                 indices=indices, world=world)
+        self._plan = BatchPlan(frames=store.frames, indices=indices, frames_per_batch=recogniser.frames_in(batch_s),
+                               seed=step_seed(seed, step=0, rank=0, purpose=ORDER), draw_weights=draw_weights)
+        self._batches = self._opened()
         self._texts, self._ids = store.texts[indices].tolist(), store.ids[indices].tolist()
 
     def fingerprint(self, identity: str) -> str:
@@ -137,7 +143,7 @@ class _Run:
         weights = [tensor.detach().cpu().numpy().tobytes() for tensor in self._transducer.state_dict().values()]
         draws = b"" if plan.draw_weights is None else plan.draw_weights.astype(np.float64).tobytes()
         result_settings = {key: value for key, value in asdict(self.settings).items() if key != "checkpoint_every_s"}
-        return fingerprint(code_digest(*TRAINS), self._description.model_dump(), result_settings, self._seed,
+        return fingerprint(package_digest(*TRAINS), self._description.model_dump(), result_settings, self._seed,
                            self.world.size, identity, self._ids, self._texts, plan.frames[plan.indices].tolist(),
                            draws, *weights)
 
@@ -166,6 +172,19 @@ class _Run:
         seed = step_seed(self._seed, step=step, rank=self.world.rank, purpose=MASKS)
         return self._feed.batch(indices, np.random.default_rng(seed))
 
+    def _opened(self) -> Ahead:
+        return Ahead(BatchStream(self._plan, rank=self.world.rank, world=self.world.size), self._batch)
+
+    def _try(self, indices: NDArray[np.int64]) -> None:
+        """Go forward and back over these recordings, and change nothing."""
+        self._losses(self._feed.batch(indices, np.random.default_rng(self._seed))).sum().backward()  # type: ignore[no-untyped-call]
+        self._optimiser.zero_grad()
+
+    def _losses(self, batch: Batch) -> Tensor:
+        with torch.autocast(self.world.device.type, dtype=torch.bfloat16, enabled=self.world.device.type == "cuda"):
+            losses_B: Tensor = self._objective(batch)
+        return losses_B
+
     def close(self) -> None:
         """End what works ahead."""
         self._batches.close()
@@ -173,8 +192,7 @@ class _Run:
     def _update(self, batch: Batch, learning_rate: float) -> tuple[float | None, Tensor]:
         """Take one step down the loss; None instead of a loss means that it was not finite and nothing changed."""
         self._optimiser.zero_grad()
-        with torch.autocast(self.world.device.type, dtype=torch.bfloat16, enabled=self.world.device.type == "cuda"):
-            losses_B = self._objective(batch)
+        losses_B = self._losses(batch)
         totals = self.world.sum(torch.stack([losses_B.detach().sum(), batch.label_lengths_B.sum().to(losses_B)]))
         total, labels = totals.tolist()
         if not np.isfinite(total):
@@ -217,9 +235,13 @@ class _Run:
         """Go on from a checkpoint."""
         self._transducer.load_state_dict(_below("model/", found))
         self._optimiser.load_state_tensors(_below("optimiser/", found))
-        self._batches.load_state_dict(found.record["stream"])
         kept = dict(found.record["curve"])
         self.curve.__dict__.update(kept, points=[Point(**point) for point in kept["points"]])
+        if self.curve.chosen_batch_s is not None:  # not what would be chosen now
+            self._plan = replace(self._plan, frames_per_batch=round(self.curve.chosen_batch_s / self._hop_s))
+            self._batches.close()
+            self._batches = self._opened()
+        self._batches.load_state_dict(found.record["stream"])
 
     def check_agreement(self, identity: str) -> None:
         """Make sure that all processes train the same.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Self
+from typing import Literal, Self
 
 from evenvoice.params import Mitigate, Train
 
@@ -25,8 +25,8 @@ class FitSettings:
     """How :func:`evenvoice.training.loop.fit` trains; the fields are those of ``params.train``."""
 
     steps: int
-    batch_s: float
-    """Seconds of speech per batch and process, padding included."""
+    batch_s: float | Literal["auto"]
+    """Seconds of speech per batch and process, padding included; auto leaves it to the device's memory."""
     learning_rate: float
     """Peak of the one-cycle schedule."""
     warmup_share: float

@@ -65,7 +65,8 @@ def check(file: BinaryIO, sound: soundfile.SoundFile, name: str) -> None:
                                 action="Write it again, e.g. `ffmpeg -i in.wav out.wav`.")
     undeclared = data.declared >= UNDECLARED_BYTES and data.present <= data.declared
     if undeclared and not data.file_may_end_here:
-        raise header_is_wrong(name, f"{data.end} bytes where the file declares {data.file_declared + HEAD}", WRITE_AGAIN)
+        declared = f"{data.end} bytes where the file declares {data.file_declared + HEAD}"
+        raise header_is_wrong(name, declared, WRITE_AGAIN)
     if not undeclared and data.present < data.declared:
         raise truncated(name, f"{data.present} of {data.declared} declared bytes")
     frame = sound.channels * SAMPLE_BYTES.get(sound.subtype, 0)

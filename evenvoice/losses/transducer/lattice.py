@@ -8,19 +8,27 @@ node (t, p) the model emits blank and moves to (t + 1, p), or emits label p and 
 when it leaves the last frame at the last position. Nodes of one anti-diagonal depend only on the diagonal before, so
 the lattice is stored skewed, one row per diagonal, and a step of the recursion is two operations on the whole batch.
 Going on from a node to the end is the same recursion over the lattice turned round, so that one run over twice the
-batch gives both directions. All is float64: in float32, the sums of a thousand frames leave posteriors of three digits.
+batch gives both directions. A GPU walks it in one kernel instead (lattice_kernel.py). All is float64: in float32, the
+sums of a thousand frames leave posteriors of three digits.
 """
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+import importlib.util
+from functools import cache
+from typing import Any, Final, NamedTuple
 
 import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
+from evenvoice.losses.transducer.faster import Faster
+
 NEVER = float("-inf")
 """Log-probability of an arc that is not in the lattice."""
+MOST_LANES: Final = 4096
+"""Label positions that one program of the kernel can hold."""
+KERNEL: Final = Faster("lattice in one kernel")
 
 
 class Arcs(NamedTuple):
@@ -65,6 +73,38 @@ def delayed(arcs: Arcs, lengths: Lengths, penalty: float) -> Arcs:
     times_T = torch.arange(arcs.label_BTP.shape[1], device=arcs.label_BTP.device, dtype=arcs.label_BTP.dtype)
     earliness_BT = (lengths.frames_B[:, None] - 1) / 2 - times_T
     return arcs._replace(label_BTP=arcs.label_BTP + penalty * earliness_BT[:, :, None])
+
+
+def alignments(arcs: Arcs, lengths: Lengths, penalty: float) -> tuple[Tensor, Arcs]:
+    """:func:`align` of arcs as a joiner scores them, with a delay penalty: in one kernel where that can be had.
+
+    Args:
+        arcs: log-probabilities of any floating type; those of an utterance's padding are not read.
+        lengths: of the utterances.
+        penalty: nats by which a label gets less likely with every frame of delay.
+    """
+    def by_diagonals() -> tuple[Tensor, Arcs]:
+        return align(delayed(within(arcs, lengths), lengths, penalty), lengths)
+
+    if arcs.blank_BTP.shape[2] > MOST_LANES or not has_kernels(arcs.blank_BTP):
+        return by_diagonals()
+    return KERNEL.attempt(lambda: _by_kernel(arcs, lengths, penalty), by_diagonals)
+
+
+def has_kernels(tensor: Tensor) -> bool:
+    """Whether kernels can be compiled for a tensor's device: Triton comes with PyTorch for CUDA, on Linux."""
+    return tensor.is_cuda and _has_triton()
+
+
+@cache
+def _has_triton() -> bool:
+    return importlib.util.find_spec("triton") is not None
+
+
+def _by_kernel(arcs: Arcs, lengths: Lengths, penalty: float) -> tuple[Tensor, Arcs]:
+    from evenvoice.losses.transducer import lattice_kernel  # needs Triton, which a processor has not
+
+    return lattice_kernel.align(arcs, lengths, penalty)
 
 
 def align(arcs: Arcs, lengths: Lengths) -> tuple[Tensor, Arcs]:
@@ -149,7 +189,7 @@ class ArcLoss(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, blank_BTP: Tensor, label_BTP: Tensor, lengths: Lengths) -> tuple[Tensor, Tensor, Tensor]:
         """Losses (B,) in float64, differentiable once; shares of blank and label arcs, not differentiable."""
-        likelihood_B, shares = align(within(Arcs(blank_BTP, label_BTP), lengths), lengths)
+        likelihood_B, shares = alignments(Arcs(blank_BTP, label_BTP), lengths, 0.0)
         ctx.save_for_backward(*shares)
         ctx.kind = blank_BTP.dtype
         ctx.mark_non_differentiable(*shares)

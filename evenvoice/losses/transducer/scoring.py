@@ -12,18 +12,25 @@ on a CPU; fresh memory for the two tensors would take as much again.
 
 from __future__ import annotations
 
-from typing import Final, NamedTuple
+from collections.abc import Callable
+from typing import Final, NamedTuple, TypeVar
 
 import torch
 from torch import Tensor
 
-from evenvoice.losses.transducer.lattice import NEVER, Arcs
+from evenvoice.losses.transducer.faster import Faster
+from evenvoice.losses.transducer.lattice import NEVER, Arcs, has_kernels
+from evenvoice.losses.transducer.products import Precision, multiplied
 from evenvoice.losses.transducer.windows import Block, Windows
 
+T = TypeVar("T")
+KERNELS: Final = Faster("joiner's scores in fused kernels")
 CPU_NUMBERS: Final = 1 << 18
 """Numbers in a buffer: 1 MiB in float32, so that three buffers stay in a shared cache of a few MiB."""
-CUDA_NUMBERS: Final = 1 << 24
-"""64 MiB in float32: matrices large enough to keep a GPU busy."""
+CUDA_NUMBERS: Final = 1 << 26
+"""256 MiB in float32: so few blocks that starting kernels takes no time, and far less memory than all logits need."""
+CUDA_SHARE: Final = 1 / 64
+"""Of a GPU's free memory, that one of the three buffers takes at most."""
 
 
 class Joint(NamedTuple):
@@ -52,11 +59,10 @@ class Scores(NamedTuple):
 class Evaluator:
     """Computes blocks of a lattice in buffers of its own."""
 
-    def __init__(self, joint: Joint, emitted: Emitted, windows: Windows) -> None:
-        self._joint, self._emitted, self._windows = joint, emitted, windows
+    def __init__(self, joint: Joint, emitted: Emitted, windows: Windows, precision: Precision) -> None:
+        self._joint, self._emitted, self._windows, self._precision = joint, emitted, windows, precision
         vocabulary, width = joint.weight_VJ.shape
-        numbers = CPU_NUMBERS if joint.frame_FJ.device.type == "cpu" else CUDA_NUMBERS
-        nodes = min(numbers // max(vocabulary, width), windows.width_BT.numel() * windows.positions)
+        nodes = min(_numbers(joint.weight_VJ) // max(vocabulary, width), windows.width_BT.numel() * windows.positions)
         self._nodes = max(nodes, windows.positions)
         self._hidden = joint.frame_FJ.new_empty(self._nodes, width)
         self._logits = joint.frame_FJ.new_empty(self._nodes, vocabulary)
@@ -66,29 +72,40 @@ class Evaluator:
         shape = (*self._windows.width_BT.shape, self._windows.positions)
         blank, label, normaliser = self._joint.frame_FJ.new_full((3, *shape), NEVER)
         normaliser.neg_()  # the softmax of what was not looked at is 0
-        for block in self._windows.blocks(self._nodes):
-            node_N, logits_NV = block.node_FW.flatten(), self._evaluate(block)[1]
-            blank_N = logits_NV[:, self._emitted.blank].clone()
-            label_N = logits_NV.gather(1, self._label(block))[:, 0]
-            normaliser_N = _log_sum(logits_NV)
-            normaliser.view(-1)[node_N] = normaliser_N
-            blank.view(-1)[node_N] = blank_N - normaliser_N
-            label.view(-1)[node_N] = label_N - normaliser_N
-        return Scores(Arcs(blank, label), normaliser)
+        scores = Scores(Arcs(blank, label), normaliser)
+        with multiplied(self._precision, self._hidden.device):
+            for block in self._windows.blocks(self._nodes):
+                self._score(block, scores)
+        return scores
 
     def derivatives(self, normaliser_BTP: Tensor, weights: Arcs) -> Joint:
         """Derivatives of sum(weight * log-probability) over all arcs in the windows."""
         inner, gradient = torch.empty_like(self._hidden), Joint(*map(torch.zeros_like, self._joint))
-        blank, label = weights.blank_BTP.reshape(-1), weights.label_BTP.reshape(-1)
-        for block in self._windows.blocks(self._nodes):
-            node_N, (hidden_NJ, logits_NV) = block.node_FW.flatten(), self._evaluate(block)
-            blank_N, label_N, normaliser_N = blank[node_N], label[node_N], normaliser_BTP.view(-1)[node_N]
-            slope_NV = logits_NV.sub_(normaliser_N[:, None]).exp_().mul_(-(blank_N + label_N)[:, None])
-            slope_NV[:, self._emitted.blank] += blank_N
-            slope_NV.scatter_add_(1, self._label(block), label_N[:, None])
-            _add_block(gradient, block, slope_NV, hidden_NJ, torch.mm(slope_NV, self._joint.weight_VJ,
-                                                                      out=inner[:len(node_N)]))
+        weighted = Scores(Arcs(*(weight_BTP.contiguous() for weight_BTP in weights)), normaliser_BTP)
+        with multiplied(self._precision, self._hidden.device):
+            for block in self._windows.blocks(self._nodes):
+                self._derive(block, weighted, inner[:block.node_FW.numel()], gradient)
         return gradient
+
+    def _score(self, block: Block, scores: Scores) -> None:
+        """Fill in the scores of a block."""
+        node_N, logits_NV = block.node_FW.flatten(), self._evaluate(block)[1]
+        blank_N = logits_NV[:, self._emitted.blank].clone()
+        label_N = logits_NV.gather(1, self._label(block))[:, 0]
+        normaliser_N = _log_sum(logits_NV)
+        scores.normaliser_BTP.view(-1)[node_N] = normaliser_N
+        scores.arcs.blank_BTP.view(-1)[node_N] = blank_N - normaliser_N
+        scores.arcs.label_BTP.view(-1)[node_N] = label_N - normaliser_N
+
+    def _derive(self, block: Block, weighted: Scores, inner_NJ: Tensor, gradient: Joint) -> None:
+        """Add what a block gives to the gradient."""
+        node_N, (hidden_NJ, logits_NV) = block.node_FW.flatten(), self._evaluate(block)
+        blank_N, label_N, normaliser_N = (values_BTP.view(-1)[node_N]
+                                          for values_BTP in (*weighted.arcs, weighted.normaliser_BTP))
+        slope_NV = logits_NV.sub_(normaliser_N[:, None]).exp_().mul_(-(blank_N + label_N)[:, None])
+        slope_NV[:, self._emitted.blank] += blank_N
+        slope_NV.scatter_add_(1, self._label(block), label_N[:, None])
+        _add_block(gradient, block, slope_NV, hidden_NJ, torch.mm(slope_NV, self._joint.weight_VJ, out=inner_NJ))
 
     def _evaluate(self, block: Block) -> tuple[Tensor, Tensor]:
         frames, width = block.position_FW.shape
@@ -100,6 +117,39 @@ class Evaluator:
 
     def _label(self, block: Block) -> Tensor:
         return self._emitted.label_P[block.position_FW.flatten()][:, None]
+
+
+def scores(joint: Joint, emitted: Emitted, windows: Windows, precision: Precision) -> Scores:
+    """:meth:`Evaluator.scores`, by kernels where they can be had."""
+    return _by_kernels(lambda kind: kind(joint, emitted, windows, precision).scores(), joint)
+
+
+def derivatives(joint: Joint, emitted: Emitted, windows: Windows, precision: Precision, normaliser_BTP: Tensor,
+                weights: Arcs) -> Joint:
+    """:meth:`Evaluator.derivatives`, by kernels where they can be had."""
+    return _by_kernels(
+        lambda kind: kind(joint, emitted, windows, precision).derivatives(normaliser_BTP, weights), joint)
+
+
+def _by_kernels(work: Callable[[type[Evaluator]], T], joint: Joint) -> T:
+    if not has_kernels(joint.frame_FJ) or joint.frame_FJ.dtype != torch.float32:
+        return work(Evaluator)
+    return KERNELS.attempt(lambda: work(_kernel_evaluator()), lambda: work(Evaluator))
+
+
+def _kernel_evaluator() -> type[Evaluator]:
+    from evenvoice.losses.transducer.scoring_kernel import KernelEvaluator  # needs Triton
+
+    return KernelEvaluator
+
+
+def _numbers(weight_VJ: Tensor) -> int:
+    """Numbers in a buffer."""
+    if weight_VJ.device.type == "cpu":
+        return CPU_NUMBERS
+    free = torch.cuda.mem_get_info(weight_VJ.device)[0] + torch.cuda.memory_reserved(weight_VJ.device) - (
+        torch.cuda.memory_allocated(weight_VJ.device))
+    return max(CPU_NUMBERS, min(CUDA_NUMBERS, int(CUDA_SHARE * free) // weight_VJ.element_size()))
 
 
 def _add_block(gradient: Joint, block: Block, slope_NV: Tensor, hidden_NJ: Tensor, inner_NJ: Tensor) -> None:

@@ -102,7 +102,7 @@ def test_a_changed_recogniser_does_not_resume_the_old_one(tmp_path, monkeypatch,
     if change == "units":
         changed.tokenizer = replace(changed.tokenizer, units=changed.tokenizer.units[::-1])
     if change == "code":
-        monkeypatch.setattr(loop, "code_digest", lambda *parts: "other code")
+        monkeypatch.setattr(loop, "package_digest", lambda *parts: "other code")
     counted = StopAt(99)
     counted.advance = lambda steps=1, **figures: taken.append(steps)
     taken: list[int] = []
