@@ -17,6 +17,7 @@ import numpy as np
 
 from evenvoice.data.schemas import COHORT_WER, COHORTS, COMPARISONS, GAPS
 from evenvoice.data.tables import read_table, rows_table, write_table
+from evenvoice.errors import ArtifactError
 from evenvoice.metrics.bootstrap import (
     Interval,
     Mask,
@@ -28,11 +29,11 @@ from evenvoice.metrics.bootstrap import (
     wer_interval,
 )
 from evenvoice.metrics.disparity import gap_over_bottom, null_spreads, spread
-from evenvoice.metrics.partitions import METHODS, Partition, read_partition
-from evenvoice.metrics.selection import BASE, MODELS, choose
+from evenvoice.metrics.partitions import Partition, read_partition
+from evenvoice.metrics.selection import choose
 from evenvoice.metrics.speakers import SplitTable, read_splits, write_speakers
-from evenvoice.origins import ORIGINS, collect
-from evenvoice.params import Evaluate
+from evenvoice.origins import ORIGINS, SUMMARY, collect
+from evenvoice.params import ARMS, BASE, METHODS, MODELS, Evaluate
 from evenvoice.progress import Progress
 from evenvoice.storage import fresh_directory, read_json, write_json
 
@@ -84,6 +85,7 @@ def evaluate(*, hypotheses: Path, cohorts: Path, models: Path, out: Path, settin
                  for row in _gap_rows(table, partition, groups, settings, rng)]
         comparisons += [row for group in groups for row in _comparison_rows(table, group, settings.confidence)]
     target = next(partition for partition in partitions if partition.method == mitigated)
+    chosen = choose(tables["validate"], target, regression_margin, controls=_controls(models))
     with fresh_directory(out) as draft:
         write_table(draft / "cohort_wer.parquet", rows_table(cohort_wer, COHORT_WER))
         write_table(draft / "gaps.parquet", rows_table(gaps, GAPS))
@@ -91,8 +93,18 @@ def evaluate(*, hypotheses: Path, cohorts: Path, models: Path, out: Path, settin
         write_speakers(draft / "speakers.parquet", tables.values(), METHODS)
         write_json(draft / ORIGINS, origins.to_json())
         write_json(draft / "methods.json", {partition.method: partition.to_json() for partition in partitions})
-        write_json(draft / "selection.json", choose(tables["validate"], target, regression_margin).to_json())
+        write_json(draft / "selection.json", chosen.to_json())
         write_json(draft / "metrics.json", flat_metrics(cohort_wer, gaps, comparisons))
+
+
+def _controls(models: Path) -> frozenset[str]:
+    """Arms that their own summaries call a control."""
+    said = {arm: read_json(models / arm / SUMMARY).get("control") for arm in ARMS}
+    for arm, control in said.items():
+        if not isinstance(control, bool):
+            raise ArtifactError(name=f"control in {models / arm / SUMMARY}", rule="be true or false", value=control,
+                                action=f"Run mitigate@{arm} again: make run FORCE_STAGE=mitigate@{arm}.")
+    return frozenset(arm for arm, control in said.items() if control)
 
 
 def _partition(directory: Path, method: str) -> Partition:

@@ -5,7 +5,8 @@ model they speak of. Whoever reads two of them compares, and refuses what does n
 
     artifacts/features/contents.json           bytes and SHA-256 of every file: its own hash is the features' digest
     artifacts/models/<model>/config.json       holds the hashes of weights and units: its own is the model's digest
-    artifacts/models/<model>/summary.json      features that it was trained on; of an arm also the base model
+    artifacts/models/<model>/summary.json      features that it was trained on; of an arm also the base model,
+                                               its title and whether it is a control
     artifacts/hypotheses/<model>/origin.json   model, features, tokenizer
     artifacts/cohorts/<method>/description.json, "origin"    those of the base model's hypotheses
     artifacts/evaluation/origins.json and reports/verdict.json, "origins"    features, tokenizer, every model

@@ -8,13 +8,15 @@ Every field stands in params.yaml: there are no hidden defaults, so DVC sees eac
 
 from __future__ import annotations
 
+import math
 import reprlib
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal, TypeVar
+from typing import Annotated, Any, Final, Literal, TypeVar, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, PlainValidator, ValidationError, WithJsonSchema, model_validator
+from pydantic_core import PydanticCustomError
 
 from evenvoice.errors import ParamsError
 from evenvoice.settings import Layer, read_settings
@@ -30,6 +32,24 @@ Share = Annotated[float, Field(ge=0, le=1)]
 Positive = Annotated[int, Field(ge=1)]
 InputPath = Annotated[str, Field(json_schema_extra={"is_input_path": True})]
 """What lies there is an input by its content: whoever starts a run describes every field of this type to DVC."""
+AUTO: Final = "auto"
+
+
+def _positive_or_auto(value: Any) -> float | str:
+    """One rule for both kinds of value: pydantic would report a union once for each."""
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    if value != AUTO and not (number and 0 < value < math.inf):
+        raise PydanticCustomError("number_or_auto", "Input should be a number above 0, or 'auto'")
+    return AUTO if value == AUTO else float(value)
+
+
+PositiveOrAuto = Annotated[
+    float | Literal["auto"], PlainValidator(_positive_or_auto),
+    WithJsonSchema({"type": ["number", "string"], "exclusiveMinimum": 0, "pattern": f"^{AUTO}$"})]
+Method = Literal["geographic", "geodemographic", "clusters"]
+METHODS: Final[tuple[str, ...]] = get_args(Method)
+"""Ways to find cohorts, in the order of every table; each is a file of evenvoice/cohorts. A new one goes last: the
+place of a method is part of the seed of its random numbers."""
 
 
 class Section(BaseModel):
@@ -145,7 +165,8 @@ class Train(Section):
     lookahead: int = Field(ge=0, le=100, description="Encoder frames that each output waits for; 0 adds no latency.")
     dropout: float = Field(ge=0, lt=1, description="Dropout in the encoder and predictor.")
     steps: Positive = Field(description="Optimiser steps.")
-    batch_s: float = Field(gt=0, description="Seconds of speech per batch and process, padding included.")
+    batch_s: PositiveOrAuto = Field(description="Seconds of speech per batch and process, padding included. auto: as "
+                                                "many as the memory of the GPU holds; 25 on a processor.")
     learning_rate: float = Field(gt=0, le=1, description="Peak of the one-cycle schedule.")
     warmup_share: Share = Field(description="Share of the steps in which the learning rate rises.")
     weight_decay: float = Field(ge=0, description="AdamW's decoupled weight decay.")
@@ -225,8 +246,7 @@ class Discover(Section):
 class Mitigate(Section):
     """Fine-tuning for the worst cohort, and its controls."""
 
-    cohorts: Literal["geographic", "geodemographic", "clusters"] = Field(
-        description="Which discovery says who is worst off.")
+    cohorts: Method = Field(description="Which discovery says who is worst off.")
     bottom_share: float = Field(gt=0, le=1, description="Cohorts are taken from the worst upwards until they hold this "
                                                         "share of the training speakers.")
     steps: Positive = Field(description="Optimiser steps of every arm.")
@@ -257,13 +277,23 @@ class Oversample(Section):
 
 
 class Arms(Section):
-    """What each mitigation arm has of its own; changing one runs that arm and what lies behind it."""
+    """What each mitigation arm has of its own; changing one runs that arm and what lies behind it.
+
+    The one list of arms, in the order of every table; each is a file of evenvoice/mitigation.
+    """
 
     finetune: NoSettings
     l2sp: L2SP
     ewc: EWC
     oversample: Oversample
     placebo: NoSettings
+
+
+BASE: Final = "base"
+"""The recogniser that the arms start from, and which the cohorts were found with."""
+ARMS: Final = tuple(Arms.model_fields)
+MODELS: Final = (BASE, *ARMS)
+"""Every model that is transcribed and judged."""
 
 
 class Evaluate(Section):

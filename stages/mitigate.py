@@ -3,11 +3,11 @@
 import numpy as np
 
 from evenvoice.data.feature_store import FeatureStore
-from evenvoice.mitigation import ARMS, Situation
+from evenvoice.mitigation import Situation, load_arm
 from evenvoice.mitigation.bottom import bottom_speakers
 from evenvoice.models.recogniser import Recogniser
 from evenvoice.origins import features_digest, model_digest
-from evenvoice.params import Params
+from evenvoice.params import ARMS, Params
 from evenvoice.progress import Progress
 from evenvoice.training.checkpoints import discard
 from evenvoice.training.curve import Curve
@@ -21,32 +21,33 @@ SEED = 8
 """Sets this stage's random numbers apart from those of the others; all arms share them, so they see the same order."""
 
 
-def main(params: Params, arm: str) -> None:
+def main(params: Params, name: str) -> None:
     """Plan and train one arm; where no cohort is worse off than another, the base model is passed on unchanged."""
-    settings = params.mitigate
+    settings, arm = params.mitigate, load_arm(name)
     recogniser = Recogniser.load(paths.BASE_MODEL)
     store = FeatureStore.open(paths.FEATURES)
-    progress = Progress(f"mitigate@{arm}")
-    origin = {"base": model_digest(paths.BASE_MODEL), "features": features_digest(paths.FEATURES)}
+    progress = Progress(f"mitigate@{name}")
+    summary = {"title": arm.title, "control": arm.control, "base": model_digest(paths.BASE_MODEL),
+               "features": features_digest(paths.FEATURES)}
     bottom = bottom_speakers(paths.COHORTS / settings.cohorts, settings.cohorts, settings.bottom_share)
     if not bottom:
         progress.note(f"{settings.cohorts} found no cohort that is worse off: the base model is passed on unchanged")
-        write_trained(paths.MODELS / arm, recogniser, Curve(), **origin, bottom_speakers=0, recordings=0)
+        write_trained(paths.MODELS / name, recogniser, Curve(), **summary, bottom_speakers=0, recordings=0)
         return
     seed = int(np.random.SeedSequence([params.seed, SEED]).generate_state(1)[0])
     situation = Situation(recogniser=recogniser, store=store, bottom_speakers=bottom,
                           ctc_weight=params.train.ctc_weight, seed=seed, progress=progress)
-    plan = ARMS[arm](situation, getattr(params.arms, arm))
+    plan = arm.plan(situation, getattr(params.arms, name))
     progress.note(f"{len(bottom)} training speakers are worst off; training on {len(plan.indices)} recordings")
-    checkpoints = paths.CHECKPOINTS / arm
+    checkpoints = paths.CHECKPOINTS / name
     curve = fit(recogniser=recogniser, store=store, indices=plan.indices,
                 settings=FitSettings.for_mitigation(params.train, settings), seed=seed,
-                progress=Progress(f"mitigate@{arm}"), checkpoint_dir=checkpoints, draw_weights=plan.draw_weights,
+                progress=Progress(f"mitigate@{name}"), checkpoint_dir=checkpoints, draw_weights=plan.draw_weights,
                 penalty=plan.penalty, identity=plan.identity)
-    write_trained(paths.MODELS / arm, recogniser, curve, **origin, bottom_speakers=len(bottom),
+    write_trained(paths.MODELS / name, recogniser, curve, **summary, bottom_speakers=len(bottom),
                   recordings=len(plan.indices))
     discard(checkpoints)
 
 
 if __name__ == "__main__":
-    run_matrix_stage(main, __doc__, "arm", tuple(ARMS))
+    run_matrix_stage(main, __doc__, "arm", ARMS)

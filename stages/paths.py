@@ -3,12 +3,14 @@
 from pathlib import Path
 from typing import Final
 
+from evenvoice.params import BASE
+
 SOURCE: Final = Path("corpus.json")
 CORPUS: Final = Path("artifacts/corpus")
 FEATURES: Final = Path("artifacts/features")
 TOKENIZER: Final = Path("artifacts/tokenizer")
 MODELS: Final = Path("artifacts/models")
-BASE_MODEL: Final = MODELS / "base"
+BASE_MODEL: Final = MODELS / BASE
 SPEAKER_MODEL: Final = MODELS / "speaker"
 HYPOTHESES: Final = Path("artifacts/hypotheses")
 EMBEDDINGS: Final = Path("artifacts/embeddings")

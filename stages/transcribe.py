@@ -1,20 +1,16 @@
 """Hypotheses and compute of one model on everyone but the training speakers."""
 
-from typing import Final
-
 from evenvoice.data.pieces import Pieces, Shard
 from evenvoice.data.tables import write_table
 from evenvoice.decoding.hypotheses import TABLE, Transcriber, compute_of
 from evenvoice.models.recogniser import Recogniser
 from evenvoice.origins import ORIGIN, Origin
-from evenvoice.params import Params
+from evenvoice.params import BASE, MODELS, Params
 from evenvoice.progress import Progress
 from evenvoice.storage import fresh_directory, sha256, write_json
 from evenvoice.training.distributed import current_world
 from stages import paths
 from stages.entry import run_matrix_stage
-
-MODELS: Final = ("base", "finetune", "l2sp", "ewc", "oversample", "placebo")
 
 
 def main(params: Params, model: str, shard: str = "") -> None:
@@ -22,7 +18,7 @@ def main(params: Params, model: str, shard: str = "") -> None:
 
     Cohorts are discovered with the base model alone, so only it needs the discovery speakers.
     """
-    splits = ("discover", "validate", "test") if model == "base" else ("validate", "test")
+    splits = ("discover", "validate", "test") if model == BASE else ("validate", "test")
     progress = Progress(f"transcribe@{model}")
     recogniser = Recogniser.load(paths.MODELS / model)
     recogniser.transducer.to(current_world().device)

@@ -6,32 +6,37 @@ other splits only meet the frozen rule.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from importlib import import_module
 from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
 
-from evenvoice.cohorts.clusters import find_clusters
-from evenvoice.cohorts.description import Found, NotApplicable, write_discovery
-from evenvoice.cohorts.geodemographic import find_groups
-from evenvoice.cohorts.geographic import find_regions
+from evenvoice.cohorts.description import Found, Method, NotApplicable, write_discovery
 from evenvoice.cohorts.table import CohortTable, load_cohort_table
 from evenvoice.errors import CohortError
 from evenvoice.origins import ORIGIN, Origin
-from evenvoice.params import Discover
+from evenvoice.params import METHODS, Discover
 from evenvoice.progress import Progress
 from evenvoice.storage import read_json
 
-Method = Callable[[CohortTable, CohortTable, Discover, np.random.Generator], Found | NotApplicable]
-
-METHODS: Final[Mapping[str, Method]] = {
-    "geographic": find_regions,
-    "geodemographic": find_groups,
-    "clusters": find_clusters,
-}
 _STREAM: Final = 0x0C04
 """Sets this stage's random numbers apart from those of others with the same seed."""
+
+
+def load_method(name: str) -> Method:
+    """The method that evenvoice/cohorts/<name>.py describes.
+
+    Imported by name, so that the file of a new method is all of its code.
+
+    Raises:
+        CohortError: an unknown method.
+    """
+    if name not in METHODS:
+        raise CohortError(name="cohort method", rule=f"be one of {', '.join(METHODS)}", value=name,
+                          action="Correct the name in dvc.yaml.")
+    found: Method = import_module(f"evenvoice.cohorts.{name}").METHOD
+    return found
 
 
 def find_cohorts(method: str, table: CohortTable, settings: Discover, seed: int) -> Found | NotApplicable:
@@ -40,11 +45,9 @@ def find_cohorts(method: str, table: CohortTable, settings: Discover, seed: int)
     Raises:
         CohortError: an unknown method.
     """
-    if method not in METHODS:
-        raise CohortError(name="cohort method", rule=f"be one of {', '.join(METHODS)}", value=method,
-                          action="Correct the name in dvc.yaml.")
-    rng = np.random.default_rng([seed, _STREAM, list(METHODS).index(method)])
-    return METHODS[method](table.counted("discover"), table.counted("validate"), settings, rng)
+    found = load_method(method)
+    rng = np.random.default_rng([seed, _STREAM, METHODS.index(method)])
+    return found.find(table.counted("discover"), table.counted("validate"), settings, rng)
 
 
 def discover(method: str, *, corpus: Path, hypotheses: Path, embeddings: Path, out: Path, settings: Discover,
@@ -60,5 +63,6 @@ def discover(method: str, *, corpus: Path, hypotheses: Path, embeddings: Path, o
     found = find_cohorts(method, table, settings, seed)
     own = getattr(settings, method).model_dump()
     parameters: dict[str, Any] = {"min_speakers": settings.min_speakers, "min_words": settings.min_words, **own}
-    write_discovery(out, method=method, found=found, table=table, parameters=parameters, origin=origin)
+    write_discovery(out, method=method, title=load_method(method).title, found=found, table=table,
+                    parameters=parameters, origin=origin)
     progress.note(found.reason)

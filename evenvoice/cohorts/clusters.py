@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from evenvoice.cohorts.description import Found, NotApplicable
+from evenvoice.cohorts.description import Found, Method, NotApplicable
 from evenvoice.cohorts.table import CohortTable, Floats, word_error_rate
 from evenvoice.params import Discover
 
@@ -89,3 +89,6 @@ def _stability(embeddings_SD: Floats, labels_S: NDArray[np.intp], k: int, restar
         refitted_KD = _k_means(embeddings_SD[drawn_S], k, restarts, int(rng.integers(2**31)))
         indices.append(float(adjusted_rand_score(labels_S, nearest(embeddings_SD, refitted_KD))))
     return {"adjusted_rand_index_mean": float(np.mean(indices)), "adjusted_rand_index_min": min(indices), "runs": runs}
+
+
+METHOD = Method(title="Speaker-embedding clusters", find=find_clusters)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
@@ -13,6 +14,7 @@ from evenvoice.cohorts.table import CohortTable, word_error_rate
 from evenvoice.data.schemas import COHORTS
 from evenvoice.data.tables import rows_table, write_table
 from evenvoice.origins import Origin
+from evenvoice.params import Discover
 from evenvoice.storage import fresh_directory, write_json
 
 
@@ -52,6 +54,19 @@ class NotApplicable:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Method:
+    """A way to find cohorts, as the file of its name describes it.
+
+    Attributes:
+        title: its name for people.
+        find: fits on discover speakers, the first table, and prunes on validate speakers, the second.
+    """
+
+    title: str
+    find: Callable[[CohortTable, CohortTable, Discover, np.random.Generator], Found | NotApplicable]
+
+
+@dataclass(frozen=True, kw_only=True)
 class Cohort:
     """One cohort as discover speakers show it; rank 1 is the worst."""
 
@@ -63,7 +78,7 @@ class Cohort:
     discover_wer: float
 
 
-def write_discovery(out: Path, *, method: str, found: Found | NotApplicable, table: CohortTable,
+def write_discovery(out: Path, *, method: str, title: str, found: Found | NotApplicable, table: CohortTable,
                     parameters: dict[str, Any], origin: Origin) -> None:
     """Apply the frozen rule to every speaker of every split and write both files, or neither.
 
@@ -79,7 +94,7 @@ def write_discovery(out: Path, *, method: str, found: Found | NotApplicable, tab
     with fresh_directory(out) as draft:
         write_table(draft / "cohorts.parquet", rows_table(rows, COHORTS))
         write_json(draft / "description.json", {
-            "method": method, "applicable": isinstance(found, Found), "reason": found.reason,
+            "method": method, "title": title, "applicable": isinstance(found, Found), "reason": found.reason,
             "parameters": parameters, "origin": origin.to_json(), "cohorts": [asdict(cohort) for cohort in cohorts],
             "extra": found.extra if isinstance(found, Found) else {}})
 

@@ -13,7 +13,7 @@ from typing import Final
 
 import numpy as np
 
-from evenvoice.cohorts.description import Found, NotApplicable
+from evenvoice.cohorts.description import Found, Method, NotApplicable
 from evenvoice.cohorts.geographic import found_by_tree
 from evenvoice.cohorts.table import ATTRIBUTES, CohortTable, Floats
 from evenvoice.cohorts.tree import CohortTree, Feature, TreeSettings, fit_tree, placeable
@@ -84,3 +84,6 @@ def _indicator(attribute: str, value: str) -> Callable[[CohortTable], Floats]:
         known = getattr(table, attribute)
         return np.array([np.nan if item is None else float(item == value) for item in known])
     return read
+
+
+METHOD = Method(title="Geodemographic partitions", find=find_groups)

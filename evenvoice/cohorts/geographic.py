@@ -10,7 +10,7 @@ from typing import Final
 
 import numpy as np
 
-from evenvoice.cohorts.description import Found, NotApplicable
+from evenvoice.cohorts.description import Found, Method, NotApplicable
 from evenvoice.cohorts.table import CohortTable
 from evenvoice.cohorts.tree import Bounds, CohortTree, Feature, TreeSettings, fit_tree
 from evenvoice.params import Discover
@@ -53,3 +53,6 @@ def _box(bounds: dict[int, Bounds]) -> dict[str, float | None]:
     lat, lon = bounds.get(0, Bounds()), bounds.get(1, Bounds())
     edges = {"lat_min": lat.low, "lat_max": lat.high, "lon_min": lon.low, "lon_max": lon.high}
     return {name: edge if math.isfinite(edge) else None for name, edge in edges.items()}
+
+
+METHOD = Method(title="Geographic tree", find=find_regions)

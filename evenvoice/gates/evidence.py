@@ -8,10 +8,10 @@ from typing import Any
 
 from evenvoice.errors import ArtifactError, GateError
 from evenvoice.metrics.bootstrap import SpeakerTable
-from evenvoice.metrics.partitions import METHODS, Partition, read_partition
-from evenvoice.metrics.selection import BASE
+from evenvoice.metrics.partitions import Partition, read_partition
 from evenvoice.metrics.speakers import SplitTable, read_speakers
 from evenvoice.origins import ORIGINS, Origins
+from evenvoice.params import BASE, METHODS
 from evenvoice.storage import read_json
 
 

@@ -9,7 +9,6 @@ from evenvoice.gates.counts import WHOLE, Counts, Scope
 from evenvoice.gates.evidence import Evidence, check
 from evenvoice.gates.verdict import CohortFinding, Outcome, Regression, Verdict, Whole
 from evenvoice.gates.wording import Wording, silent
-from evenvoice.metrics.bootstrap import wer_interval
 from evenvoice.metrics.partitions import Partition
 from evenvoice.params import Gate
 
@@ -27,8 +26,8 @@ def judge(evidence: Evidence, limits: Gate, *, seed: int) -> Verdict:
                     for partition in evidence.comparable for cohort in partition.ranked)
     regression = tuple(
         Regression(scope="whole" if scope == WHOLE else "/".join(scope), speakers=counts.speakers(scope),
-                   relative=change.estimate, relative_low=change.low, relative_high=change.high,
-                   decision=change.decision, missing_speakers=change.missing_speakers)
+                   relative=change.estimate, relative_at_least=change.low,
+                   relative_at_most=change.high, decision=change.decision, missing_speakers=change.missing_speakers)
         for scope, change in counts.changes())
     outcome = _outcome(evidence, whole, cohorts, regression)
     return Verdict(verdict=outcome, reasons=tuple(_reasons(evidence, limits, outcome, whole, cohorts, regression)),
@@ -41,35 +40,32 @@ def _whole(evidence: Evidence, counts: Counts, limits: Gate) -> Whole:
     found, speakers = counts.whole, counts.speakers(WHOLE)
     words = int(evidence.test.words.sum())
     if found is None:
-        return Whole(speakers=speakers, words=words, wer=None, wer_low=None, wer_high=None, decision="unjudgeable",
-                     missing_speakers=limits.min_speakers - speakers)
-    return Whole(speakers=speakers, words=words, wer=evidence.test.table(evidence.challenger).wer, wer_low=found.low,
-                 wer_high=found.high, decision=found.decision, missing_speakers=found.missing_speakers)
+        return Whole(speakers=speakers, words=words, wer=None, wer_at_least=None, wer_at_most=None,
+                     decision="unjudgeable", missing_speakers=limits.min_speakers - speakers)
+    return Whole(speakers=speakers, words=words, wer=evidence.test.table(evidence.challenger).wer,
+                 wer_at_least=found.low, wer_at_most=found.high, decision=found.decision,
+                 missing_speakers=found.missing_speakers)
 
 
 def _cohort(evidence: Evidence, counts: Counts, limits: Gate, partition: Partition, cohort: str) -> CohortFinding:
     scope = Scope(partition.method, cohort)
-    described = _described(evidence, counts, limits, partition, cohort)
+    described = _described(evidence, counts, partition, cohort)
     gap = counts.gap(scope)
     if gap is None:
         is_reference = cohort == partition.top and scope in counts.log_wers
-        return CohortFinding(**described, gap=None, gap_low=None, gap_high=None,
+        return CohortFinding(**described, gap=None, gap_at_least=None, gap_at_most=None,
                              decision="reference" if is_reference else "unjudgeable",
                              missing_speakers=max(0, limits.min_speakers - counts.speakers(scope)) or None)
-    return CohortFinding(**described, gap=gap.estimate, gap_low=gap.low, gap_high=gap.high, decision=gap.decision,
-                         missing_speakers=gap.missing_speakers)
+    return CohortFinding(**described, gap=gap.estimate, gap_at_least=gap.low, gap_at_most=gap.high,
+                         decision=gap.decision, missing_speakers=gap.missing_speakers)
 
 
-def _described(evidence: Evidence, counts: Counts, limits: Gate, partition: Partition, cohort: str) -> dict[str, Any]:
+def _described(evidence: Evidence, counts: Counts, partition: Partition, cohort: str) -> dict[str, Any]:
     scope = Scope(partition.method, cohort)
     table = evidence.test.table(evidence.challenger, counts.members(scope))
-    described = {"method": partition.method, "cohort": cohort, "top": partition.top, "rule": partition.rule(cohort),
-                 "speakers": counts.speakers(scope), "words": int(table.words.sum()),
-                 "wer": table.wer if table.words.sum() else None, "wer_low": None, "wer_high": None}
-    if scope in counts.log_wers:
-        wer = wer_interval(counts.log_wers[scope], errors=float(table.errors.sum()), confidence=limits.confidence)
-        described |= {"wer_low": wer.low, "wer_high": wer.high}
-    return described
+    return {"method": partition.method, "cohort": cohort, "top": partition.top, "rule": partition.rule(cohort),
+            "speakers": counts.speakers(scope), "words": int(table.words.sum()),
+            "wer": table.wer if table.words.sum() else None}
 
 
 def _outcome(evidence: Evidence, whole: Whole, cohorts: tuple[CohortFinding, ...],
@@ -84,7 +80,7 @@ def _outcome(evidence: Evidence, whole: Whole, cohorts: tuple[CohortFinding, ...
 def _reasons(evidence: Evidence, limits: Gate, outcome: Outcome, whole: Whole, cohorts: tuple[CohortFinding, ...],
              regression: tuple[Regression, ...]) -> Iterator[str]:
     """What decided comes first, then what is missing, then which methods had no say."""
-    wording = Wording(**limits.model_dump())
+    wording = Wording(limits)
     if outcome == "PASS":
         yield from wording.passed([found for found in cohorts if found.gap is not None], whole, regression)
     for decision in ("exceeds", "unjudgeable", "undecided"):

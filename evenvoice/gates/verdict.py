@@ -1,4 +1,8 @@
-"""The gate's answer: PASS, FAIL or INSUFFICIENT, why, and what was found on each count."""
+"""The gate's answer: PASS, FAIL or INSUFFICIENT, why, and what was found on each count.
+
+Bounds are one-sided, each at ``gate.confidence``: ``_at_least`` holds for all counts of the gate at once, ``_at_most``
+for this one. Intervals, which are two-sided, stand in the tables of the evaluation.
+"""
 
 from __future__ import annotations
 
@@ -12,13 +16,13 @@ Decision = Literal["within", "exceeds", "undecided", "unjudgeable", "reference"]
 
 @dataclass(frozen=True, kw_only=True)
 class Whole:
-    """WER of everyone; the bounds are those that were held against ``max_wer``."""
+    """WER of everyone; ``max_wer`` is its limit."""
 
     speakers: int
     words: int
     wer: float | None
-    wer_low: float | None
-    wer_high: float | None
+    wer_at_least: float | None
+    wer_at_most: float | None
     decision: Decision
     missing_speakers: int | None
 
@@ -28,10 +32,7 @@ class CohortFinding:
     """One cohort beside the top cohort of its method.
 
     Attributes:
-        wer_low: two-sided interval of the WER, with ``wer_high``.
         gap: (W_cohort - W_top) / W_top.
-        gap_low: holds for all counts of the gate at once.
-        gap_high: holds for this one.
         missing_speakers: how many more of this cohort, and in proportion of the top, would decide; None where the
             estimate itself is beyond the limit or nothing is missing.
     """
@@ -43,11 +44,9 @@ class CohortFinding:
     speakers: int
     words: int
     wer: float | None
-    wer_low: float | None
-    wer_high: float | None
     gap: float | None
-    gap_low: float | None
-    gap_high: float | None
+    gap_at_least: float | None
+    gap_at_most: float | None
     decision: Decision
     missing_speakers: int | None
 
@@ -59,8 +58,8 @@ class Regression:
     scope: str
     speakers: int
     relative: float
-    relative_low: float
-    relative_high: float
+    relative_at_least: float
+    relative_at_most: float
     decision: Decision
     missing_speakers: int | None
 

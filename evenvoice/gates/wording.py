@@ -6,17 +6,14 @@ from dataclasses import dataclass
 
 from evenvoice.gates.verdict import CohortFinding, Regression, Whole
 from evenvoice.metrics.partitions import Partition
+from evenvoice.params import Gate
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True)
 class Wording:
     """Turns findings into sentences, all with the same limits."""
 
-    max_gap: float
-    max_wer: float
-    regression_margin: float
-    confidence: float
-    min_speakers: int
+    limits: Gate
 
     def cohort(self, found: CohortFinding) -> str:
         """Why a cohort does not pass."""
@@ -24,12 +21,13 @@ class Wording:
         if found.decision == "unjudgeable":
             return f"{name} {self._too_few(found.speakers, found.words, found.missing_speakers)}"
         assert found.gap is not None
-        assert found.gap_low is not None
-        assert found.gap_high is not None
+        assert found.gap_at_least is not None
+        assert found.gap_at_most is not None
         start = f"{name} makes {more(found.gap)} errors per word than {found.top}"
+        limit = f"the limit is {percent(self.limits.max_gap)} more"
         if found.decision == "exceeds":
-            return f"{start} ({self._sure} at least {more(found.gap_low)}), the limit is {percent(self.max_gap)} more."
-        return (f"{start}, the limit is {percent(self.max_gap)} more, and it may be up to {more(found.gap_high)}: "
+            return f"{start} ({self._sure} at least {more(found.gap_at_least)}), {limit}."
+        return (f"{start}, {limit}, and it may be up to {more(found.gap_at_most)}: "
                 f"{self._undecided(found.missing_speakers, f'in it, with {found.top} growing in proportion,')}")
 
     def whole(self, found: Whole) -> str:
@@ -37,54 +35,55 @@ class Wording:
         if found.decision == "unjudgeable":
             return f"The test split {self._too_few(found.speakers, found.words, found.missing_speakers)}"
         assert found.wer is not None
-        assert found.wer_low is not None
-        assert found.wer_high is not None
+        assert found.wer_at_least is not None
+        assert found.wer_at_most is not None
         start = f"WER of the whole is {percent(found.wer)}"
+        limit = f"the limit is {percent(self.limits.max_wer)}"
         if found.decision == "exceeds":
-            return f"{start} ({self._sure} at least {percent(found.wer_low)}), the limit is {percent(self.max_wer)}."
-        return (f"{start}, the limit is {percent(self.max_wer)}, and it may be up to {percent(found.wer_high)}: "
+            return f"{start} ({self._sure} at least {percent(found.wer_at_least)}), {limit}."
+        return (f"{start}, {limit}, and it may be up to {percent(found.wer_at_most)}: "
                 f"{self._undecided(found.missing_speakers, 'in all')}")
 
     def regression(self, found: Regression) -> str:
         """Why the comparison with the base model does not pass."""
         of = "the whole" if found.scope == "whole" else f"the top cohort {found.scope}"
         start = f"WER of {of} changes by {signed(found.relative)} against the base model"
-        margin = f"at most {signed(self.regression_margin)} is tolerated"
+        margin = f"at most {signed(self.limits.regression_margin)} is tolerated"
         if found.decision == "exceeds":
-            return f"{start} ({self._sure} at least {signed(found.relative_low)}), {margin}."
+            return f"{start} ({self._sure} at least {signed(found.relative_at_least)}), {margin}."
         where = "in all" if found.scope == "whole" else "in it"
-        return (f"{start}, {margin}, and it may be up to {signed(found.relative_high)}: "
+        return (f"{start}, {margin}, and it may be up to {signed(found.relative_at_most)}: "
                 f"{self._undecided(found.missing_speakers, where)}")
 
     def passed(self, cohorts: list[CohortFinding], whole: Whole, regression: tuple[Regression, ...]) -> list[str]:
         """Why everything passes, by the closest call of each kind."""
-        closest = max(cohorts, key=lambda found: found.gap_high or 0.0)
+        closest = max(cohorts, key=lambda found: found.gap_at_most or 0.0)
         assert closest.gap is not None
-        assert closest.gap_high is not None
+        assert closest.gap_at_most is not None
         assert whole.wer is not None
-        assert whole.wer_high is not None
+        assert whole.wer_at_most is not None
         sentences = [
-            f"Every cohort is within {percent(self.max_gap)} more errors per word than the top cohort of its method. "
-            f"Closest is {closest.cohort} of the {closest.method} method at {more(closest.gap)} "
-            f"({self._sure} at most {more(closest.gap_high)}).",
-            f"WER of the whole is {percent(whole.wer)} ({self._sure} at most {percent(whole.wer_high)}), "
-            f"the limit is {percent(self.max_wer)}."]
+            f"Every cohort is within {percent(self.limits.max_gap)} more errors per word than the top cohort of its "
+            f"method. Closest is {closest.cohort} of the {closest.method} method at {more(closest.gap)} "
+            f"({self._sure} at most {more(closest.gap_at_most)}).",
+            f"WER of the whole is {percent(whole.wer)} ({self._sure} at most {percent(whole.wer_at_most)}), "
+            f"the limit is {percent(self.limits.max_wer)}."]
         if regression:
-            worst = max(regression, key=lambda found: found.relative_high)
-            sentences.append(f"Nothing gets worse than the base model by more than {percent(self.regression_margin)}: "
-                             f"closest is {worst.scope} at {signed(worst.relative)} "
-                             f"({self._sure} at most {signed(worst.relative_high)}).")
+            worst = max(regression, key=lambda found: found.relative_at_most)
+            sentences.append("Nothing gets worse than the base model by more than "
+                             f"{percent(self.limits.regression_margin)}: closest is {worst.scope} at "
+                             f"{signed(worst.relative)} ({self._sure} at most {signed(worst.relative_at_most)}).")
         return sentences
 
     @property
     def _sure(self) -> str:
-        return f"{percent(self.confidence)} sure:"
+        return f"{percent(self.limits.confidence)} sure:"
 
     def _too_few(self, speakers: int, words: int, missing: int | None) -> str:
         if speakers == 0:
             return f"has no test speakers with words; {missing} are needed."
         if missing:
-            return f"has {speakers} test speakers, {self.min_speakers} are needed: {missing} missing."
+            return f"has {speakers} test speakers, {self.limits.min_speakers} are needed: {missing} missing."
         return f"has {speakers} test speakers and {words} words, but no top cohort it could be compared with."
 
     def _undecided(self, missing: int | None, where: str) -> str:

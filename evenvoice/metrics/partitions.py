@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from typing import Any, Final
+from typing import Any
 
 from evenvoice.errors import ArtifactError
-
-METHODS: Final = ("geographic", "geodemographic", "clusters")
 
 
 @dataclass(frozen=True, kw_only=True)

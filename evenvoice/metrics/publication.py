@@ -18,7 +18,7 @@ Hidden = Mapping[str, frozenset[str]]
 """Method -> cohorts that are not shown."""
 WHOLE: Final = "whole"
 UNPLACED: Final = "speakers without a cohort"
-GAPS_OF_A_COHORT: Final = ("gap", "gap_low", "gap_high")
+GAPS_OF_A_COHORT: Final = ("gap", "gap_at_least", "gap_at_most")
 LEFT_OUT: Final = "A reason is left out here because it speaks of a cohort too small to publish."
 
 

@@ -67,5 +67,16 @@ class Plan:
     identity: str = ""
 
 
-Arm = Callable[[Situation, Any], Plan]
-"""A mitigation: looks at the situation and at its own part of the section `arms`, and returns its plan."""
+@dataclass(frozen=True, kw_only=True)
+class Arm:
+    """A mitigation, as the file of its name describes it.
+
+    Attributes:
+        title: its name for people.
+        plan: looks at the situation and at the arm's own part of the section `arms`, and returns its plan.
+        control: trained only to be compared with; never chosen.
+    """
+
+    title: str
+    plan: Callable[[Situation, Any], Plan]
+    control: bool = False

@@ -1,7 +1,7 @@
 """Elastic weight consolidation: weights that matter for everyone are held harder (arXiv 2207.07850)."""
 
 from evenvoice.mitigation.anchor import quadratic_anchor
-from evenvoice.mitigation.arm import Plan, Situation
+from evenvoice.mitigation.arm import Arm, Plan, Situation
 from evenvoice.mitigation.fisher import fisher_information
 from evenvoice.params import EWC
 
@@ -14,3 +14,6 @@ def plan_ewc(situation: Situation, settings: EWC) -> Plan:
     anchor = quadratic_anchor(situation.recogniser.transducer, weight=settings.weight, importance=fisher)
     return Plan(indices=situation.indices_of(situation.bottom_speakers), penalty=anchor,
                 identity=f"ewc {settings.weight} {settings.fisher_utterances}")
+
+
+ARM = Arm(title="Elastic weight consolidation", plan=plan_ewc)

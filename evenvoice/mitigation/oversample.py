@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from evenvoice.mitigation.arm import Plan, Situation
+from evenvoice.mitigation.arm import Arm, Plan, Situation
 from evenvoice.params import Oversample
 
 
@@ -11,3 +11,6 @@ def plan_oversample(situation: Situation, settings: Oversample) -> Plan:
     indices = situation.training_indices()
     bottom = np.isin(indices, situation.indices_of(situation.bottom_speakers))
     return Plan(indices=indices, draw_weights=np.where(bottom, settings.factor, 1.0))
+
+
+ARM = Arm(title="Oversampling", plan=plan_oversample)

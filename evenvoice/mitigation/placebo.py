@@ -6,7 +6,7 @@ who is worst off.
 
 import numpy as np
 
-from evenvoice.mitigation.arm import Plan, Situation
+from evenvoice.mitigation.arm import Arm, Plan, Situation
 from evenvoice.params import NoSettings
 
 STREAM = 0x91ACE  # keeps this draw apart from every other use of the seed
@@ -18,3 +18,6 @@ def plan_placebo(situation: Situation, _settings: NoSettings) -> Plan:
     rng = np.random.default_rng([situation.seed, STREAM])
     drawn = rng.choice(everyone, size=len(situation.bottom_speakers), replace=False)
     return Plan(indices=situation.indices_of(frozenset(drawn.tolist())))
+
+
+ARM = Arm(title="Placebo (random speakers)", plan=plan_placebo, control=True)

@@ -9,23 +9,10 @@ from pathlib import Path
 from evenvoice.data.schemas import COHORT_WER, COMPARISONS, CURVE, GAPS, REJECTED
 from evenvoice.data.tables import read_table
 from evenvoice.metrics.publication import Hidden, Row, hidden_cohorts, is_hidden, published_verdict
-from evenvoice.origins import ORIGINS, Origins, collect, demand_same
+from evenvoice.origins import ORIGINS, SUMMARY, Origins, collect, demand_same
+from evenvoice.params import BASE, METHODS
 from evenvoice.storage import read_json, sha256
 
-METHODS = {
-    "geographic": "Geographic tree",
-    "geodemographic": "Geodemographic partitions",
-    "clusters": "Speaker-embedding clusters",
-}
-BASE = "base"
-ARMS = {
-    BASE: "Base model",
-    "finetune": "Plain fine-tuning",
-    "l2sp": "L2-SP",
-    "ewc": "Elastic weight consolidation",
-    "oversample": "Oversampling",
-    "placebo": "Placebo (random speakers)",
-}
 SHOWN_REJECTIONS = 20
 
 
@@ -58,6 +45,7 @@ class Contents:
     """The report as data; nothing below ``minimum`` speakers is left in it.
 
     Attributes:
+        titles: model -> its name for people, in the order of every table and figure.
         hidden: per method, cohorts that are not shown because they, or their complement, are too small.
         inputs: file name -> sha256 of everything the report was made from.
     """
@@ -69,6 +57,7 @@ class Contents:
     gaps: tuple[Row, ...]
     comparisons: tuple[Row, ...]
     selection: Row
+    titles: dict[str, str]
     curves: dict[str, tuple[Row, ...]]
     training: dict[str, Row]
     compute: dict[str, Row]
@@ -81,6 +70,16 @@ class Contents:
     def challenger(self) -> str:
         """Name of the arm that was judged."""
         return str(self.verdict["challenger"])
+
+    @property
+    def arms(self) -> tuple[str, ...]:
+        """Every model but the base."""
+        return tuple(model for model in self.titles if model != BASE)
+
+    @property
+    def controls(self) -> frozenset[str]:
+        """Arms that were trained only to be compared with."""
+        return frozenset(candidate["model"] for candidate in self.selection["candidates"] if candidate["control"])
 
     @property
     def mitigated(self) -> str:
@@ -109,58 +108,70 @@ def read_contents(sources: Sources, minimum: int) -> Contents:
     Raises:
         ArtifactError: an input is missing or unreadable, or they do not come from the same models.
     """
-    _check_origins(sources)
+    models = _models(sources)
+    _check_origins(sources, models)
     cohort_wer = read_table(sources.evaluation / "cohort_wer.parquet", COHORT_WER).to_pylist()
     hidden = hidden_cohorts(cohort_wer, minimum)
-    models = _models(sources)
+    training = {name: read_json(sources.models / name / SUMMARY) for name in models}
+    selection = read_json(sources.evaluation / "selection.json")
+    titles = {candidate["model"]: _title(candidate["model"], training) for candidate in selection["candidates"]}
     return Contents(
         verdict=published_verdict(read_json(sources.verdict), hidden),
         corpus=read_json(sources.corpus / "summary.json"),
-        methods=tuple(_method(sources.cohorts / name, name, title, hidden) for name, title in METHODS.items()),
+        methods=tuple(_method(sources.cohorts / name, name, hidden) for name in METHODS),
         cohort_wer=tuple(row for row in cohort_wer if not is_hidden(row["method"], row["cohort"], hidden)),
         gaps=tuple(row for row in read_table(sources.evaluation / "gaps.parquet", GAPS).to_pylist()
                    if not {row["bottom"], row["top"]} & hidden.get(row["method"], frozenset())),
         comparisons=tuple(row for row in read_table(sources.evaluation / "comparisons.parquet", COMPARISONS).to_pylist()
                           if not is_hidden(row["method"], row["cohort"], hidden)),
-        selection=_selection(read_json(sources.evaluation / "selection.json"), hidden),
+        selection=_selection(selection, titles, hidden),
+        titles=titles,
         curves={name: tuple(read_table(sources.models / name / "curve.parquet", CURVE).to_pylist()) for name in models},
-        training={name: read_json(sources.models / name / "summary.json") for name in models},
+        training=training,
         compute={name: read_json(sources.hypotheses / name / "compute.json") for name in models},
         rejected_by_rule=_rejections(sources.corpus / "rejected.parquet"),
         hidden=hidden,
         minimum=minimum,
-        inputs=_digests(sources),
+        inputs=_digests(sources, models),
     )
 
 
+def _evaluated(sources: Sources) -> Origins:
+    return Origins.read(read_json(sources.evaluation / ORIGINS), str(sources.evaluation / ORIGINS))
+
+
 def _models(sources: Sources) -> list[str]:
-    return sorted(path.name for path in sources.hypotheses.iterdir() if path.is_dir())
+    """Those that were evaluated: whatever else lies beside them is about another run."""
+    return sorted(_evaluated(sources).models)
 
 
-def _check_origins(sources: Sources) -> None:
+def _check_origins(sources: Sources, models: list[str]) -> None:
     """Figures, verdict and models on one page belong together, or there is no page."""
     here = collect(hypotheses=sources.hypotheses, cohorts=sources.cohorts, models=sources.models,
-                   names=_models(sources), methods=METHODS, base=BASE)
-    evaluated = Origins.read(read_json(sources.evaluation / ORIGINS), str(sources.evaluation / ORIGINS))
+                   names=models, methods=METHODS, base=BASE)
     judged = Origins.read(read_json(sources.verdict).get("origins"), f"{sources.verdict}, origins")
-    demand_same(evaluated, here, source="the evaluation", other="these hypotheses", stage="evaluate")
+    demand_same(_evaluated(sources), here, source="the evaluation", other="these hypotheses", stage="evaluate")
     demand_same(judged, here, source="the verdict", other="these hypotheses", stage="gate")
 
 
-def _selection(selection: Row, hidden: Hidden) -> Row:
+def _title(model: str, training: dict[str, Row]) -> str:
+    return "Base model" if model == BASE else str(training[model]["title"])
+
+
+def _selection(selection: Row, titles: dict[str, str], hidden: Hidden) -> Row:
     """Why the challenger was chosen, without figures of a bottom cohort that is not shown."""
     if not is_hidden(selection["method"], selection["bottom"], hidden):
         return selection
     candidates = [{**candidate, "validate_bottom_wer": None} for candidate in selection["candidates"]]
-    reason = f"{ARMS[selection['challenger']]} was chosen on validation speakers by a cohort too small to be shown."
+    reason = f"{titles[selection['challenger']]} was chosen on validation speakers by a cohort too small to be shown."
     return {**selection, "candidates": candidates, "reason": reason}
 
 
-def _method(directory: Path, name: str, title: str, hidden: Hidden) -> Method:
+def _method(directory: Path, name: str, hidden: Hidden) -> Method:
     description = read_json(directory / "description.json")
     shown = tuple(row for row in description["cohorts"] if not is_hidden(name, row["cohort"], hidden))
-    return Method(name=name, title=title, applicable=description["applicable"], reason=description["reason"],
-                  cohorts=shown, extra=description.get("extra", {}))
+    return Method(name=name, title=description["title"], applicable=description["applicable"],
+                  reason=description["reason"], cohorts=shown, extra=description.get("extra", {}))
 
 
 def _rejections(path: Path) -> tuple[tuple[str, int], ...]:
@@ -170,13 +181,13 @@ def _rejections(path: Path) -> tuple[tuple[str, int], ...]:
     return tuple(sorted(counts.items(), key=lambda item: (-item[1], item[0])))
 
 
-def _digests(sources: Sources) -> dict[str, str]:
+def _digests(sources: Sources, models: list[str]) -> dict[str, str]:
     """sha256 of each input small enough to be an input of this page, in name order.
 
     Named one by one: other models may lie beside those that dvc.yaml gives this stage, or not, as the runner has it.
     """
     roots = (sources.corpus / "summary.json", sources.evaluation, sources.verdict,
              *(sources.cohorts / method for method in sorted(METHODS)),
-             *(folder / model for folder in (sources.hypotheses, sources.models) for model in _models(sources)))
+             *(folder / model for folder in (sources.hypotheses, sources.models) for model in models))
     files = [file for root in roots for file in (sorted(root.rglob("*")) if root.is_dir() else [root])]
     return {str(file): sha256(file) for file in files if file.is_file()}

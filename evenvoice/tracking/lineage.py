@@ -32,7 +32,7 @@ IMAGE_DIGEST: Final = "evenvoice.image_digest"
 AUDIT_HEAD: Final = "evenvoice.audit_head"
 
 RUN_ID: Final = re.compile(r"[\w.:+~-]{1,250}", re.ASCII)
-COMMIT_ID: Final = re.compile(r"[0-9a-f]{7,64}")
+COMMIT_ID: Final = re.compile(r"none|[0-9a-f]{7,64}")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,12 +69,12 @@ def checked_run_id(run_id: str) -> str:
 
 
 def checked_commit(commit: str) -> str:
-    """A git commit id.
+    """A git commit id, or "none" where nothing says of which commit the code is: files that were copied without git.
 
     Raises:
         TrackingError: it is not one.
     """
-    return _checked(commit, COMMIT_ID, "the commit", "Give what `git rev-parse HEAD` prints.")
+    return _checked(commit, COMMIT_ID, "the commit", "Give what `git rev-parse HEAD` prints, or none.")
 
 
 def _checked(value: str, pattern: re.Pattern[str], name: str, action: str) -> str:

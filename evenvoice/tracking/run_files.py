@@ -11,10 +11,10 @@ from typing import Any, cast
 from evenvoice import dvc_lock
 from evenvoice.errors import ArtifactError
 from evenvoice.origins import Origins
+from evenvoice.params import BASE
 from evenvoice.storage import read_json
 
 VERDICTS = ("PASS", "FAIL", "INSUFFICIENT")
-BASE = "base"
 
 
 @dataclass(frozen=True)

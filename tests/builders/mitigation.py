@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from evenvoice.mitigation import ARMS, Plan, Situation
+from evenvoice.mitigation import Plan, Situation, load_arm
 from evenvoice.params import EWC, L2SP, Arms, NoSettings, Oversample
 from evenvoice.progress import Progress
 from tests.builders.models import spoken_store, tiny_recogniser
@@ -20,4 +20,4 @@ def situation(seed: int = 1) -> Situation:
 
 def plan(arm: str, given: Situation) -> Plan:
     """What an arm makes of a situation, with :data:`SETTINGS`."""
-    return ARMS[arm](given, getattr(SETTINGS, arm))
+    return load_arm(arm).plan(given, getattr(SETTINGS, arm))

@@ -9,8 +9,7 @@ from evenvoice.data.tables import rows_table, write_table
 from evenvoice.evaluation import evaluate
 from evenvoice.gates import judge, read_evidence
 from evenvoice.metrics.partitions import FrozenCohort, Partition
-from evenvoice.metrics.selection import MODELS
-from evenvoice.params import Evaluate, Gate
+from evenvoice.params import MODELS, Evaluate, Gate
 from evenvoice.progress import Progress
 from evenvoice.report import Contents, Sources, read_contents
 from evenvoice.storage import read_json, write_json
@@ -26,10 +25,10 @@ HELP = {"base": 1.0, "finetune": 0.72, "l2sp": 0.78, "ewc": 0.7, "oversample": 0
 WORDS = 50
 
 
-def write_evaluation(root: Path, *, sizes: dict[str, int] | None = None) -> Sources:
+def write_evaluation(root: Path, *, sizes: dict[str, int] | None = None, verdict: Path | None = None) -> Sources:
     """Write every input of the report below ``root``; ``sizes`` are test speakers per cohort."""
     sizes = sizes or {"region-1": 24, "region-2": 30, "region-3": 60}
-    sources = Sources(corpus=root / "corpus", evaluation=root / "evaluation", verdict=root / "verdict.json",
+    sources = Sources(corpus=root / "corpus", evaluation=root / "evaluation", verdict=verdict or root / "verdict.json",
                       cohorts=root / "cohorts", models=root / "models", hypotheses=root / "hypotheses")
     _write_corpus(sources.corpus)
     people = [(split, f"{split}-{cohort}-{number}", cohort) for split in ("discover", "validate", "test")
@@ -42,8 +41,7 @@ def write_evaluation(root: Path, *, sizes: dict[str, int] | None = None) -> Sour
              settings=Evaluate(replicates=200, confidence=0.95, null_partitions=50), progress=Progress("evaluate"))
     limits = Gate(max_gap=0.5, max_wer=0.25, regression_margin=0.03, confidence=0.95, min_speakers=10)
     evidence = read_evidence(evaluation=sources.evaluation, corpus=sources.corpus, models=sources.models)
-    verdict = judge(evidence, limits, seed=1)
-    write_json(sources.verdict, verdict.to_json())
+    write_json(sources.verdict, judge(evidence, limits, seed=1).to_json())
     return sources
 
 

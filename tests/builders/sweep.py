@@ -27,7 +27,8 @@ from dags.runners.job import Job, Runner
 from dags.runs import Run
 from dags.workspace import Request, create, describe, publish_lock
 from evenvoice import dvc_lock
-from evenvoice.code_digest import STAGE_CODE, code_digest
+from evenvoice.code_digest import STAGE_CODE, tree_digest
+from evenvoice.params import METHODS, MODELS
 from tests.builders import stand_in
 from tests.builders.checkout import committed, full_checkout
 
@@ -92,7 +93,7 @@ def sweep_image(docker: str, root: Path, directory: Path) -> str:
         else:
             shutil.copy(root / part, place)
     (directory / "Dockerfile").write_text("FROM evenvoice/stage:local\nCOPY code /opt/evenvoice\n", encoding="utf-8")
-    label = f"io.evenvoice.code={code_digest(root)}"
+    label = f"io.evenvoice.code={tree_digest(root)}"
     built = subprocess.run([docker, "build", "--quiet", "--label", label, str(directory)], capture_output=True,
                            text=True, check=True)
     return built.stdout.strip()
@@ -105,14 +106,11 @@ def data_of(node: Node, graph: Graph) -> list[str]:
 
 
 def _cut(stage: Mapping[str, Any]) -> dict[str, Any]:
-    gone = {item for values in KEPT.values() for item in _ALL - set(values)}
+    gone = {*MODELS, *METHODS}.difference(*KEPT.values())
     kept = {**stage, "deps": [dep for dep in stage["deps"] if dep.rpartition("/")[2] not in gone]}
     if "matrix" in stage:
         kept["matrix"] = {key: list(KEPT[key]) for key in stage["matrix"]}
     return kept
-
-
-_ALL: Final = {"finetune", "l2sp", "oversample", "placebo", "geodemographic", "clusters"}
 
 
 def expected(workspace: Path) -> dict[str, str]:

@@ -81,5 +81,5 @@ def write_cohorts(directory: Path, partition: Partition, rows: Sequence[tuple[st
     write_table(directory / partition.method / "cohorts.parquet", rows_table(
         [{"split": split, "speaker": speaker, "cohort": cohort} for split, speaker, cohort in rows], COHORTS))
     write_json(directory / partition.method / "description.json",
-               {"method": partition.method, "parameters": {}, "extra": {}, "origin": origin.to_json(),
-                **partition.to_json()})
+               {"method": partition.method, "title": f"The method {partition.method}", "parameters": {}, "extra": {},
+                "origin": origin.to_json(), **partition.to_json()})

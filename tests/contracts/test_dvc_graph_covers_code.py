@@ -12,6 +12,7 @@ import pytest
 import yaml
 
 from dags.dvc_graph import load_graph
+from evenvoice.params import ARMS, METHODS
 
 ROOT = Path(__file__).resolve().parents[2]
 STAGES = yaml.safe_load((ROOT / "dvc.yaml").read_text(encoding="utf-8"))["stages"]
@@ -20,7 +21,11 @@ EXEMPT = {"evenvoice/params.py", "evenvoice/errors.py", "evenvoice/progress.py",
           "stages/__init__.py", "stages/entry.py", "stages/paths.py",
           *(f"evenvoice/object_store/{path.name}" for path in (ROOT / "evenvoice" / "object_store").glob("*.py"))}
 """They cannot change a result without changing values or paths that DVC tracks: they validate, report, name and move
-files, or say how threads wait and what a stage works with, but compute nothing."""
+files, or say how threads wait and what a stage works with, but compute nothing. Of the lists of models and methods in
+params.py each name is a dependency in dvc.yaml as well: test_one_list.py."""
+LOADED_BY_NAME = {"discover": [f"evenvoice.cohorts.{method}" for method in METHODS],
+                  "mitigate": [f"evenvoice.mitigation.{arm}" for arm in ARMS]}
+"""What a stage imports by a name that it is given."""
 
 
 @cache
@@ -41,7 +46,8 @@ def computes_something(path: Path) -> bool:
 
 def code_of(stage: str) -> set[str]:
     """Files that running the stage imports, and the packages they lie in."""
-    modules = {f"stages.{stage}"} | imports().find_upstream_modules(f"stages.{stage}")
+    roots = [f"stages.{stage}", *LOADED_BY_NAME.get(stage, [])]
+    modules = {*roots}.union(*(imports().find_upstream_modules(root) for root in roots))
     packages = {module.rsplit(".", depth)[0] for module in modules for depth in range(1, module.count(".") + 1)}
     files = {file_of(module) for module in modules | packages}
     return {str(file.relative_to(ROOT)) for file in files if computes_something(file)} - EXEMPT

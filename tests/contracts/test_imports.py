@@ -14,7 +14,8 @@ ROOT = Path(__file__).resolve().parents[2]
 
 @pytest.fixture(scope="module")
 def graph() -> grimp.ImportGraph:
-    return grimp.build_graph("evenvoice", "stages", "dags", "ops", include_external_packages=True, cache_dir=None)
+    return grimp.build_graph("evenvoice", "stages", "worker", "dags", "ops", include_external_packages=True,
+                             cache_dir=None)
 
 
 def test_the_contracts_of_pyproject_are_kept() -> None:
@@ -27,8 +28,8 @@ def test_the_contracts_of_pyproject_are_kept() -> None:
 
 @pytest.mark.parametrize(("technology", "doors"), [
     ("mlflow", {"evenvoice.tracking.store", "evenvoice.tracking.served_model"}),
-    ("docker", {"dags.runners.container", "dags.runners.engine", "ops.stack"}),
-    ("dvc", {"dags.dvc_state"}),
+    ("docker", {"dags.runners.container", "dags.runners.engine", "ops.stack.lifecycle"}),
+    ("dvc", {"dags.dvc_state", "worker.stale_locks"}),
     ("boto3", {"evenvoice.object_store.client"}),
 ])
 def test_each_technology_is_imported_in_one_place(graph: grimp.ImportGraph, technology: str, doors: set[str]) -> None:
@@ -40,7 +41,7 @@ def test_only_the_door_to_dvc_is_no_part_of_a_dag(graph: grimp.ImportGraph) -> N
 
 
 @pytest.mark.parametrize("heavy", ["torch", "pyarrow"])
-def test_dags_and_the_configuration_import_nothing_heavy(graph: grimp.ImportGraph, heavy: str) -> None:
-    for module in ("dags.train_asr", "dags.rollback", "evenvoice.params", "evenvoice.errors", "evenvoice.storage",
-                   "evenvoice.progress", "evenvoice.data.corpora.fingerprint"):
+def test_dags_workers_and_the_configuration_import_nothing_heavy(graph: grimp.ImportGraph, heavy: str) -> None:
+    for module in ("dags.train_asr", "dags.rollback", "dags.reap_containers", "worker.__main__", "evenvoice.params",
+                   "evenvoice.errors", "evenvoice.storage", "evenvoice.progress", "evenvoice.data.corpora.fingerprint"):
         assert not graph.chain_exists(importer=module, imported=heavy), f"{module} reaches {heavy}"

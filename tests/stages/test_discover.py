@@ -8,10 +8,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from evenvoice.cohorts import METHODS, discover
+from evenvoice.cohorts import discover
 from evenvoice.data.schemas import COHORTS
 from evenvoice.data.tables import read_table
 from evenvoice.errors import CohortError
+from evenvoice.params import METHODS
 from evenvoice.progress import Progress
 from evenvoice.storage import read_json
 from tests.builders.cohorts import cohort_table, discover_settings, write_inputs

@@ -13,9 +13,8 @@ import pytest
 from evenvoice.data.schemas import COHORT_WER, COMPARISONS, GAPS
 from evenvoice.data.tables import read_table
 from evenvoice.errors import ArtifactError
-from evenvoice.metrics.selection import MODELS
-from evenvoice.params import load_params
-from evenvoice.storage import read_json
+from evenvoice.params import MODELS, load_params
+from evenvoice.storage import read_json, write_json
 from stages import evaluate
 from tests.builders.tables import made_partition, no_partition, write_cohorts, write_hypotheses
 
@@ -152,3 +151,15 @@ def test_a_missing_model_stops_the_stage_and_leaves_nothing(run: Run) -> None:
     assert not Path("artifacts/evaluation").exists()
 
 
+def test_an_arm_that_calls_itself_a_control_is_never_chosen_and_one_that_does_not_say_is_refused(run: Run) -> None:
+    summary = Path("artifacts/models/ewc/summary.json")
+    said = read_json(summary)
+    write_json(summary, {**said, "control": True})
+    run()
+    selection = read_json(Path("artifacts/evaluation/selection.json"))
+    assert selection["challenger"] == "base"
+    assert [one["model"] for one in selection["candidates"] if one["control"]] == ["ewc", "placebo"]
+
+    write_json(summary, {name: value for name, value in said.items() if name != "control"})
+    with pytest.raises(ArtifactError, match=r"control in .*ewc/summary\.json must be true or false, got None"):
+        run()

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from evenvoice.errors import ArtifactError, GateError
-from evenvoice.metrics.partitions import METHODS, Partition
+from evenvoice.metrics.partitions import Partition
 from evenvoice.metrics.speakers import SplitTable, write_speakers
-from evenvoice.params import Params, load_params
+from evenvoice.params import METHODS, Params, load_params
 from evenvoice.storage import read_json, write_json
 from stages import gate
 from tests.builders.origins import made_origins

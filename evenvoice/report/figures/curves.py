@@ -2,29 +2,32 @@
 
 from __future__ import annotations
 
+from itertools import cycle
+
 import numpy as np
 
 from evenvoice.metrics.publication import Row
-from evenvoice.report.contents import ARMS, Contents
-from evenvoice.report.figures.style import BASE, CHALLENGER, figure, grid, svg
+from evenvoice.params import BASE
+from evenvoice.report.contents import Contents
+from evenvoice.report.figures.style import CHALLENGER, REFERENCE, figure, grid, svg
 
 ARM_COLOURS = ("#0f766e", "#6d5bd0", "#c2410c", "#b45309", "#9aa3b5")
 
 
 def curves_figure(contents: Contents) -> str | None:
     """Two panels: the base training, and the arms that start from its end."""
-    if "base" not in contents.curves:
+    if BASE not in contents.curves:
         return None
     with figure(7.6, 3.0) as drawing:
         left, right = drawing.subplots(1, 2)
-        steps, losses = _points(contents.curves["base"])
-        left.plot(steps, losses, color=BASE, linewidth=0.8, alpha=0.6)
+        steps, losses = _points(contents.curves[BASE])
+        left.plot(steps, losses, color=REFERENCE, linewidth=0.8, alpha=0.6)
         left.plot(steps, _smoothed(losses), color=CHALLENGER, linewidth=2)
         left.set_title("base model")
-        arms = [arm for arm in ARMS if arm in contents.curves and arm != "base" and contents.curves[arm]]
-        for arm, colour in zip(arms, ARM_COLOURS, strict=False):
+        arms = [arm for arm in contents.arms if contents.curves[arm]]
+        for arm, colour in zip(arms, cycle(ARM_COLOURS), strict=False):
             steps, losses = _points(contents.curves[arm])
-            right.plot(steps, _smoothed(losses), color=colour, linewidth=1.8, label=ARMS[arm])
+            right.plot(steps, _smoothed(losses), color=colour, linewidth=1.8, label=contents.titles[arm])
         right.set_title("mitigation arms")
         if arms:
             right.legend(fontsize=8.5)

@@ -5,15 +5,16 @@ from __future__ import annotations
 from matplotlib.axes import Axes
 
 from evenvoice.metrics.publication import Row
-from evenvoice.report.contents import ARMS, Contents
-from evenvoice.report.figures.style import BASE, CHALLENGER, QUIET, figure, grid, svg
+from evenvoice.params import BASE
+from evenvoice.report.contents import Contents
+from evenvoice.report.figures.style import CHALLENGER, QUIET, REFERENCE, figure, grid, svg
 
 OFFSET = 0.15  # rows of the two models of one cohort, apart from its centre
 
 
 def forest_figure(contents: Contents, method: str) -> str | None:
     """One row per cohort of ``method`` on test speakers, worst first; None without a cohort to show."""
-    models = list(dict.fromkeys(["base", contents.challenger]))
+    models = list(dict.fromkeys([BASE, contents.challenger]))
     rows = {model: _rows(contents, model, method) for model in models}
     cohorts = [row["cohort"] for row in sorted(rows[models[-1]], key=lambda row: row["wer"])]
     if not cohorts:
@@ -22,8 +23,8 @@ def forest_figure(contents: Contents, method: str) -> str | None:
         axes = drawing.subplots()
         for order, model in enumerate(models):
             shift = OFFSET * (1 - 2 * order) if len(models) > 1 else 0.0
-            colour = BASE if model == "base" and len(models) > 1 else CHALLENGER
-            _points(axes, rows[model], cohorts, shift, colour, ARMS[model])
+            colour = REFERENCE if model == BASE and len(models) > 1 else CHALLENGER
+            _points(axes, rows[model], cohorts, shift, colour, contents.titles[model])
         _reference(axes, contents)
         labels = {row["cohort"]: f"{row['cohort']}  ·  {row['speakers']} speakers" for row in rows[models[-1]]}
         axes.set_yticks(range(len(cohorts)), [labels[name] for name in cohorts])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from evenvoice.params import BASE
 from evenvoice.report.contents import Contents
 from evenvoice.report.figures.style import CHALLENGER, INK, QUIET, figure, grid, svg
 
@@ -9,7 +10,7 @@ from evenvoice.report.figures.style import CHALLENGER, INK, QUIET, figure, grid,
 def gaps_figure(contents: Contents) -> str | None:
     """Spread between best and worst cohort, base model, test speakers; bars reach to the null's 95th percentile."""
     shown = [(method, row) for method in contents.methods
-             if (row := contents.gap("base", method.name)) is not None and row["spread"] is not None]
+             if (row := contents.gap(BASE, method.name)) is not None and row["spread"] is not None]
     if not shown:
         return None
     with figure(7.6, 3.6) as drawing:

@@ -18,7 +18,7 @@ from matplotlib.figure import Figure
 INK = "#1d2433"
 QUIET = "#8a93a5"
 FAINT = "#e3e7ee"
-BASE = "#9aa3b5"
+REFERENCE = "#9aa3b5"
 CHALLENGER = "#0f766e"
 LIMIT = "#c2410c"
 COHORT_SCALE = "YlOrBr"

@@ -62,7 +62,7 @@ def test_a_piece_of_other_settings_is_passed_over(tmp_path, unit):
 
 def test_a_piece_of_other_code_is_passed_over(tmp_path, unit, monkeypatch):
     written(tmp_path, unit)
-    monkeypatch.setattr(pieces_module, "code_digest", lambda: "another hash")
+    monkeypatch.setattr(pieces_module, "package_digest", lambda: "another hash")
 
     assert opened(tmp_path).find(unit) is None
 

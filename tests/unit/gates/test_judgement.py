@@ -54,8 +54,8 @@ def test_twice_the_errors_in_200_speakers_fail_and_the_reason_says_how_sure() ->
     assert found.verdict == "FAIL"
     north = finding(found, "north")
     assert north.gap == pytest.approx(1.0)
-    assert north.gap_low is not None
-    assert north.gap_low > 0.8
+    assert north.gap_at_least is not None
+    assert north.gap_at_least > 0.8
     assert found.reasons[0].startswith(
         "north of the geographic method (rule of north) makes 100 % more errors per word than south (95 % sure: at "
         "least 8")
@@ -225,10 +225,10 @@ def test_one_of_twenty_cohorts_is_not_condemned_for_chance() -> None:
     one = verdict(alone, partition=made_partition({"c00": 0.2, "top": 0.1}))
     many = verdict(alone | others, partition=made_partition(dict.fromkeys(["c00", *others], 0.2) | {"top": 0.1}))
     first, second = finding(one, "c00"), finding(many, "c00")
-    assert first.gap_low is not None
-    assert second.gap_low is not None
-    assert second.gap_low < first.gap_low - 0.03
-    assert first.gap_high == pytest.approx(second.gap_high, rel=0.05)
+    assert first.gap_at_least is not None
+    assert second.gap_at_least is not None
+    assert second.gap_at_least < first.gap_at_least - 0.03
+    assert first.gap_at_most == pytest.approx(second.gap_at_most, rel=0.05)
 
 
 def test_verdicts_are_plain_json_and_repeat_to_the_byte() -> None:

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from evenvoice.mitigation import ARMS
+from evenvoice.params import ARMS
 from evenvoice.training.loop import fit
 from tests.builders.mitigation import BOTTOM, plan, situation
 from tests.builders.models import tiny_settings, weights

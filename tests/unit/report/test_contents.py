@@ -36,6 +36,7 @@ def test_a_model_that_the_page_is_not_about_changes_nothing_on_it(tmp_path: Path
     sources = write_evaluation(tmp_path)
     alone = read_contents(sources, minimum=5).inputs
     write_json(sources.models / "speaker" / "config.json", {})
+    write_json(sources.hypotheses / "an arm of last year" / "compute.json", {})
     write_json(sources.cohorts / "a method of last year" / "description.json", {})
 
     assert read_contents(sources, minimum=5).inputs == alone

@@ -1,6 +1,7 @@
 """The page says what the gate said, works offline, and hides what must be hidden."""
 
 import re
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import pytest
 from evenvoice.errors import ArtifactError
 from evenvoice.params import Ingest, Report, load_params
 from evenvoice.report import read_contents, render_model_card, render_page
+from evenvoice.report.figures import curves_figure
 from evenvoice.storage import write_json
 from tests.builders.report import made_contents, write_evaluation
 
@@ -65,6 +67,15 @@ def test_all_six_figures_are_drawn(page: str) -> None:
     assert {label.split()[0] for label in labels} == {"Word", "Regions", "Gap", "Change", "Training", "WER"}
 
 
+def test_every_arm_has_its_training_curve_however_many_there_are(tmp_path: Path) -> None:
+    contents = made_contents(tmp_path)
+    more = {f"arm{number}": f"Arm number {number}" for number in range(9)}
+    drawn = curves_figure(replace(contents, titles={**contents.titles, **more},
+                                  curves={**contents.curves, **dict.fromkeys(more, contents.curves["ewc"])}))
+    assert drawn is not None
+    assert all(f">{title}<" in drawn for title in more.values())
+
+
 def test_equal_inputs_give_equal_pages(tmp_path: Path) -> None:
     contents = made_contents(tmp_path)
     first = render_page(contents, ingest=INGEST, report=REPORT, seed=1)
@@ -97,6 +108,16 @@ def test_the_model_card_calls_synthetic_speech_synthetic(tmp_path: Path) -> None
     card = render_model_card(made_contents(tmp_path), ingest=INGEST, seed=1)
     assert "Nothing here says how the model serves real people." in card
     assert "| region-1 | geographic | 24 |" in card
+
+
+@pytest.mark.parametrize(("lookahead_ms", "words"), [
+    (0.0, "A streaming transducer without look-ahead: 1.6 M parameters"),
+    (400.0, "A streaming transducer with 400 ms of look-ahead: 1.6 M parameters")])
+def test_the_model_card_says_how_far_the_model_looks_ahead(tmp_path: Path, lookahead_ms: float, words: str) -> None:
+    contents = made_contents(tmp_path)
+    for compute in contents.compute.values():
+        compute["lookahead_ms"] = lookahead_ms
+    assert words in render_model_card(contents, ingest=INGEST, seed=1)
 
 
 def test_there_is_no_page_about_figures_of_a_model_that_was_trained_anew(tmp_path: Path) -> None:

@@ -5,7 +5,11 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from evenvoice.tracking.lineage import Lineage, executed_of
+import pytest
+
+from dags.checkout import NONE
+from evenvoice.errors import TrackingError
+from evenvoice.tracking.lineage import Lineage, checked_commit, executed_of
 from evenvoice.tracking.record import _executed
 from evenvoice.tracking.run_files import RunFiles
 
@@ -25,3 +29,14 @@ def test_the_digest_of_the_stages_image_becomes_a_tag(tmp_path: Path) -> None:
 
 def test_a_workspace_that_no_dag_run_made_has_no_such_tags(tmp_path: Path) -> None:
     assert _executed(RunFiles(tmp_path)) == {}
+
+
+@pytest.mark.parametrize("commit", ["f00dfee", "0" * 40, NONE])
+def test_a_commit_and_the_word_for_none_are_recorded(commit: str) -> None:
+    assert checked_commit(commit) == commit
+
+
+@pytest.mark.parametrize("commit", ["", "HEAD", "$Format:%H$", "nonesuch", "f00"])
+def test_what_is_no_commit_is_refused(commit: str) -> None:
+    with pytest.raises(TrackingError, match=r"the commit must match .*Give what `git rev-parse HEAD` prints"):
+        checked_commit(commit)

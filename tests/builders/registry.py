@@ -1,0 +1,91 @@
+"""A real MLflow on SQLite and the runs that use it."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+from evenvoice.params import load_params
+from evenvoice.tracking import lineage
+from evenvoice.tracking.audit import Trail
+from evenvoice.tracking.comparison import Rules
+from evenvoice.tracking.location import Location
+from evenvoice.tracking.promotion import Approval, Expected, Outcome, promote, roll_back
+from evenvoice.tracking.record import Recording, record
+from evenvoice.tracking.register import Registration, ServedSettings, register
+from evenvoice.tracking.run_files import RunFiles
+from evenvoice.tracking.store import Store
+from tests.builders.run_files import ROOT, write_run
+
+RULES = Rules(margin=0.03, confidence=0.95, replicates=300, seed=1)
+SETTINGS = ServedSettings(sample_rate=8000, max_duration_s=30.0)
+PERSON = Approval(by="the release lead", reason="listened to 200 recordings")
+
+
+class World:
+    """One evenvoice home and the runs that use it."""
+
+    def __init__(self, root: Path, database: Path, models: tuple[Path, Path]) -> None:
+        self.root = root
+        self.location = Location(home=root / "home", tracking_uri=f"sqlite:///{root}/home/mlflow/mlflow.db")
+        (root / "home/mlflow").mkdir(parents=True)
+        shutil.copyfile(database, root / "home/mlflow/mlflow.db")
+        self.models = models
+        self.store = Store(self.location)
+
+    def run(self, name: str, *, model: int = 0, **settings: object) -> RunFiles:
+        """A finished run in its own workspace."""
+        return write_run(self.root / name, model=self.models[model], **settings)  # type: ignore[arg-type]
+
+    def record(self, files: RunFiles) -> Recording:
+        return record(store=self.store, location=self.location, files=files, dag_run=files.workspace.name,
+                      commit="0123abc", dirty=False, params=load_params(files.params_file))
+
+    def register(self, files: RunFiles) -> Registration:
+        return register(store=self.store, location=self.location, files=files, dag_run=files.workspace.name,
+                        settings=SETTINGS)
+
+    def promote(self, files: RunFiles, approval: Approval | None = None, expected: Expected | None = None) -> Outcome:
+        return promote(store=self.store, location=self.location, files=files, dag_run=files.workspace.name,
+                       rules=RULES, approval=approval, expected=expected)
+
+    def registered(self, name: str, **settings: object) -> RunFiles:
+        """A run that was recorded and registered."""
+        files = self.run(name, **settings)  # type: ignore[arg-type]
+        self.record(files)
+        self.register(files)
+        return files
+
+    def roll_back(self, dag_run: str = "rollback-1", expected: Expected | None = None) -> Outcome:
+        return roll_back(store=self.store, location=self.location, dag_run=dag_run, approval=PERSON, expected=expected)
+
+    @property
+    def champion(self) -> int | None:
+        return self.store.alias(lineage.CHAMPION)
+
+    @property
+    def trail(self) -> Trail:
+        return Trail.read(self.location.audit)
+
+    def command(self, workspace: Path, *arguments: str) -> subprocess.Popen[str]:
+        """A command as Airflow starts it."""
+        environment = {**os.environ, "EVENVOICE_HOME": str(self.location.home), "PYTHONPATH": str(ROOT),
+                       "MLFLOW_TRACKING_URI": self.location.tracking_uri}
+        return subprocess.Popen([sys.executable, "-m", "evenvoice.tracking", *arguments], cwd=workspace,
+                                env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+def weights_of(world: World) -> Path:
+    """The one file of weights in the registry."""
+    [weights] = (world.location.home / "mlflow/artifacts/models").rglob("model.safetensors")
+    return weights
+
+
+def flip_last_byte(path: Path) -> None:
+    """Damage a file so that its length stays."""
+    content = bytearray(path.read_bytes())
+    content[-1] ^= 1
+    path.write_bytes(content)
