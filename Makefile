@@ -1,5 +1,7 @@
 # Every command a person needs; `make` lists them. Details: ops/ (python -m ops --help).
-PYTHON ?= $(shell command -v python3.11 || command -v python3)
+# .venv keeps its Python; a new one gets the first of these that works
+PYTHON ?= $(shell for python in .venv/bin/python python3.11 python3.12 python3.13 python3.14 python3; \
+	do $$python -c pass 2>/dev/null && echo $$python && break; done)
 VENV_PYTHON := .venv/bin/python
 AIRFLOW_PORT ?= 8080
 MLFLOW_PORT ?= 5000
@@ -8,17 +10,19 @@ TAG ?= local
 CORPORA ?= synthetic
 SEEDS ?= 5
 STEPS ?= 1200
+QUICK := not slow
 # compiled modules make every later start faster
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help run up down up-stack down-stack doctor relocate images stack-images base-image wheelhouse test test-fast lint repro lock clean \
-	bench-loss bench-train bench-stream bench-features bench-models env env-dev env-bench
+.PHONY: help run up down up-stack down-stack doctor relocate images stack-images base-image wheelhouse test test-fast test-pythons lint repro lock clean \
+	bench-loss bench-train bench-stream bench-features bench-gpu bench-models env env-dev env-bench
 
 help: ## this list
 	@echo "make <target>, where <target> is one of"
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  \1|\2/' | awk -F'|' '{printf "%-12s %s\n", $$1, $$2}'
 	@echo
+	@echo "make takes       PYTHON=python3.12     the Python of .venv, 3.11 to 3.14; another one makes .venv anew"
 	@echo "make run takes   PROFILE=digits        values of profiles/digits.yaml over params.yaml"
 	@echo "                 CORPUS=path           your own speech instead of the synthetic corpus"
 	@echo "                 SET='train.steps=100' single parameters"
@@ -71,7 +75,10 @@ test: env-dev lint ## every check and every test
 	$(VENV_PYTHON) -m pytest -q -n 2 --dist loadfile
 
 test-fast: env-dev ## the tests that take no more than seconds
-	$(VENV_PYTHON) -m pytest -q -m "not slow"
+	$(VENV_PYTHON) -m pytest -q -m "$(QUICK)"
+
+test-pythons: env-dev ## the quick tests on each other supported Python of this machine
+	@$(VENV_PYTHON) -m ops.pythons -q -m "$(QUICK)" tests/unit tests/contracts
 
 lint: env-dev ## style, types and import contracts
 	.venv/bin/ruff check .
@@ -89,6 +96,10 @@ bench-stream: env-bench ## latency of one stream beside onnxruntime
 
 bench-features: env-bench ## log-mel features beside kaldi-native-fbank and lhotse
 	@$(VENV_PYTHON) -m benchmarks.features
+
+bench-gpu: ## all of it on a GPU, in seven minutes; needs torch, not .venv. TINY=1: a little of it on a processor
+	@$(if $(filter file undefined default,$(origin PYTHON)),$(firstword $(wildcard $(VENV_PYTHON)) python3),$(PYTHON)) \
+		-m benchmarks.gpu $(if $(filter-out 0,$(TINY)),--tiny)
 
 bench-models: env-bench ## which encoder: the bake-off, for hours
 	@$(VENV_PYTHON) -m benchmarks.model_bakeoff --corpus $(CORPORA) --seeds $(SEEDS) --steps $(STEPS)

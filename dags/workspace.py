@@ -8,7 +8,6 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
-import subprocess
 import sys
 import time
 from collections.abc import Mapping
@@ -16,7 +15,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
-from dags import inputs
+from dags import checkout, inputs
 from dags.dvc_graph import load_graph
 from dags.remote import local_config
 from dags.runs import Run, prune, state_of
@@ -33,8 +32,6 @@ CORPUS: Final = "corpus.json"
 """What the files are that parameters name, by which DVC sees whether one of them changed."""
 SHOW: Final = "show"
 RERUN: Final = "rerun"
-_COMMIT: Final = "EVENVOICE_COMMIT"
-"""Set where the code is an image's: its commit, with "+changes" where it was built from a changed checkout."""
 
 
 @dataclass(frozen=True)
@@ -63,7 +60,7 @@ def create(run: Run, request: Request) -> None:
     Raises:
         ParamsError: a parameter, the profile or a changed value breaks its rule, or names a file that is not there.
         CorpusError: the corpus is not there, or something of it cannot be read.
-        WorkspaceError: the checkout is not a git repository, or another run id maps to the same directory.
+        WorkspaceError: git cannot read the clone, or another run id maps to the same directory.
     """
     if run.description.exists():
         known = read_json(run.description)["run_id"]
@@ -84,7 +81,7 @@ def create(run: Run, request: Request) -> None:
     _adopt_unfinished(run, request)
     description = {
         "run_id": run.run_id, "created_at": time.time(), "lock": lock_file(run.root, request).name,
-        **_origin(run.root),
+        **checkout.origin(run.root),
         "snapshot_sha256": digest, **asdict(request), "python": sys.version.split()[0]}
     write_json(run.description, description)
     prune(run.root)
@@ -142,9 +139,9 @@ def _settle_params(run: Run, request: Request, params: dict[str, Any]) -> None:
 
 
 def _copy_checkout(root: Path, workspace: Path) -> str:
-    """Copy what git tracks or would track; returns one digest over all names and contents."""
+    """Copy what belongs to the checkout; returns one digest over all names and contents."""
     digest = hashlib.sha256()
-    for name in _files(root):
+    for name in checkout.files(root):
         source, target = root / name, workspace / name
         if not source.is_file():  # deleted but still in the index, or a submodule
             continue
@@ -153,28 +150,6 @@ def _copy_checkout(root: Path, workspace: Path) -> str:
         content = target.read_bytes()
         digest.update(f"{name}\0{len(content)}\0".encode() + content)
     return digest.hexdigest()
-
-
-def _files(root: Path) -> list[str]:
-    """Names of what a workspace is made of; an image (EVENVOICE_COMMIT says of what) holds nothing else."""
-    if _in_image(root):
-        found = (path.relative_to(root) for path in root.rglob("*") if path.is_file())
-        return sorted(path.as_posix() for path in found if "__pycache__" not in path.parts)
-    listed = _git(root, "ls-files", "-z", "--cached", "--others", "--exclude-standard").split("\0")
-    return sorted(filter(None, set(listed)))
-
-
-def _origin(root: Path) -> dict[str, Any]:
-    """Which commit the files are of, and whether they differ from it."""
-    if _in_image(root):
-        commit, _, changes = os.environ[_COMMIT].partition("+")
-        return {"commit": commit, "dirty": bool(changes)}
-    return {"commit": _git(root, "rev-parse", "--verify", "--quiet", "HEAD", check=False) or "none",
-            "dirty": bool(_git(root, "status", "--porcelain"))}
-
-
-def _in_image(root: Path) -> bool:
-    return _COMMIT in os.environ and not (root / ".git").exists()
 
 
 def _configure_dvc(run: Run) -> None:
@@ -221,11 +196,3 @@ def _nested(changes: Mapping[str, Any]) -> dict[str, Any]:
             value = {part: value}
         nested = overlay(nested, value)
     return nested
-
-
-def _git(root: Path, *arguments: str, check: bool = True) -> str:
-    done = subprocess.run(["git", *arguments], cwd=root, capture_output=True, text=True, check=False)  # noqa: S603, S607
-    if done.returncode and check:
-        raise WorkspaceError(name=str(root), rule="be a git checkout", value=done.stderr.strip() or "git failed",
-                             action="Clone the repository with git, or run `git init` in it.")
-    return done.stdout.strip() if "-z" not in arguments else done.stdout

@@ -1,6 +1,6 @@
 # Where stages are started, recorded and promoted: Airflow, MLflow, DVC, boto3 and the clients of Docker and Kubernetes.
 # No torch. One image for every service of Airflow and for MLflow's server: the command decides.
-# `make images` builds it, from a folder of its own (ops/image_context.py); docker/README.md says more.
+# `make images` builds it, from a folder of its own (ops/images/context.py); docker/README.md says more.
 ARG BASE_IMAGE=python:3.11-slim-bookworm@sha256:a36c24f9cbdf4fd0f52d67f0823eeac19c2028c637cecc392d97f980d4fec56b
 FROM ${BASE_IMAGE}
 

@@ -1,5 +1,5 @@
 # What a stage runs in: evenvoice, stages, worker, DVC, boto3 and torch. No Airflow, no MLflow.
-# `make images` builds it, from a folder of its own (ops/image_context.py); docker/README.md says more.
+# `make images` builds it, from a folder of its own (ops/images/context.py); docker/README.md says more.
 # No syntax line and no heredocs: the BuildKit inside Docker 20.10 cannot fetch the one nor read the other.
 ARG BASE_IMAGE=python:3.11-slim-bookworm@sha256:a36c24f9cbdf4fd0f52d67f0823eeac19c2028c637cecc392d97f980d4fec56b
 FROM ${BASE_IMAGE}

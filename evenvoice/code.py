@@ -11,7 +11,7 @@ ROOT: Final = Path(__file__).parent
 
 
 @cache
-def code_digest(*parts: str) -> str:
+def package_digest(*parts: str) -> str:
     """Hash of some files and folders of the package, or of all of it where none is named."""
     files = {file for part in parts or ("",) for file in _files(ROOT / part)}
     digest = hashlib.sha256()

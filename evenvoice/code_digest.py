@@ -14,7 +14,7 @@ STAGE_CODE = ("dvc.yaml", "evenvoice", "stages", "worker")
 """What decides how a stage runs. Parameters are not among it: they belong to the run, not to the image."""
 
 
-def code_digest(root: Path, parts: Sequence[str] = STAGE_CODE) -> str:
+def tree_digest(root: Path, parts: Sequence[str] = STAGE_CODE) -> str:
     """sha256, in hex, over names and contents of :func:`code_files`.
 
     Raises:

@@ -50,8 +50,8 @@ def _obey(arguments: argparse.Namespace, console: Console) -> int:
         from ops.doctor import examine
         return examine(ROOT, console)
     if arguments.command in ("up-stack", "down-stack"):
-        from ops import stack
-        return (stack.up_stack if arguments.command == "up-stack" else stack.down_stack)(ROOT, console)
+        from ops.stack import lifecycle
+        return (lifecycle.up_stack if arguments.command == "up-stack" else lifecycle.down_stack)(ROOT, console)
     if arguments.command in ("images", "stack-images", "base-image", "wheelhouse"):
         return _obey_about_images(arguments, console)
     from ops import services
@@ -61,20 +61,20 @@ def _obey(arguments: argparse.Namespace, console: Console) -> int:
 
 
 def _obey_about_images(arguments: argparse.Namespace, console: Console) -> int:
-    from ops import image_base, image_engine, images
+    from ops.images import base, build, engine
     if arguments.command == "wheelhouse":
-        image_base.make_wheelhouse(ROOT, console, accelerator=arguments.accelerator)
+        base.make_wheelhouse(ROOT, console, accelerator=arguments.accelerator)
     elif arguments.command == "base-image":
-        image_base.make_base(image_engine.find_client(arguments.docker), console)
+        base.make_base(engine.find_client(arguments.docker), console)
     elif arguments.command == "stack-images":
-        from ops.stack_images import build_stack_images
+        from ops.stack.images import build_stack_images
         build_stack_images(ROOT, console, base_image=arguments.base_image, docker=arguments.docker,
                            wheelhouse=Path(arguments.wheelhouse) if arguments.wheelhouse else None)
     else:
-        options = images.BuildOptions(
+        options = build.BuildOptions(
             base_image=arguments.base_image, wheelhouse=Path(arguments.wheelhouse) if arguments.wheelhouse else None,
             accelerator=arguments.accelerator, tag=arguments.tag, docker=arguments.docker)
-        images.build_images(ROOT, console, options)
+        build.build_images(ROOT, console, options)
     return 0
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import importlib.util
 import os
 import shutil
@@ -14,10 +13,12 @@ from pathlib import Path
 
 from rich.console import Console
 
+from dags.checkout import archived_commit, is_clone
 from dags.runs import state_of
-from evenvoice.code_digest import code_digest
+from evenvoice.code_digest import tree_digest
 from evenvoice.dvc_lock import disagreements, entries
 from evenvoice.errors import ArtifactError, EvenvoiceError, PreflightError
+from ops.bootstrap import SUPPORTED, is_installed, running
 from ops.environment import AIRFLOW_PORT, MLFLOW_PORT, environment
 
 DISK_GB = 5.0
@@ -51,22 +52,21 @@ def examine(root: Path, console: Console) -> int:
 
 
 def _python(_root: Path) -> list[Finding]:
-    right = sys.version_info[:2] == (3, 11)
+    right = running() in SUPPORTED
     return [Finding("Python", f"{sys.version.split()[0]} in {sys.prefix}",
-                    "" if right else "Remove .venv and run: make PYTHON=/path/to/python3.11 run")]
+                    "" if right else "Name another one: make PYTHON=/path/to/python3.11 run")]
 
 
-def _git(root: Path) -> list[Finding]:
+def code_origin(root: Path) -> list[Finding]:
+    """Where the code is from: a clone, for which git has to be there, or an archive."""
+    if not is_clone(root):
+        return [Finding("code", f"an archive without git, of commit {archived_commit(root)}")]
     git = shutil.which("git")
-    checkout = (root / ".git").exists()
-    found = f"{git or 'not found'}, {root} is {'a' if checkout else 'no'} checkout"
-    return [Finding("git", found, "" if git and checkout else "Install git, and clone the repository with it.")]
+    return [Finding("code", f"a clone, {git or 'and no git on PATH'}", "" if git else "Install git.")]
 
 
 def _lock(root: Path) -> list[Finding]:
-    stamp = Path(sys.prefix) / ".run-lock"
-    wanted = hashlib.sha256((root / "locks" / "run.txt").read_bytes()).hexdigest()
-    same = stamp.exists() and stamp.read_text(encoding="utf-8") == wanted
+    same = is_installed(root / "locks" / "run.txt", Path(sys.prefix))
     return [Finding("locks/run.txt", "installed" if same else "not what is installed",
                     "" if same else "`make run` installs it.", needed=False)]
 
@@ -122,7 +122,7 @@ def _docker(root: Path) -> list[Finding]:
     name = os.environ.get(IMAGE) or DEFAULT_IMAGE
     try:
         with connected() as engine:
-            same = engine.image(name).labels.get(CODE_LABEL) == code_digest(root)
+            same = engine.image(name).labels.get(CODE_LABEL) == tree_digest(root)
     except EngineAway as reason:
         return [Finding("Docker", f"no answer from {address()}", absent(reason).action, needed=False)]
     except PreflightError as error:
@@ -171,4 +171,5 @@ def _agreement(run: Path) -> list[Finding]:
 
 
 CHECKS: tuple[Callable[[Path], list[Finding]], ...] = (
-    _python, _git, _packages, _lock, _disk, _memory, _cores, _writable, _ports, _docker, registry_place, recorded_runs)
+    _python, code_origin, _packages, _lock, _disk, _memory, _cores, _writable, _ports, _docker, registry_place,
+    recorded_runs)

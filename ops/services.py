@@ -70,13 +70,10 @@ def up(root: Path, console: Console, *, airflow_port: int, mlflow_port: int) -> 
         ParamsError: a stage wants more GPUs than there are.
     """
     services = (_airflow(airflow_port), mlflow_service(root, mlflow_port))
-    waiting = []
-    for service in services:
-        known = _known(root, service.name)
-        if known is None or not known.alive:
-            _demand_free(service)
-            waiting.append((service, _start(root, service)))
-    for service, started in waiting:
+    absent = [service for service in services if not _is_alive(root, service)]
+    for service in absent:  # before any is started, so that a refusal leaves nothing behind
+        _demand_free(service)
+    for service, started in [(service, _start(root, service)) for service in absent]:
         with console.status(f"{service.name} is starting ..."):
             _wait(service, started)
     ensure_pools(root, environment(root))
@@ -176,9 +173,9 @@ def _print_addresses(root: Path, console: Console) -> None:
                   highlight=False, soft_wrap=True)
 
 
-def _known(root: Path, name: str) -> Started | None:
-    path = _folder(root) / f"{name}.json"
-    return _read(path) if path.exists() else None
+def _is_alive(root: Path, service: Service) -> bool:
+    path = _folder(root) / f"{service.name}.json"
+    return path.exists() and _read(path).alive
 
 
 def _read(path: Path) -> Started:

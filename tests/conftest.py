@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from ops.images import Image
+from ops.images.build import Image
 from tests.builders.engine import Engine, built_image, reach_engine
 from tests.builders.object_server import ObjectServer, serving
 

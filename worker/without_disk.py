@@ -21,7 +21,7 @@ from typing import Any, Final
 
 import worker
 from evenvoice import dvc_lock
-from evenvoice.code_digest import STAGE_CODE, code_digest
+from evenvoice.code_digest import STAGE_CODE, tree_digest
 from evenvoice.errors import ArtifactError, PreflightError, TransientError
 from evenvoice.storage import read_json, write_text
 from worker.bringing_up import FOLDER, LOCK, Wish, bring_up_to_date
@@ -123,7 +123,7 @@ def _bring_up_to_date(exchange: Exchange, stage: str, wish: Wish) -> int:
 def furnish(workspace: Path, exchange: Exchange, stage: str, code: Path = CODE) -> None:
     """Make the workspace of ``stage`` in an empty directory."""
     settings = exchange.settings()
-    found = code_digest(code)
+    found = tree_digest(code)
     if found != settings.code:
         raise PreflightError(name=f"the code in {code}", rule=f"be that of the run ({settings.code[:12]})",
                              value=found[:12], action="Build and push the image from the commit that runs.")

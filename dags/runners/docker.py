@@ -24,7 +24,7 @@ from dags.runners.leftovers import foreground_works, remove_leftovers
 from dags.runners.output import Output
 from dags.runners.ownership import give
 from dags.runs import Run
-from evenvoice.code_digest import code_digest
+from evenvoice.code_digest import tree_digest
 from evenvoice.errors import EvenvoiceError, ParamsError, PreflightError, TransientError, WorkspaceError
 from evenvoice.locks import exclusive
 from evenvoice.params import load_params
@@ -194,7 +194,7 @@ class DockerRunner:
 
 
 def _demand_same_code(run: Run, name: str, found: str) -> None:
-    wanted = code_digest(run.workspace)
+    wanted = tree_digest(run.workspace)
     if found != wanted:
         raise PreflightError(name=f"the image {name}", rule=f"hold the code of this run ({CODE_LABEL} {wanted[:12]})",
                              value=found[:12], action="Run `make images`.")

@@ -22,7 +22,7 @@ from dags.runners.job import OUT_OF_TIME, RETRY_LATER, Job, JobError
 from dags.runners.pod_settings import exchange_of, pod_settings, stage_image
 from dags.runs import Run
 from evenvoice import dvc_lock
-from evenvoice.code_digest import code_digest
+from evenvoice.code_digest import tree_digest
 from evenvoice.errors import EvenvoiceError, ParamsError, PreflightError, TransientError, WorkspaceError
 from evenvoice.locks import exclusive
 from evenvoice.object_store import is_object_url
@@ -61,7 +61,7 @@ class KubernetesRunner:
         exchange.open(Settings(
             params=(run.workspace / "params.yaml").read_text(encoding="utf-8"),
             corpus=(run.workspace / "corpus.json").read_text(encoding="utf-8"),
-            lock=lock.read_text(encoding="utf-8") if lock.exists() else "", code=code_digest(run.workspace),
+            lock=lock.read_text(encoding="utf-8") if lock.exists() else "", code=tree_digest(run.workspace),
             upstream={node.name: node.upstream for node in load_graph(run.workspace)}))
         return {"runner": "kubernetes", "image": image, "image_digest": image.partition("@")[2], "exchange": url}
 

@@ -22,7 +22,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
-from evenvoice.code import code_digest
+from evenvoice.code import package_digest
 from evenvoice.errors import ArtifactError, ParamsError
 from evenvoice.progress import Progress
 from evenvoice.storage import read_json, sha256, write_json
@@ -105,7 +105,7 @@ class Pieces:
         shutil.rmtree(self._directory, ignore_errors=True)
 
     def _path(self, unit: Path) -> Path:
-        identity = hashlib.sha256(f"{sha256(unit)}\n{code_digest()}\n{self._settings}".encode()).hexdigest()
+        identity = hashlib.sha256(f"{sha256(unit)}\n{package_digest()}\n{self._settings}".encode()).hexdigest()
         return self._directory / f"{unit.stem}-{identity[:16]}"
 
 

@@ -75,3 +75,11 @@ def committed(directory: Path) -> Path:
     git(directory, "add", "--all")
     git(directory, "commit", "--quiet", "--message", "all of it")
     return directory
+
+
+def archive(checkout: Path, directory: Path) -> Path:
+    """Unpack `git archive` of the last commit of ``checkout`` into ``directory``."""
+    directory.mkdir(parents=True)
+    tar = subprocess.run(["git", "archive", "HEAD"], cwd=checkout, check=True, capture_output=True).stdout
+    subprocess.run(["tar", "--extract", "--file", "-"], cwd=directory, input=tar, check=True)
+    return directory

@@ -2,8 +2,8 @@
 
 Fixtures (tests/conftest.py, session scope; nothing to import in a test file):
 
-    docker_engine   Engine: .client (ops.image_engine.DockerClient: .path, .run(...)), .host (value for DOCKER_HOST)
-    stage_image     ops.images.Image of evenvoice/stage:local, built from this checkout's code: .tag, .digest, .labels
+    docker_engine   Engine: .client (ops.images.engine.DockerClient: .path, .run(...)), .host (value for DOCKER_HOST)
+    stage_image     ops.images.build.Image of evenvoice/stage:local, made from this checkout: .tag, .digest, .labels
     airflow_image   the same of evenvoice/airflow:local
 
 The engine is the one that answers. Where none does, root on a Debian machine gets one installed and started on
@@ -29,10 +29,10 @@ from rich.console import Console
 
 from evenvoice.errors import EvenvoiceError, PreflightError
 from evenvoice.storage import read_json
-from ops.image_base import BASE_TAG, make_base, make_wheelhouse
-from ops.image_context import KINDS
-from ops.image_engine import DockerClient, find_client
-from ops.images import BuildOptions, Image, build_images, image_labels
+from ops.images.base import BASE_TAG, make_base, make_wheelhouse
+from ops.images.build import BuildOptions, Image, build_images, image_labels
+from ops.images.context import KINDS
+from ops.images.engine import DockerClient, find_client
 
 ROOT = Path(__file__).resolve().parents[2]
 STATE = ROOT / ".evenvoice" / "engine"

@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ops.stack import engine_socket
-from ops.stack_settings import StackFile, env_file, read_or_make
+from ops.stack.lifecycle import engine_socket
+from ops.stack.settings import StackFile, env_file, read_or_make
 
 ROOT = Path(__file__).resolve().parents[2]
 

@@ -12,7 +12,7 @@ from dags.runs import Run, prune
 from dags.workspace import Request, create, publish_lock, run_params
 from evenvoice import dvc_lock
 from evenvoice.errors import ParamsError, WorkspaceError
-from tests.builders.checkout import checkout
+from tests.builders.checkout import archive, checkout
 from tests.builders.corpora import write_audio, write_manifest
 
 
@@ -196,12 +196,22 @@ def test_only_finished_runs_are_pruned_and_the_newest_stay(root: Path) -> None:
     assert sum(run.workspace.exists() for run in runs[1:]) == 1
 
 
-def test_a_folder_that_is_no_checkout_is_refused(tmp_path: Path) -> None:
-    root = checkout(tmp_path / "checkout")
-    (root / ".git").rename(tmp_path / "elsewhere")
+def test_a_clone_that_git_cannot_read_is_refused(root: Path) -> None:
+    (root / ".git" / "HEAD").write_text("nonsense\n", encoding="utf-8")
 
     with pytest.raises(WorkspaceError, match="must be a git checkout"):
         create(Run(root, "manual__1"), Request())
+
+
+def test_an_archive_without_git_makes_the_workspace_of_a_clone(root: Path, tmp_path: Path) -> None:
+    unpacked = archive(root, tmp_path / "unpacked")
+    clone, archived = Run(root, "manual__1"), Run(unpacked, "manual__1")
+
+    create(clone, Request())
+    create(archived, Request())
+
+    assert description(archived)["snapshot_sha256"] == description(clone)["snapshot_sha256"]
+    assert description(archived)["commit"] == "none"
 
 
 def test_a_census_that_was_changed_in_place_is_seen_and_one_that_is_missing_leaves_nothing_behind(root: Path) -> None:

@@ -12,7 +12,7 @@ from engine_proxy.policy import Policy, Refused, policy_from
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ops.image_context import KINDS
+from ops.images.context import KINDS
 from tests.builders.stage_container import POLICY, STATE, creation
 
 

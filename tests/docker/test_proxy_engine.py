@@ -20,8 +20,8 @@ from docker.errors import APIError, NotFound
 from docker.types import LogConfig, Mount
 from rich.console import Console
 
-from ops.image_base import BASE_TAG, make_base
-from ops.image_context import KINDS
+from ops.images.base import BASE_TAG, make_base
+from ops.images.context import KINDS
 from tests.builders.engine import Engine
 
 ROOT = Path(__file__).resolve().parents[2]

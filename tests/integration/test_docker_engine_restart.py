@@ -15,7 +15,7 @@ import pytest
 
 from dags.runners.docker import DockerRunner
 from dags.runners.job import JobError
-from ops.images import Image
+from ops.images.build import Image
 from tests.builders.engine import Engine
 from tests.builders.miniature import containers_of, plain_job, prepared_run, wait_until
 

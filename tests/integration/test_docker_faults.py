@@ -19,7 +19,7 @@ from dags.runs import Run
 from evenvoice.errors import PreflightError, TransientError
 from evenvoice.locks import exclusive
 from evenvoice.params import Size
-from ops.images import Image
+from ops.images.build import Image
 from tests.builders.miniature import (
     WAITS_FOR_GO,
     containers_of,

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from ops.images import Image
+from ops.images.build import Image
 from tests.builders.checkout import full_checkout
 from tests.builders.engine import Engine
 from tests.builders.miniature import containers_of

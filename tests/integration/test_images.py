@@ -11,13 +11,13 @@ import yaml
 from rich.console import Console
 
 from dags.workspace import Request, run_params
-from evenvoice.code_digest import code_digest
+from evenvoice.code_digest import tree_digest
 from evenvoice.data.corpora.fingerprint import fingerprint
 from evenvoice.errors import PreflightError
 from evenvoice.storage import read_json, sha256, write_json
-from ops.image_base import BASE_TAG
-from ops.image_context import KINDS
-from ops.images import BuildOptions, Image, build_images
+from ops.images.base import BASE_TAG
+from ops.images.build import BuildOptions, Image, build_images
+from ops.images.context import KINDS
 from tests.builders.checkout import full_checkout
 from tests.builders.engine import Engine
 
@@ -59,13 +59,13 @@ def test_labels_tell_code_lock_and_commit(docker_engine: Engine, request: pytest
 
     assert found is not None
     labels = found["Config"]["Labels"]
-    assert labels["io.evenvoice.code"] == code_digest(ROOT, KINDS[name].code)
+    assert labels["io.evenvoice.code"] == tree_digest(ROOT, KINDS[name].code)
     assert labels["io.evenvoice.lock"] == sha256(ROOT / "locks" / f"{name}.txt")
     assert labels["org.opencontainers.image.revision"]
 
 
 def test_the_code_in_the_image_is_what_its_label_says(docker_engine: Engine, stage_image: Image) -> None:
-    script = "from pathlib import Path; from evenvoice.code_digest import code_digest; print(code_digest(Path.cwd()))"
+    script = "from pathlib import Path; from evenvoice.code_digest import tree_digest; print(tree_digest(Path.cwd()))"
 
     assert in_container(docker_engine, stage_image, "python", "-c", script) == stage_image.labels["io.evenvoice.code"]
 

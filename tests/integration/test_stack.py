@@ -17,12 +17,12 @@ import pytest
 from rich.console import Console
 
 from evenvoice.errors import PreflightError
-from ops.compose_client import find_compose
-from ops.image_base import BASE_TAG
-from ops.images import Image
-from ops.stack import down_stack, engine_socket, up_stack
-from ops.stack_images import build_stack_images
-from ops.stack_settings import read_or_make
+from ops.images.base import BASE_TAG
+from ops.images.build import Image
+from ops.stack.compose import find_compose
+from ops.stack.images import build_stack_images
+from ops.stack.lifecycle import down_stack, engine_socket, up_stack
+from ops.stack.settings import read_or_make
 from tests.builders.engine import Engine
 from tests.builders.stack import ROOT, Answer, Served, ask, stack_root
 

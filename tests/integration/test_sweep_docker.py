@@ -10,7 +10,7 @@ import pytest
 from dags.dvc_graph import load_graph
 from dags.runners.docker import IMAGE, DockerRunner
 from dags.runs import Run
-from ops.images import Image
+from ops.images.build import Image
 from tests.builders.engine import Engine
 from tests.builders.sweep import (
     begin,

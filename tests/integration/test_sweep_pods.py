@@ -25,7 +25,7 @@ from dags.runs import Run
 from evenvoice import dvc_lock
 from evenvoice.errors import TransientError
 from evenvoice.object_store import ObjectStore
-from ops.images import Image
+from ops.images.build import Image
 from tests.builders import stand_in
 from tests.builders.engine import Engine
 from tests.builders.object_server import ObjectServer

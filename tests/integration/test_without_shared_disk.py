@@ -28,7 +28,7 @@ from dags.workspace import Request, create, describe, publish_lock
 from evenvoice import dvc_lock
 from evenvoice.errors import TransientError
 from evenvoice.tracking.run_files import RunFiles
-from ops.images import Image
+from ops.images.build import Image
 from tests.builders.checkout import full_checkout
 from tests.builders.engine import Engine
 from tests.builders.object_server import ObjectServer

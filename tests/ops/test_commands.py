@@ -7,15 +7,20 @@ import json
 import re
 import socket
 import subprocess
+import tomllib
 from pathlib import Path
 
 import pytest
+from packaging.requirements import Requirement
+from packaging.specifiers import SpecifierSet
 from rich.console import Console
 
 from evenvoice.errors import ParamsError, PreflightError
 from ops import services
 from ops.board import Board, Events
-from ops.locks import without_build_labels
+from ops.bootstrap import SUPPORTED
+from ops.images.context import pinned
+from ops.locks import merged, without_build_labels
 from ops.run import _watch, parse_changes
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -63,8 +68,32 @@ def test_locks_pin_every_package_and_name_no_index(name: str) -> None:
     lines = (ROOT / "locks" / f"{name}.txt").read_text(encoding="utf-8").splitlines()
     packages = [line for line in lines if not line.startswith("#")]
 
-    assert all(re.fullmatch(r"[A-Za-z0-9._-]+(\[[a-z,-]+\])?==[0-9][^+/]*", package) for package in packages)
+    pin = r"[A-Za-z0-9._-]+==[0-9][^+/ ]*( ; python_version == '3\.\d+'( or python_version == '3\.\d+')*)?"
+    assert all(re.fullmatch(pin, package) for package in packages)
     assert "torch==2.13.0" in packages
+
+
+def test_one_lock_holds_for_each_python_and_marks_what_they_do_not_share() -> None:
+    found = {"3.11": "numpy==2.4.6\ntorch==2.13.0\n", "3.12": "numpy==2.4.6\ntorch==2.13.0\ntriton==3.7.1\n",
+             "3.13": "audioop-lts==0.2.2\nnumpy==2.5.0\nnvidia-cublas==13.1\ntorch==2.13.0\n"}
+
+    assert merged(found) == ("audioop-lts==0.2.2 ; python_version == '3.13'\n"
+                             "numpy==2.4.6 ; python_version == '3.11' or python_version == '3.12'\n"
+                             "numpy==2.5.0 ; python_version == '3.13'\ntorch==2.13.0\n")
+
+
+def test_pyproject_and_bootstrap_let_the_same_pythons_in() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    allowed = SpecifierSet(project["requires-python"])
+
+    assert tuple(python for python in (f"3.{minor}" for minor in range(8, 20)) if f"{python}.5" in allowed) == SUPPORTED
+
+
+def test_the_locked_torch_is_in_the_range_of_pyproject() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    [torch] = [Requirement(text) for text in project["optional-dependencies"]["training"]]
+
+    assert pinned((ROOT / "locks" / "run.txt").read_text(encoding="utf-8"))["torch"] in torch.specifier
 
 
 def test_the_dev_lock_holds_the_versions_of_the_run_lock() -> None:
@@ -73,14 +102,16 @@ def test_the_dev_lock_holds_the_versions_of_the_run_lock() -> None:
     assert set(run) <= set(dev)
 
 
-def test_a_taken_port_is_refused_with_the_way_to_choose_another(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("name", "setting"), [("airflow", "AIRFLOW_PORT"), ("mlflow", "MLFLOW_PORT")])
+def test_a_taken_port_is_refused_with_the_way_to_choose_another(name: str, setting: str, tmp_path: Path) -> None:
     with socket.socket() as other:
         other.bind(("127.0.0.1", 0))
         other.listen()
         port = other.getsockname()[1]
 
-        with pytest.raises(PreflightError, match=f"port {port} must be free for airflow.* AIRFLOW_PORT={port + 1000}"):
-            services.up(tmp_path, Console(quiet=True), airflow_port=port, mlflow_port=port)
+        with pytest.raises(PreflightError, match=f"port {port} must be free for {name}.* {setting}={port + 1000}"):
+            services.up(tmp_path, Console(quiet=True), **{"airflow_port": 0, "mlflow_port": 0, f"{name}_port": port})
+    assert not (tmp_path / ".evenvoice").exists()
 
 
 def test_down_without_up_ends_nothing(tmp_path: Path) -> None:

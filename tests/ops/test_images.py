@@ -9,14 +9,17 @@ from pathlib import Path
 
 import pytest
 
-from evenvoice.code_digest import code_digest, code_files
+from evenvoice.code_digest import code_files, tree_digest
 from evenvoice.errors import ParamsError, PreflightError
-from ops.image_context import KINDS, missing_wheels, pinned, prepare, torch_requirement
-from ops.image_engine import find_client
-from ops.image_progress import BuildFailed, condensed, follow
-from ops.image_sbom import bill_of_materials
-from ops.images import BuildOptions, explained, image_labels
+from ops.bootstrap import SUPPORTED, version_of
+from ops.images import base
+from ops.images.build import BuildOptions, explained, image_labels
+from ops.images.context import KINDS, missing_wheels, pinned, prepare, torch_requirement
+from ops.images.engine import find_client
+from ops.images.progress import BuildFailed, condensed, follow
+from ops.images.sbom import bill_of_materials
 from ops.pip_settings import pip_settings
+from ops.pythons import interpreter
 from tests.builders.images import ROOT, code_checkout, wheelhouse
 
 NUMPY = "numpy-2.4.6-cp311-cp311-manylinux_2_28_x86_64.whl"
@@ -31,30 +34,30 @@ def root(tmp_path: Path) -> Path:
 
 @pytest.mark.parametrize("name", ["stages/train.py", "dvc.yaml", "worker/__main__.py", "evenvoice/new.py"])
 def test_the_digest_changes_when_code_changes(root: Path, name: str) -> None:
-    before = code_digest(root)
+    before = tree_digest(root)
 
     (root / name).write_text("# a comment\n", encoding="utf-8")
 
-    assert code_digest(root) != before
+    assert tree_digest(root) != before
 
 
 @pytest.mark.parametrize("name", [
     "params.yaml", "dags/train_asr.py", "stages/__pycache__/train.pyc", "stages/.train.swp"])
 def test_the_digest_stays_when_something_else_changes(root: Path, name: str) -> None:
-    before = code_digest(root)
+    before = tree_digest(root)
 
     (root / name).parent.mkdir(exist_ok=True)
     (root / name).write_text("# a comment\n", encoding="utf-8")
 
-    assert code_digest(root) == before
+    assert tree_digest(root) == before
 
 
 def test_the_digest_sees_a_renamed_file(root: Path) -> None:
-    before = code_digest(root)
+    before = tree_digest(root)
 
     (root / "stages/train.py").rename(root / "stages/fit.py")
 
-    assert code_digest(root) != before
+    assert tree_digest(root) != before
 
 
 def test_a_copy_that_is_no_checkout_has_the_same_digest(root: Path, tmp_path: Path) -> None:
@@ -64,14 +67,14 @@ def test_a_copy_that_is_no_checkout_has_the_same_digest(root: Path, tmp_path: Pa
     (tmp_path / "workspace/stages/__pycache__").mkdir()
     (tmp_path / "workspace/stages/__pycache__/train.pyc").write_bytes(b"compiled")
 
-    assert code_digest(tmp_path / "workspace") == code_digest(root)
+    assert tree_digest(tmp_path / "workspace") == tree_digest(root)
 
 
 def test_code_that_is_not_there_has_no_digest(root: Path) -> None:
     shutil.rmtree(root / "worker")
 
     with pytest.raises(FileNotFoundError, match="worker must hold code"):
-        code_digest(root)
+        tree_digest(root)
 
 
 def test_the_airflow_image_is_another_one_when_a_dag_changes(root: Path) -> None:
@@ -255,3 +258,20 @@ def test_the_bill_of_materials_names_packages_of_python_and_debian() -> None:
 
     assert sorted(str(component.purl) for component in bom.components) == [
         "pkg:deb/debian/libc6@2.36-9?arch=amd64", "pkg:pypi/dvc-s3@3.3.0", "pkg:pypi/pyyaml@6.0.3"]
+
+
+@pytest.mark.parametrize("python", SUPPORTED)
+def test_wheels_are_for_the_python_of_the_images_whatever_this_one_is(python: str,
+                                                                      monkeypatch: pytest.MonkeyPatch) -> None:
+    if interpreter(python) is None:
+        pytest.skip(f"this machine has no python{python}")
+    monkeypatch.setattr(base, "IMAGE_PYTHON", python)
+
+    assert version_of(Path(base.python_of_images())) == python
+
+
+def test_where_the_python_of_the_images_is_missing_that_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(base, "IMAGE_PYTHON", "3.99")
+
+    with pytest.raises(PreflightError, match=r"python3\.99 must be there, since the images hold it"):
+        base.python_of_images()

@@ -14,9 +14,9 @@ import yaml
 from dags.runners.container import STATE, labels_of
 from dags.runs import Run
 from evenvoice.errors import ParamsError, PreflightError
-from ops.compose_client import Compose
-from ops.stack import _demand_ports, engine_socket
-from ops.stack_settings import StackFile, env_file, read_or_make
+from ops.stack.compose import Compose
+from ops.stack.lifecycle import _demand_ports, engine_socket
+from ops.stack.settings import StackFile, env_file, read_or_make
 
 ROOT = Path(__file__).resolve().parents[2]
 SERVICES = ("postgres", "objectstore", "docker-proxy", "mlflow", "airflow-init", "airflow-api", "airflow-scheduler",

@@ -17,7 +17,7 @@ import pytest
 import yaml
 
 from evenvoice import dvc_lock
-from evenvoice.code_digest import code_digest
+from evenvoice.code_digest import tree_digest
 from evenvoice.errors import ArtifactError, TransientError
 from evenvoice.object_store import ObjectStore
 from evenvoice.storage import sha256, write_json
@@ -63,7 +63,7 @@ class Site:
               upstream: Mapping[str, tuple[str, ...]] = UPSTREAM) -> Exchange:
         exchange = self.exchange(run)
         exchange.open(Settings(params="seed: 1\n", corpus=f'{{"numbers": [{numbers}]}}', lock=lock,
-                               code=code_digest(self.image), upstream=upstream))
+                               code=tree_digest(self.image), upstream=upstream))
         return exchange
 
     def exchange(self, run: str) -> Exchange:

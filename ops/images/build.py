@@ -5,7 +5,6 @@ from __future__ import annotations
 import fcntl
 import os
 import re
-import subprocess
 import tempfile
 import time
 from collections.abc import Iterator, Mapping
@@ -15,14 +14,15 @@ from pathlib import Path
 
 from rich.console import Console
 
+from dags.checkout import origin
 from dags.runs import state_of
-from evenvoice.code_digest import code_digest
+from evenvoice.code_digest import tree_digest
 from evenvoice.errors import PreflightError
 from evenvoice.storage import sha256, write_json
-from ops.image_context import KINDS, ImageKind, labels, prepare
-from ops.image_engine import DockerClient, find_client
-from ops.image_progress import BuildFailed, follow
-from ops.image_sbom import write_sbom
+from ops.images.context import KINDS, ImageKind, labels, prepare
+from ops.images.engine import DockerClient, find_client
+from ops.images.progress import BuildFailed, follow
+from ops.images.sbom import write_sbom
 from ops.pip_settings import certificates, pip_settings
 
 LOCAL = "local"
@@ -71,10 +71,8 @@ def build_images(root: Path, console: Console, options: BuildOptions,
 
 def image_labels(root: Path, kind: ImageKind, accelerator: str) -> Mapping[str, str]:
     """What an image of this checkout says about itself; the same labels mean the same content."""
-    commit = _git(root, "rev-parse", "--verify", "--quiet", "HEAD")
-    return labels(kind, commit=commit or "none", dirty=bool(_git(root, "status", "--porcelain")),
-                  code=code_digest(root, kind.code), lock=sha256(root / "locks" / f"{kind.name}.txt"),
-                  accelerator=accelerator)
+    return labels(kind, **origin(root), code=tree_digest(root, kind.code),
+                  lock=sha256(root / "locks" / f"{kind.name}.txt"), accelerator=accelerator)
 
 
 def _build(root: Path, console: Console, client: DockerClient, kind: ImageKind, options: BuildOptions) -> Image:
@@ -145,8 +143,3 @@ def _alone(folder: Path, console: Console) -> Iterator[None]:
             console.print("another build works in this checkout; waiting for its end")
             fcntl.flock(lock, fcntl.LOCK_EX)
         yield
-
-
-def _git(root: Path, *arguments: str) -> str:
-    done = subprocess.run(["git", *arguments], cwd=root, capture_output=True, text=True, check=False)  # noqa: S603, S607
-    return done.stdout.strip()

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Final
 
 from evenvoice.errors import PreflightError
-from ops.stack_settings import StackFile
+from ops.stack.settings import StackFile
 
 OLDEST: Final = (1, 29)
 """The first that waits for a service that has to end well (service_completed_successfully)."""

@@ -13,9 +13,9 @@ from cyclonedx.output.json import JsonV1Dot6
 from packageurl import PackageURL
 
 from evenvoice.storage import write_text
-from ops.image_engine import DockerClient
+from ops.images.engine import DockerClient
 
-INVENTORY = Path(__file__).with_name("image_inventory.py")
+INVENTORY = Path(__file__).with_name("inventory.py")
 
 
 def write_sbom(client: DockerClient, tag: str, path: Path) -> Path:
@@ -31,7 +31,7 @@ def write_sbom(client: DockerClient, tag: str, path: Path) -> Path:
 
 
 def bill_of_materials(tag: str, inventory: dict[str, Any]) -> Bom:
-    """CycloneDX's object of what :mod:`ops.image_inventory` printed."""
+    """CycloneDX's object of what :mod:`ops.images.inventory` printed."""
     bom = Bom()
     bom.metadata.component = Component(name=tag, type=ComponentType.CONTAINER, bom_ref=tag)
     for name, version, licence in inventory["python"]:

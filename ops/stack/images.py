@@ -13,10 +13,10 @@ from pathlib import Path
 from rich.console import Console
 
 from evenvoice.errors import PreflightError
-from ops.image_base import BASE_TAG, LEFT_OUT
-from ops.image_context import ImageKind, prepare
-from ops.image_engine import DockerClient, find_client
-from ops.image_progress import BuildFailed, follow
+from ops.images.base import BASE_TAG, LEFT_OUT
+from ops.images.context import ImageKind, prepare
+from ops.images.engine import DockerClient, find_client
+from ops.images.progress import BuildFailed, follow
 from ops.pip_settings import certificates, pip_settings
 
 OBJECT_STORE = ImageKind("objectstore", "evenvoice: the stack's object store", ("docker/objectstore",), settings=())

@@ -16,8 +16,8 @@ from rich.console import Console
 from dags.runners.container import STATE
 from dags.runners.engine import Engine, EngineAway, absent, connected
 from evenvoice.errors import PreflightError
-from ops.compose_client import Compose, find_compose
-from ops.stack_settings import StackFile, env_file, read_or_make
+from ops.stack.compose import Compose, find_compose
+from ops.stack.settings import StackFile, env_file, read_or_make
 
 WAIT_S: Final = 600.0
 POLL_S: Final = 1.0

@@ -14,8 +14,11 @@ from rich.console import Console
 
 from dags.runs import state_of
 from evenvoice.errors import PreflightError
-from ops.image_context import KINDS, missing_wheels, torch_requirement
-from ops.image_engine import DockerClient
+from ops.bootstrap import running
+from ops.images.context import KINDS, missing_wheels, torch_requirement
+from ops.images.engine import DockerClient
+from ops.locks import IMAGE_PYTHON
+from ops.pythons import interpreter
 
 BASE_TAG = "evenvoice/base:bookworm"
 PACKAGES = ("ca-certificates", "libstdc++6", "python3", "python3-venv", "usr-is-merged")
@@ -53,6 +56,20 @@ def make_base(client: DockerClient, console: Console) -> str:
     return BASE_TAG
 
 
+def python_of_images() -> str:
+    """An interpreter of the version that the images hold: wheels are for one version, and .venv may have another.
+
+    Raises:
+        PreflightError: there is none.
+    """
+    found = sys.executable if running() == IMAGE_PYTHON else interpreter(IMAGE_PYTHON)
+    if found is None:
+        raise PreflightError(name=f"python{IMAGE_PYTHON}", rule="be there, since the images hold it",
+                             value=f"only Python {running()}", action=f"Install Python {IMAGE_PYTHON}, or fill the "
+                             "wheelhouse on a machine that has it.")
+    return found
+
+
 def make_wheelhouse(root: Path, console: Console, *, accelerator: str = "cpu",
                     images: Iterable[str] = KINDS) -> Path:
     """A folder with every wheel that the locks of ``images`` name; returns it. Does nothing when they are all there.
@@ -62,7 +79,7 @@ def make_wheelhouse(root: Path, console: Console, *, accelerator: str = "cpu",
 
     Raises:
         ParamsError: no such accelerator.
-        PreflightError: pip failed.
+        PreflightError: this machine has no Python of the images' version, or pip failed.
     """
     folder = state_of(root) / f"wheelhouse-{accelerator}"
     locks = [root / "locks" / f"{name}.txt" for name in images]
@@ -75,10 +92,11 @@ def make_wheelhouse(root: Path, console: Console, *, accelerator: str = "cpu",
     with tempfile.NamedTemporaryFile("w", suffix=".txt", encoding="utf-8") as chosen:
         chosen.write("".join(torch_requirement(text, accelerator) for text in texts))
         chosen.flush()
-        # the CUDA build of torch names packages that no lock does, since the locks are resolved with the CPU build
+        # the CUDA build of torch names packages that the locks leave out
         locked_only = ["--no-deps"] if accelerator == "cpu" else []
-        argv = [sys.executable, "-m", "pip", "wheel", "--quiet", *locked_only, "--constraint", chosen.name,
-                *(argument for lock in locks for argument in ("--requirement", str(lock))), "--wheel-dir", str(folder)]
+        argv = [sys.executable, "-m", "pip", "--python", python_of_images(), "wheel", "--quiet", *locked_only,
+                "--constraint", chosen.name, "--wheel-dir", str(folder),
+                *(argument for lock in locks for argument in ("--requirement", str(lock)))]
         done = subprocess.run(argv, capture_output=True, text=True, check=False)  # noqa: S603
     if done.returncode:
         errors = [line for line in done.stderr.splitlines() if line.startswith("ERROR")]
