@@ -30,6 +30,7 @@ help: ## this list
 	@echo "                 STALE=rerun           results that older packages made are made anew"
 	@echo "                 VERIFY=1              content of all recordings is read, not only sizes and times"
 	@echo "                 RUNNER=docker         stages in containers; otherwise as EVENVOICE_RUNNER says, or as processes"
+	@echo "                 JOBS=1                stages one after another; otherwise one per core, if memory allows"
 	@echo "make images takes BASE_IMAGE=tag WHEELHOUSE=folder ACCELERATOR=cuda TAG=local DOCKER=/path/docker"
 	@echo "make bench-models takes CORPORA='synthetic digits=path/to/corpora/real' SEEDS=5 STEPS='1200 300'"
 	@echo "make up takes    AIRFLOW_PORT=8080 MLFLOW_PORT=5000"
@@ -37,7 +38,7 @@ help: ## this list
 
 run: env ## train, check, mitigate, gate and register a recogniser
 	@$(VENV_PYTHON) -m ops run --profile "$(PROFILE)" --corpus "$(CORPUS)" --set $(SET) \
-		--force-stage "$(FORCE_STAGE)" $(if $(STALE),--stale "$(STALE)") $(if $(RUNNER),--runner "$(RUNNER)") $(if $(filter-out 0,$(FORCE)),--force) \
+		--force-stage "$(FORCE_STAGE)" $(if $(STALE),--stale "$(STALE)") $(if $(RUNNER),--runner "$(RUNNER)") $(if $(JOBS),--jobs $(JOBS)) $(if $(filter-out 0,$(FORCE)),--force) \
 		$(if $(filter-out 0,$(VERIFY)),--verify)
 
 up: env ## start Airflow and MLflow on this machine

@@ -34,7 +34,8 @@ def _obey(arguments: argparse.Namespace, console: Console) -> int:
         from ops.run import RunOptions, run_in_foreground
         options = RunOptions(
             profile=arguments.profile, corpus=arguments.corpus, changes=tuple(arguments.set), force=arguments.force,
-            force_stage=arguments.force_stage, stale=arguments.stale, verify=arguments.verify, runner=arguments.runner)
+            force_stage=arguments.force_stage, stale=arguments.stale, verify=arguments.verify, runner=arguments.runner,
+            jobs=arguments.jobs)
         return run_in_foreground(ROOT, options, console)
     if arguments.command == "env":
         command = arguments.argv
@@ -92,6 +93,8 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument("--verify", action="store_true", help="read all content of a corpus on a disk, and say what was "
                      "replaced although its size and time stayed")
     run.add_argument("--runner", default=default_runner(), choices=list(RUNNERS), help="how stages are executed")
+    run.add_argument("--jobs", type=_count, default=0, metavar="N", help="how many stages run side by side at most; by "
+                     "default one per core, if there is memory for it")
     up = commands.add_parser("up", help="start the user interfaces")
     up.add_argument("--airflow-port", type=int, default=AIRFLOW_PORT)
     up.add_argument("--mlflow-port", type=int, default=MLFLOW_PORT)
@@ -116,6 +119,12 @@ def _parser() -> argparse.ArgumentParser:
     env = commands.add_parser("env", help="run a command with Airflow's, MLflow's and DVC's settings")
     env.add_argument("argv", nargs=argparse.REMAINDER, metavar="command")
     return parser
+
+
+def _count(text: str) -> int:
+    if not text.isdecimal() or not int(text):
+        raise argparse.ArgumentTypeError(f"must be a number from 1 up, got {text!r}")
+    return int(text)
 
 
 if __name__ == "__main__":

@@ -34,6 +34,7 @@ from ops.console import display
 from ops.database import fresh_database
 from ops.environment import environment
 from ops.processes import end_tree
+from ops.slots import EXECUTOR, slots_here
 from ops.summary import Outcome, print_failure, print_summary, read_outcome
 
 SNAPSHOT = "snapshot"
@@ -59,6 +60,8 @@ class RunOptions:
     verify: bool = False
     """Read all content of a corpus on a disk."""
     runner: str = field(default_factory=default_runner)
+    jobs: int = 0
+    """How many stages run side by side at most; 0 leaves it to what this machine has."""
 
 
 @dataclass
@@ -147,8 +150,11 @@ def _execute(run: Run, options: RunOptions, changes: Mapping[str, Any], board: B
         "force_stage": options.force_stage, "stale": options.stale, "verify": options.verify, "runner": options.runner,
         "attended": False,
         **{name: str(value).lower() if isinstance(value, bool) else value for name, value in changes.items()}}
-    argv = [sys.executable, "-m", "airflow", "dags", "test", "train_asr", "--conf", json.dumps(settings)]
-    env = {**environment(run.root, database=run.directory / "airflow.db"), "EVENVOICE_RUN": run.run_id}
+    argv = [sys.executable, "-m", "airflow", "dags", "test", "train_asr", "--use-executor", "--conf",
+            json.dumps(settings)]
+    env = {**environment(run.root, database=run.directory / "airflow.db"), "EVENVOICE_RUN": run.run_id,
+           "AIRFLOW__CORE__EXECUTOR": EXECUTOR,
+           "AIRFLOW__CORE__PARALLELISM": str(options.jobs or slots_here(options.runner))}
     with (run.directory / "airflow.log").open("ab") as log:
         process = subprocess.Popen(argv, cwd=run.root, env=env, stdin=subprocess.DEVNULL, stdout=log,  # noqa: S603
                                    stderr=subprocess.STDOUT, start_new_session=True, pass_fds=(held,))
