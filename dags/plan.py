@@ -8,9 +8,6 @@ inputs came out identical.
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 from dataclasses import dataclass
 
 from dags.dvc_graph import Graph, load_graph
@@ -19,6 +16,7 @@ from dags.workspace import RERUN
 from evenvoice import dvc_lock
 from evenvoice.errors import ParamsError, WorkspaceError
 from evenvoice.storage import read_json, write_json
+from worker import dvc_door
 
 
 @dataclass(frozen=True)
@@ -83,9 +81,7 @@ def forced_stages(graph: Graph, *, everything: bool, stage: str) -> frozenset[st
 def _changed(run: Run, graph: Graph) -> frozenset[str]:
     if not (run.workspace / "dvc.lock").exists():
         return frozenset(graph.names)
-    argv = [sys.executable, "-m", "dags.dvc_state"]
-    env = {**os.environ, "PYTHONPATH": str(run.root)}
-    done = subprocess.run(argv, cwd=run.workspace, env=env, capture_output=True, text=True, check=False)  # noqa: S603
+    done = dvc_door.run(dvc_door.STATE, directory=run.workspace)
     if done.returncode:
         words = " ".join((done.stderr.strip() or done.stdout.strip()).split())
         raise WorkspaceError(name="DVC", rule="restore and compare the results of earlier runs", value=words[-500:],

@@ -6,6 +6,7 @@ do. Pools count as in a scheduler: a GPU is never given to two stages.
 
 from __future__ import annotations
 
+import asyncio
 import multiprocessing
 from collections.abc import Mapping, Sequence
 from multiprocessing.connection import wait
@@ -13,6 +14,7 @@ from multiprocessing.context import ForkProcess
 from typing import Any, Final
 from uuid import UUID
 
+import httpx
 from airflow import settings
 from airflow.executors.base_executor import BaseExecutor
 from airflow.executors.workloads import ExecuteTask
@@ -43,7 +45,7 @@ class SideBySide(BaseExecutor):
         """
         from dags.train_asr import dag
         self._tasks: Mapping[str, Any] = dag.task_dict
-        in_process_api_server().app  # noqa: B018
+        asyncio.run(_build_api())
         self._pools = pools_needed(load_params(ROOT / "params.yaml").resources)
         self._started: dict[TaskInstanceKey, tuple[ExecuteTask, ForkProcess]] = {}
 
@@ -81,6 +83,13 @@ class SideBySide(BaseExecutor):
         """End all tasks."""
         for _, process in self._started.values():
             process.terminate()
+
+
+async def _build_api() -> None:
+    """Airflow's API builds its routes within the first request, in five seconds."""
+    transport = in_process_api_server().atransport
+    async with httpx.AsyncClient(transport=transport, base_url="http://in-process") as client:
+        await client.get("/health")
 
 
 def _work(ti_id: str, task: Any) -> None:

@@ -13,6 +13,7 @@ from types import FrameType
 from typing import Final
 
 from evenvoice.locks import exclusive
+from worker import dvc_door
 from worker.stale_locks import forget_the_killed
 
 GRACE_S: Final = 8.0
@@ -30,8 +31,7 @@ def reproduce(stage: str, *, force: bool, limit_s: float, options: tuple[str, ..
     with exclusive(Path(".dvc/tmp") / f"{stage}.lock", wait=True) as held:
         forget_the_killed(stage)
         forced = ("--force",) if force else ()
-        argv = (sys.executable, "-m", "dvc", "--wait-for-lock", "repro", "--single-item", *forced, *options,
-                stage)
+        argv = dvc_door.command("--wait-for-lock", "repro", "--single-item", *forced, *options, stage)
         # a group of its own, so that what the stage started ends with it; the lock's descriptor goes along, so that
         # nobody starts beside a stage whose worker was killed
         process = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,  # noqa: S603

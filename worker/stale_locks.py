@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from evenvoice.storage import write_text
+from worker.dvc_door import edit_lock
 
 RWLOCK = Path(".dvc/tmp/rwlock")
 
@@ -23,9 +24,7 @@ def forget_the_killed(stage: str) -> None:
     """
     if not RWLOCK.exists() or stage not in RWLOCK.read_text(encoding="utf-8"):
         return
-    from dvc.lock import make_lock  # takes half a second, and is rarely needed
-    # DVC holds the same lock while it edits the file
-    with make_lock(str(RWLOCK.with_name("rwlock.lock")), tmp_dir=str(RWLOCK.parent), wait=True):
+    with edit_lock(RWLOCK):
         entries = json.loads(RWLOCK.read_text(encoding="utf-8"))
         write_text(RWLOCK, json.dumps(_without(stage, entries)))
 

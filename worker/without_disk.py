@@ -12,8 +12,6 @@ from __future__ import annotations
 
 import shutil
 import signal
-import subprocess
-import sys
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -24,6 +22,7 @@ from evenvoice import dvc_lock
 from evenvoice.code_digest import STAGE_CODE, tree_digest
 from evenvoice.errors import ArtifactError, PreflightError, TransientError
 from evenvoice.storage import read_json, write_text
+from worker import dvc_door
 from worker.bringing_up import FOLDER, LOCK, Wish, bring_up_to_date
 from worker.checkpoint_copies import CheckpointCopies
 from worker.exchange import Exchange, Settings
@@ -134,19 +133,8 @@ def furnish(workspace: Path, exchange: Exchange, stage: str, code: Path = CODE) 
             shutil.copy2(code / part, workspace / part)
     write_text(workspace / "params.yaml", settings.params)
     write_text(workspace / "corpus.json", settings.corpus)
-    write_text(workspace / ".dvc" / "config", dvc_config(exchange.remote))
+    write_text(workspace / ".dvc" / "config", dvc_door.config(remote=exchange.remote))
     dvc_lock.write(workspace / LOCK, _known(settings, exchange, stage))
-
-
-def dvc_config(remote: str, cache: str = "") -> str:
-    """DVC's settings for a workspace that is no git repository and keeps its results at ``remote``.
-
-    ``verify``, because without it DVC takes a damaged object for the result.
-    """
-    where = f"    dir = {cache}\n" if cache else ""
-    return ("[core]\n    analytics = false\n    check_update = false\n    no_scm = true\n    remote = store\n"
-            f"[cache]\n    type = \"reflink,hardlink,copy\"\n{where}"
-            f"['remote \"store\"']\n    url = {remote}\n    verify = true\n")
 
 
 def _known(settings: Settings, exchange: Exchange, stage: str) -> dict[str, Any]:
@@ -189,8 +177,7 @@ def _pull_inputs(exchange: Exchange, stage: str) -> None:
 
 
 def _dvc(command: str, *arguments: str, rule: str, stage: str) -> None:
-    argv = (sys.executable, "-m", "dvc", command, "--quiet", *arguments)
-    done = subprocess.run(argv, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)  # noqa: S603
+    done = dvc_door.run(command, "--quiet", *arguments)
     if done.returncode:
         raise TransientError(name=stage, rule=rule, value=" ".join((done.stderr or done.stdout).split())[-400:],
                              action="The stage is tried again; what arrived is not sent twice.")

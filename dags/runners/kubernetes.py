@@ -8,9 +8,6 @@ pod done that was asked to end. Here a stage is done when its fragment is publis
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 import time
 from collections.abc import Callable
 from typing import Any, Final
@@ -28,9 +25,9 @@ from evenvoice.locks import exclusive
 from evenvoice.object_store import is_object_url
 from evenvoice.params import load_params
 from evenvoice.storage import read_json, write_json, write_text
+from worker import dvc_door
 from worker.bringing_up import FOLDER
 from worker.exchange import Exchange, Settings
-from worker.without_disk import dvc_config
 
 POLL_S: Final = 1.0
 IMAGE_PATIENCE_S: Final = 300.0
@@ -54,7 +51,7 @@ class KubernetesRunner:
         _demand_reachable("ingest.census", params.ingest.census)
         Cluster(settings.namespace).demand_access()
         exchange = Exchange.at(url)
-        write_text(run.workspace / ".dvc" / "config.local", dvc_config(exchange.remote, str(run.state / "cache")))
+        write_text(run.workspace / ".dvc" / "config.local", _dvc_config(run, exchange))
         lock = run.workspace / "dvc.lock"
         if lock.exists():  # whatever only this machine has of it
             _dvc(run, "push", action="Look at the store, and at AWS_ENDPOINT_URL and its credentials.")
@@ -224,6 +221,10 @@ def _reason(job: Job, state: State) -> EvenvoiceError | None:
     return None
 
 
+def _dvc_config(run: Run, exchange: Exchange) -> str:
+    return dvc_door.config(cache=str(run.state / "cache"), remote=exchange.remote)
+
+
 def _take_result(exchange: Exchange, job: Job) -> None:
     """Write the published entry into the run's dvc.lock; without one the stage is not done, however the pod ended."""
     entry = exchange.fragment(job.name)
@@ -246,9 +247,7 @@ def _demand_reachable(name: str, path: str) -> None:
 
 
 def _dvc(run: Run, command: str, *targets: str, action: str) -> None:
-    argv = (sys.executable, "-m", "dvc", command, "--quiet", *targets)
-    done = subprocess.run(argv, cwd=run.workspace, env=os.environ, stdin=subprocess.DEVNULL,  # noqa: S603
-                          capture_output=True, text=True, check=False)
+    done = dvc_door.run(command, "--quiet", *targets, directory=run.workspace)
     if done.returncode:
         words = " ".join((done.stderr or done.stdout).split())[-400:]
         raise TransientError(name=f"dvc {command}", rule="reach the results in the store", value=words, action=action)

@@ -29,15 +29,11 @@ def test_the_contracts_of_pyproject_are_kept() -> None:
 @pytest.mark.parametrize(("technology", "doors"), [
     ("mlflow", {"evenvoice.tracking.store", "evenvoice.tracking.served_model"}),
     ("docker", {"dags.runners.container", "dags.runners.engine", "ops.stack.lifecycle"}),
-    ("dvc", {"dags.dvc_state", "worker.stale_locks"}),
+    ("dvc", {"worker.dvc_door"}),
     ("boto3", {"evenvoice.object_store.client"}),
 ])
 def test_each_technology_is_imported_in_one_place(graph: grimp.ImportGraph, technology: str, doors: set[str]) -> None:
     assert graph.find_modules_that_directly_import(technology) == doors
-
-
-def test_only_the_door_to_dvc_is_no_part_of_a_dag(graph: grimp.ImportGraph) -> None:
-    assert graph.find_modules_that_directly_import("dags.dvc_state") == set()
 
 
 @pytest.mark.parametrize("heavy", ["torch", "pyarrow"])
