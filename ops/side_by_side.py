@@ -1,7 +1,7 @@
-"""Airflow's executor for `make run`: tasks that are ready run side by side, each in a fork of `airflow dags test`.
+"""Airflow's executor for `make run`: tasks that are ready run side by side, in forks of `airflow dags test`.
 
-A fork begins at once, with Airflow imported and the DAG parsed, and needs no API server, which Airflow's own executors
-do. Pools count as in a scheduler: a GPU is never given to two stages.
+A fork begins at once, with Airflow imported and the DAG parsed, takes one task after another, and needs no API server,
+which Airflow's own executors do. Pools count as in a scheduler: a GPU is never given to two stages.
 """
 
 from __future__ import annotations
@@ -9,7 +9,8 @@ from __future__ import annotations
 import asyncio
 import multiprocessing
 from collections.abc import Mapping, Sequence
-from multiprocessing.connection import wait
+from dataclasses import dataclass
+from multiprocessing.connection import Connection, wait
 from multiprocessing.context import ForkProcess
 from typing import Any, Final
 from uuid import UUID
@@ -33,56 +34,96 @@ WAIT_S: Final = 10.0
 """A task that waits for its next try is not forgotten beside one that runs for hours."""
 
 
+@dataclass
+class _Worker:
+    """A fork, and the task that it works on."""
+
+    process: ForkProcess
+    pipe: Connection
+    task: ExecuteTask | None = None
+
+
 class SideBySide(BaseExecutor):
-    """Forks a process per task, as many at once as AIRFLOW__CORE__PARALLELISM says."""
+    """Works on as many tasks at once as AIRFLOW__CORE__PARALLELISM says."""
 
     is_local = True
 
     def start(self) -> None:
-        """Make once, for all forks, what each would take seconds for: the DAG and Airflow's API within a process.
-
-        The API's thread starts in the forks, as no thread survives one.
-        """
+        """Make once, for all forks, what each would take seconds for: the DAG, and Airflow's API within a process."""
         from dags.train_asr import dag
         self._tasks: Mapping[str, Any] = dag.task_dict
-        asyncio.run(_build_api())
         self._pools = pools_needed(load_params(ROOT / "params.yaml").resources)
-        self._started: dict[TaskInstanceKey, tuple[ExecuteTask, ForkProcess]] = {}
+        self._workers: list[_Worker] = []
+        self._news = self._started = False
+        """Whether a task ended when last looked, and whether one was started since."""
+        asyncio.run(_build_api())
 
     def _process_workloads(self, workload_items: Sequence[Any]) -> None:
         for workload in workload_items:
             if self._fits_its_pool(workload):
-                key = workload.ti.key
-                del self.queued_tasks[key]
-                self.running.add(key)
-                process = multiprocessing.get_context("fork").Process(
-                    target=_work, args=(str(workload.ti.id), self._tasks[workload.ti.task_id]), name=str(key))
-                process.start()
-                self._started[key] = workload, process
+                worker = self._idle_worker()
+                worker.task, self._started = workload, True
+                worker.pipe.send(str(workload.ti.id))
+                del self.queued_tasks[workload.ti.key]
+                self.running.add(workload.ti.key)
+
+    @property
+    def _busy(self) -> dict[TaskInstanceKey, _Worker]:
+        return {worker.task.ti.key: worker for worker in self._workers if worker.task is not None}
 
     def _fits_its_pool(self, workload: ExecuteTask) -> bool:
         task = self._tasks[workload.ti.task_id]
-        beside = (self._tasks[key.task_id] for key in self._started)
+        beside = (self._tasks[key.task_id] for key in self._busy)
         taken = sum(other.pool_slots for other in beside if other.pool == task.pool)
         return task.pool not in self._pools or taken + task.pool_slots <= self._pools[task.pool]
 
+    def _idle_worker(self) -> _Worker:
+        idle = next((worker for worker in self._workers if worker.task is None), None)
+        if idle is not None:
+            return idle
+        ours, theirs = multiprocessing.Pipe()
+        inherited = [ours, *(worker.pipe for worker in self._workers)]
+        process = multiprocessing.get_context("fork").Process(target=_work, args=(theirs, inherited, self._tasks),
+                                                              daemon=True)
+        process.start()
+        theirs.close()  # so that the end of the process is the end of the pipe
+        self._workers.append(_Worker(process, ours))
+        return self._workers[-1]
+
     def sync(self) -> None:
-        """Wait for the next task that ends: whoever asks has nothing else to do."""
-        wait([process.sentinel for _, process in self._started.values()], timeout=WAIT_S)
-        for key, (workload, process) in list(self._started.items()):
-            if process.exitcode is not None:
-                del self._started[key]
-                if process.exitcode:
-                    _set_failed(workload.ti.id)  # killed before it could say so itself
-                self.change_state(key, TaskInstanceState.FAILED if process.exitcode else TaskInstanceState.SUCCESS)
+        """Wait for the next task that ends, where nothing else can be done."""
+        busy = self._busy
+        # Airflow sleeps for a second where nothing was started; short tasks end before that. And a task that is skipped
+        # because of one that ended sets others free only when Airflow looks again.
+        patience = 1.0 if self._started else 0.0 if self._news or not busy else WAIT_S
+        wait([worker.pipe for worker in busy.values()], timeout=patience)
+        ended = [(key, worker) for key, worker in busy.items() if worker.pipe.poll()]
+        for key, worker in ended:
+            self.change_state(key, self._outcome(worker))
+            worker.task = None
+        self._news, self._started = bool(ended), False
+
+    def _outcome(self, worker: _Worker) -> TaskInstanceState:
+        """Whether a worker came to the end of a task; its own state is in the database by then."""
+        try:
+            worker.pipe.recv()
+        except EOFError:  # killed
+            assert worker.task is not None
+            self._workers.remove(worker)
+            _set_failed(worker.task.ti.id)
+            return TaskInstanceState.FAILED
+        return TaskInstanceState.SUCCESS
 
     def end(self) -> None:
-        """Nothing works any more when the run is over."""
+        """Let the workers end, when the run is over."""
+        for worker in self._workers:
+            worker.pipe.close()
+            worker.process.join()
 
     def terminate(self) -> None:
         """End all tasks."""
-        for _, process in self._started.values():
-            process.terminate()
+        for worker in self._workers:
+            worker.process.terminate()
 
 
 async def _build_api() -> None:
@@ -92,17 +133,24 @@ async def _build_api() -> None:
         await client.get("/health")
 
 
-def _work(ti_id: str, task: Any) -> None:
-    """Run one task in a fork, and keep its state in the database."""
+def _work(pipe: Connection, inherited: Sequence[Connection], tasks: Mapping[str, Any]) -> None:
+    """Run tasks in a fork, as they come, until the pipe ends; each task's state is kept in the database."""
+    for other in inherited:  # or no pipe would end before all forks did
+        other.close()
     settings.engine.dispose(close=False)  # the parent goes on with these connections
     settings.configure_orm()
-    with create_session() as session:
-        instance = session.get(TaskInstance, UUID(ti_id))
-    _run_task(ti=instance, task=task, run_triggerer=True)
+    while True:
+        try:
+            ti_id = UUID(pipe.recv())
+        except EOFError:
+            return
+        with create_session() as session:
+            instance = session.get_one(TaskInstance, ti_id)
+        _run_task(ti=instance, task=tasks[instance.task_id], run_triggerer=True)
+        pipe.send(None)
 
 
 def _set_failed(ti_id: UUID) -> None:
+    """For a task that could not say so itself."""
     with create_session() as session:
-        instance = session.get(TaskInstance, ti_id)
-        if instance is not None:
-            instance.set_state(TaskInstanceState.FAILED, session=session)
+        session.get_one(TaskInstance, ti_id).set_state(TaskInstanceState.FAILED, session=session)

@@ -96,7 +96,7 @@ def test_an_object_that_was_damaged_in_the_remote_is_refused(there: Machine, her
 def test_no_remote_no_lines_of_one(tmp_path: Path) -> None:
     config = local_config(tmp_path / "cache", {})
     assert f"    dir = {tmp_path}/cache\n" in config
-    assert "remote" not in config
+    assert "store" not in config
 
 
 def test_every_remote_is_verified_and_holds_no_secret(tmp_path: Path) -> None:
