@@ -187,6 +187,8 @@ def stage_job(run: Run, stage: str, size_name: str) -> Job:
     """What a runner needs to know to run a stage, or with further arguments a part of it."""
     size = stage_size(run, size_name)
     threads = {"OMP_NUM_THREADS": str(size.cpus)} if size.cpus else {}
+    if "@" in stage:  # items of a matrix are ready at the same time
+        threads["OMP_WAIT_POLICY"] = "PASSIVE"
     return Job(name=stage, arguments=("-m", "worker", stage, "--minutes", f"{size.minutes:g}"), run=run,
                directory=run.workspace, size=size, size_name=size_name, environment={**_watching(run), **threads})
 
