@@ -10,17 +10,19 @@ TAG ?= local
 CORPORA ?= synthetic
 SEEDS ?= 5
 STEPS ?= 1200
-QUICK := not slow
+QUICK := not engine and not science
+# the order of folders puts what takes longest first, so that both workers end together
+PYTEST := $(VENV_PYTHON) -m pytest -q -n 2 --dist loadfile --no-loadscope-reorder
 # compiled modules make every later start faster
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help run up down up-stack down-stack doctor relocate images stack-images base-image wheelhouse test test-fast test-pythons lint repro lock clean \
+.PHONY: help run up down up-stack down-stack doctor relocate images stack-images base-image wheelhouse test test-engines test-science test-pythons lint repro lock clean \
 	bench-loss bench-train bench-stream bench-features bench-gpu bench-models env env-dev env-bench
 
 help: ## this list
 	@echo "make <target>, where <target> is one of"
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  \1|\2/' | awk -F'|' '{printf "%-12s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  \1|\2/' | awk -F'|' '{printf "%-14s %s\n", $$1, $$2}'
 	@echo
 	@echo "make takes       PYTHON=python3.12     the Python of .venv, 3.11 to 3.14; another one makes .venv anew"
 	@echo "make run takes   PROFILE=digits        values of profiles/digits.yaml over params.yaml"
@@ -72,14 +74,17 @@ base-image: env ## a base for the images, where no registry can be reached
 wheelhouse: env ## the packages of the images as wheels
 	@$(VENV_PYTHON) -m ops wheelhouse --accelerator "$(ACCELERATOR)"
 
-test: env-dev lint ## every check and every test
-	$(VENV_PYTHON) -m pytest -q -n 2 --dist loadfile
+test: env-dev lint ## style, types and tests; needs no container engine and no root
+	$(PYTEST) -m "$(QUICK)"
 
-test-fast: env-dev ## the tests that take no more than seconds
-	$(VENV_PYTHON) -m pytest -q -m "$(QUICK)"
+test-engines: env-dev ## tests with containers, pods, the stack and object stores
+	$(PYTEST) -m engine
+
+test-science: env-dev ## tests that count and train for minutes
+	$(PYTEST) -m science
 
 test-pythons: env-dev ## the quick tests on each other supported Python of this machine
-	@$(VENV_PYTHON) -m ops.pythons -q -m "$(QUICK)" tests/unit tests/contracts
+	@$(VENV_PYTHON) -m ops.pythons -q -n 2 --dist loadfile -m "$(QUICK)" tests/unit tests/contracts
 
 lint: env-dev ## style, types and import contracts
 	.venv/bin/ruff check .

@@ -61,7 +61,7 @@ def refused() -> set[str]:
             if not kept & {owner.lower().replace("_", "-") for owner in owners}}
 
 
-@pytest.mark.slow
+@pytest.mark.science
 def test_every_part_runs_to_its_end_where_only_the_named_packages_are(tmp_path):
     """Several processes of torch: the one test of the whole."""
     names = refused()

@@ -74,7 +74,7 @@ def prepared(tmp_path: Path) -> Path:
     return tmp_path / "work"
 
 
-@pytest.mark.slow
+@pytest.mark.science
 def test_the_whole_bakeoff_runs_and_goes_on_where_it_stopped(prepared, tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(model_bakeoff, "write_result", lambda name, content: json.dumps(content, allow_nan=False))
     command = ["bakeoff", "--steps", "2", "--seeds", "1", "--processes", "2", "--work", str(prepared),

@@ -32,7 +32,7 @@ def test_without_onnxruntime_every_encoder_is_still_measured(monkeypatch, tmp_pa
     assert result["chunk_ms"] == 40.0
 
 
-@pytest.mark.slow
+@pytest.mark.science
 def test_onnxruntime_is_measured_beside_pytorch(monkeypatch, tmp_path):
     pytest.importorskip("onnxscript", reason="the extra `export` is not installed")
     (row,) = measured(monkeypatch, tmp_path, "contextnet")["encoders"]

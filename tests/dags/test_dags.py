@@ -56,7 +56,6 @@ def parsed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     return dict(facts)
 
 
-@pytest.mark.slow
 def test_both_dags_parse_without_the_science(parsed: dict[str, Any]) -> None:
     assert set(parsed) == {"train_asr", "rollback", "reap_containers"}
     assert parsed["train_asr"]["schedule"] == "AssetOrTimeSchedule"
@@ -64,7 +63,6 @@ def test_both_dags_parse_without_the_science(parsed: dict[str, Any]) -> None:
     assert "INSUFFICIENT waits for your approval" in parsed["train_asr"]["doc"]
 
 
-@pytest.mark.slow
 def test_the_edges_between_stages_are_those_of_dvc_yaml(parsed: dict[str, Any]) -> None:
     stages, tasks = parsed["train_asr"]["stages"], parsed["train_asr"]["tasks"]
     edges = {(stages[above], stages[task]) for task in stages for above in tasks[task] if above in stages}
@@ -76,7 +74,6 @@ def test_the_edges_between_stages_are_those_of_dvc_yaml(parsed: dict[str, Any]) 
     assert settled <= edges
 
 
-@pytest.mark.slow
 def test_a_matrix_is_a_task_group(parsed: dict[str, Any]) -> None:
     stages = parsed["train_asr"]["stages"]
 
@@ -85,7 +82,6 @@ def test_a_matrix_is_a_task_group(parsed: dict[str, Any]) -> None:
     assert stages["transcribe_base"] == "transcribe@base"
 
 
-@pytest.mark.slow
 def test_what_can_be_worked_on_in_shards_has_a_mapped_task_before_it(parsed: dict[str, Any]) -> None:
     facts = parsed["train_asr"]
 
@@ -99,7 +95,6 @@ def test_what_can_be_worked_on_in_shards_has_a_mapped_task_before_it(parsed: dic
     assert {facts["retries"][task] for task in facts["mapped"]} == {2}
 
 
-@pytest.mark.slow
 def test_effects_follow_the_graph_one_after_another(parsed: dict[str, Any]) -> None:
     tasks = parsed["train_asr"]["tasks"]
 
@@ -113,7 +108,6 @@ def test_effects_follow_the_graph_one_after_another(parsed: dict[str, Any]) -> N
     assert tasks["leave_at_challenger"] == ["decide"]
 
 
-@pytest.mark.slow
 def test_the_form_has_every_parameter_with_type_range_and_help(parsed: dict[str, Any]) -> None:
     form = parsed["train_asr"]["params"]
 
@@ -128,7 +122,6 @@ def test_the_form_has_every_parameter_with_type_range_and_help(parsed: dict[str,
     assert all(help_text for _, help_text, _ in form.values())
 
 
-@pytest.mark.slow
 def test_stages_are_tried_again_only_a_few_times(parsed: dict[str, Any]) -> None:
     retries = parsed["train_asr"]["retries"]
 

@@ -85,7 +85,6 @@ def test_order_puts_every_stage_after_those_it_reads_from() -> None:
         assert order.index(above) < order.index(below)
 
 
-@pytest.mark.slow
 def test_nodes_and_edges_are_those_that_dvc_finds() -> None:
     asked = ("import json; from dvc.repo import Repo; graph = Repo().index.graph; "
              "print(json.dumps([sorted(s.addressing for s in graph.nodes), "

@@ -30,7 +30,6 @@ def reproduce(run: Run) -> None:
     publish_lock(run)
 
 
-@pytest.mark.slow
 def test_only_what_changed_and_what_lies_behind_it_is_stale(tmp_path: Path) -> None:
     root = small_checkout(tmp_path / "checkout")
 

@@ -25,7 +25,7 @@ from ops.images.context import KINDS
 from tests.builders.engine import Engine
 
 ROOT = Path(__file__).resolve().parents[2]
-pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore:.*unclosed:ResourceWarning")]
+pytestmark = [pytest.mark.engine, pytest.mark.filterwarnings("ignore:.*unclosed:ResourceWarning")]
 
 
 @dataclass(frozen=True)

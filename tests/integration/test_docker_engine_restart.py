@@ -20,7 +20,7 @@ from tests.builders.engine import Engine
 from tests.builders.miniature import containers_of, plain_job, prepared_run, wait_until
 
 # Docker's client leaves the sockets open by which it did not reach the engine
-pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore::ResourceWarning"),
+pytestmark = [pytest.mark.engine, pytest.mark.filterwarnings("ignore::ResourceWarning"),
               pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")]
 SPEAKS_INTO_ITS_LOG = """\
 import sys, time

@@ -31,7 +31,7 @@ from tests.builders.miniature import (
     wait_until,
 )
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.engine
 OTHER_CODE = r"the image evenvoice/stage:\S+ must hold the code of this run .* Run `make images`"
 TRAPS_TERM = """\
 import os, signal, sys, time

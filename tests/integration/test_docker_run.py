@@ -17,7 +17,7 @@ from tests.builders.checkout import full_checkout
 from tests.builders.engine import Engine
 from tests.builders.miniature import containers_of
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.engine
 SAME = ("artifacts/evaluation/metrics.json", "reports/verdict.json")
 
 

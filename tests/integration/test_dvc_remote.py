@@ -71,14 +71,12 @@ def here(tmp_path: Path, bucket: str, object_server: ObjectServer) -> Machine:
     return Machine(tmp_path / "here", f"s3://{bucket}/results", object_server)
 
 
-@pytest.mark.slow
 def test_what_one_machine_computed_another_restores_without_computing(there: Machine, here: Machine) -> None:
     done = here.dvc("repro", "--pull", "--allow-missing")
     assert (done.returncode, here.result) == (0, "hello\n"), done.stderr
     assert (there.executions, here.executions) == (1, 0)
 
 
-@pytest.mark.slow
 def test_an_object_that_was_damaged_in_the_remote_is_refused(there: Machine, here: Machine, bucket: str,
                                                              object_server: ObjectServer) -> None:
     client = object_server.client()

@@ -17,8 +17,6 @@ import pytest
 from tests.builders.checkout import archive, full_checkout
 from tests.builders.users import NOBODY, as_nobody, open_to_nobody, python_for_nobody
 
-pytestmark = pytest.mark.slow
-
 AS_ROOT = os.geteuid() == 0
 OFFLINE = ("unshare", "--net", "setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups") if AS_ROOT else ()
 """In a network namespace without any interface, as another user; takes root."""

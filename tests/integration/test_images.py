@@ -21,7 +21,7 @@ from ops.images.context import KINDS
 from tests.builders.checkout import full_checkout
 from tests.builders.engine import Engine
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.engine
 ROOT = Path(__file__).resolve().parents[2]
 STAGES = sorted(path.stem for path in (ROOT / "stages").glob("*.py")
                 if path.stem in yaml.safe_load((ROOT / "dvc.yaml").read_text(encoding="utf-8"))["stages"])

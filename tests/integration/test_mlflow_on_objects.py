@@ -30,7 +30,7 @@ from tests.builders.object_server import ObjectServer
 from tests.builders.run_files import write_run
 
 pytestmark = [
-    pytest.mark.slow,
+    pytest.mark.engine,
     pytest.mark.filterwarnings("ignore"),  # MLflow and SQLAlchemy warn about each other
 ]
 

@@ -32,7 +32,6 @@ from tests.builders.models import tiny_recogniser
 from tests.builders.run_files import ERRORS, ROOT, write_run
 
 pytestmark = [
-    pytest.mark.slow,
     pytest.mark.filterwarnings("ignore"),  # MLflow and SQLAlchemy warn about each other
 ]
 

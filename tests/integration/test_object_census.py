@@ -11,7 +11,7 @@ from evenvoice.data.corpora.places import place
 from evenvoice.errors import CorpusError, PreflightError
 from tests.builders.object_server import ObjectServer
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.engine
 
 CSV = b"postal_code,rural\n01067,0.25\n10115,0\n"
 

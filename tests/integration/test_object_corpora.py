@@ -37,7 +37,7 @@ from tests.builders.corpora import (
 from tests.builders.faults import Fault, Wire, wire_to
 from tests.builders.object_server import ObjectServer
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.engine
 
 
 @pytest.fixture

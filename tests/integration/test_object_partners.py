@@ -14,7 +14,7 @@ from tests.builders.corpora import params_with, write_audio
 from tests.builders.layouts import LAYOUTS, recordings_of
 from tests.builders.object_server import ObjectServer
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.engine
 
 
 @pytest.fixture

@@ -17,7 +17,7 @@ from evenvoice.object_store import ObjectStore
 from tests.builders.faults import Fault, Wire, wire_to
 from tests.builders.object_server import ROOT, ObjectServer
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.engine
 
 MIB = 1 << 20
 LARGE = bytes(range(256)) * (20 * MIB // 256)

@@ -18,7 +18,7 @@ import yaml
 
 from tests.builders.checkout import full_checkout
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.science
 SMALL_FILES = ("ingest.shard_mb=1", "featurize.shard_mb=1", "synthetic.speakers=24")
 SPLIT = "resources.shard_gb=0.002"
 

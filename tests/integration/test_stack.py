@@ -26,7 +26,7 @@ from ops.stack.settings import read_or_make
 from tests.builders.engine import Engine
 from tests.builders.stack import ROOT, Answer, Served, ask, stack_root
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.engine
 RUN_SWITCH = "EVENVOICE_TEST_STACK_RUN"
 RUN_ENDS_WITHIN_S = 1800
 DAG_APPEARS_WITHIN_S = 300

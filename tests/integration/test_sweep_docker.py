@@ -25,7 +25,7 @@ from tests.builders.sweep import (
     work_off,
 )
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.engine
 
 
 @pytest.fixture(scope="module")

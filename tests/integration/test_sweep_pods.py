@@ -43,7 +43,7 @@ from tests.builders.sweep import (
     work_off,
 )
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.engine
 ROOT = Path(__file__).parents[2]
 AT_ONCE = 3
 FEW = (("train", "gate"),)

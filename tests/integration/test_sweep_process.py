@@ -32,7 +32,7 @@ from evenvoice.storage import read_json, write_json
 from tests.builders import stand_in
 from tests.builders.sweep import CHANGES, begin, below, expected, finish, found, sweep_checkout, work_off
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.science
 ALL = frozenset({"ingest", "featurize", "tokenizer", "train", "transcribe@base", "transcribe@ewc", "train_speaker",
                  "embed", "discover@geographic", "mitigate@ewc", "evaluate", "gate", "report"})
 

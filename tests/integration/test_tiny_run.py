@@ -14,8 +14,6 @@ import pytest
 
 from tests.builders.checkout import full_checkout
 
-pytestmark = pytest.mark.slow
-
 
 @dataclass(frozen=True)
 class Walk:

@@ -24,7 +24,7 @@ from evenvoice.params import load_params
 from tests.builders.machines import Machine, two_machines
 from tests.builders.models import FEATURIZE, TEXTS, TOKENIZER, tiny_train, write_features
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.science
 ROOT = Path(__file__).resolve().parents[2]
 STEPS = 120
 PATIENCE_S = 240

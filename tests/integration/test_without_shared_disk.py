@@ -35,7 +35,7 @@ from tests.builders.object_server import ObjectServer
 from tests.builders.pod_api import PodApi, network_of_pods, serving_pods
 from worker.exchange import Exchange
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.engine
 ROOT = Path(__file__).parents[2]
 AT_ONCE = 3
 RESTORED = ("is cached - skipping run", "didn't change, skipping")

@@ -57,7 +57,6 @@ def test_a_checkout_that_may_only_be_read_is_refused_with_the_way_out(tmp_path: 
                            "that you may only read instead. Clone or unpack it where you may write.\n")
 
 
-@pytest.mark.slow
 def test_an_environment_of_another_python_is_made_anew_with_a_word(tmp_path: Path) -> None:
     other = next((found for python in SUPPORTED if python != running() and (found := interpreter(python))), None)
     if other is None:

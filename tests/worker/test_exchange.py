@@ -25,7 +25,7 @@ from tests.builders.object_server import ObjectServer
 from worker.checkpoint_copies import CheckpointCopies
 from worker.exchange import Exchange, Settings
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.engine
 ROOT = Path(__file__).parents[2]
 STAGES = {
     "double": {"cmd": "python -m stages.double", "deps": ["corpus.json", "stages/double.py"], "params": ["seed"],

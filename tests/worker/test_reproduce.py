@@ -13,7 +13,6 @@ import pytest
 import yaml
 
 ROOT = Path(__file__).parents[2]
-pytestmark = pytest.mark.slow
 
 
 @pytest.fixture

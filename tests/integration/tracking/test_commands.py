@@ -11,7 +11,6 @@ from evenvoice.tracking.__main__ import main
 from tests.builders.registry import World
 
 pytestmark = [
-    pytest.mark.slow,
     pytest.mark.filterwarnings("ignore"),  # MLflow and SQLAlchemy warn about each other
 ]
 

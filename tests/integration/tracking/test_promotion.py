@@ -19,7 +19,6 @@ from tests.builders.registry import PERSON, World, flip_last_byte, weights_of
 from tests.builders.run_files import ERRORS, ROOT
 
 pytestmark = [
-    pytest.mark.slow,
     pytest.mark.filterwarnings("ignore"),  # MLflow and SQLAlchemy warn about each other
 ]
 

@@ -12,7 +12,6 @@ from tests.builders.registry import World
 from tests.builders.run_files import ROOT
 
 pytestmark = [
-    pytest.mark.slow,
     pytest.mark.filterwarnings("ignore"),  # MLflow and SQLAlchemy warn about each other
 ]
 

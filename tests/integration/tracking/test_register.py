@@ -13,7 +13,6 @@ from evenvoice.tracking import lineage
 from tests.builders.registry import World
 
 pytestmark = [
-    pytest.mark.slow,
     pytest.mark.filterwarnings("ignore"),  # MLflow and SQLAlchemy warn about each other
 ]
 

@@ -11,7 +11,6 @@ from tests.builders.registry import World
 from tests.builders.run_files import ERRORS
 
 pytestmark = [
-    pytest.mark.slow,
     pytest.mark.filterwarnings("ignore"),  # MLflow and SQLAlchemy warn about each other
 ]
 

@@ -26,7 +26,6 @@ from evenvoice.tracking.register import REQUIREMENTS
 from tests.builders.registry import World, flip_last_byte, weights_of
 
 pytestmark = [
-    pytest.mark.slow,
     pytest.mark.filterwarnings("ignore"),  # MLflow and SQLAlchemy warn about each other
 ]
 

@@ -57,7 +57,7 @@ def test_worlds_without_regions_rarely_get_a_split():
     assert sum(makes_a_split(seed) for seed in range(40)) <= most_false_alarms(40)
 
 
-@pytest.mark.slow
+@pytest.mark.science
 def test_false_alarms_in_four_hundred_worlds_stay_at_five_percent():
     alarms = sum(makes_a_split(seed) for seed in range(1000, 1400))
     assert alarms <= most_false_alarms(400)

@@ -31,7 +31,7 @@ def ingested(name: str, corpus: Path, out: Path) -> dict[str, Any]:
 
 
 @pytest.mark.real
-@pytest.mark.slow
+@pytest.mark.science
 def test_digits_go_in_as_connected_strings(tmp_path: Path) -> None:
     summary = ingested("digits", real_corpora(), tmp_path / "out")
     assert (summary["source_recordings"], summary["rejected"], summary["speakers_overlap"]) == (3000, 0, True)
@@ -42,7 +42,7 @@ def test_digits_go_in_as_connected_strings(tmp_path: Path) -> None:
 
 
 @pytest.mark.real
-@pytest.mark.slow
+@pytest.mark.science
 def test_accents_go_in_with_disjoint_speakers(tmp_path: Path) -> None:
     summary = ingested("accents", real_corpora(), tmp_path / "out")
     assert (summary["recordings"], summary["rejected"], summary["speakers_overlap"]) == (187, 0, False)
@@ -50,7 +50,7 @@ def test_accents_go_in_with_disjoint_speakers(tmp_path: Path) -> None:
 
 
 @pytest.mark.real
-@pytest.mark.slow
+@pytest.mark.science
 def test_learners_go_in_as_a_kaldi_directory(tmp_path: Path) -> None:
     summary = ingested("learners", real_corpora() / "speechocean762" / "kaldi", tmp_path / "out")
     assert (summary["layout"], summary["recordings"], summary["rejected"]) == ("kaldi", 335, 0)
@@ -58,7 +58,7 @@ def test_learners_go_in_as_a_kaldi_directory(tmp_path: Path) -> None:
 
 
 @pytest.mark.real
-@pytest.mark.slow
+@pytest.mark.science
 def test_learners_go_in_by_the_manifest_too(tmp_path: Path) -> None:
     params = params_with({"ingest": {"corpus": str(real_corpora()), "select": "speechocean762/"}})
     ingest(settings=params.ingest, synthetic=params.synthetic, seed=1, out=tmp_path / "out",

@@ -42,7 +42,7 @@ def assert_hears_the_same(directory: Path, recogniser: Recogniser) -> None:
             assert greedy.finish() == expected
 
 
-@pytest.mark.slow
+@pytest.mark.science
 @pytest.mark.parametrize("encoder", ENCODERS)
 def test_onnxruntime_gives_the_same_transcript(tmp_path, encoder):
     # one frame per call without look-ahead, three with it: both ways of cutting a stream, for one export each

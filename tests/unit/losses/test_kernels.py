@@ -57,7 +57,7 @@ def test_every_kernel_compiles_for_a_gpu_of_the_hopper_kind(positions):
         assert len(built.asm["cubin"]) > 0
 
 
-@pytest.mark.slow
+@pytest.mark.science
 def test_interpreted_kernels_give_what_a_processor_does():
     environment = os.environ | {"TRITON_INTERPRET": "1"}
     done = subprocess.run([sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "no:xdist",

@@ -167,7 +167,7 @@ def test_long_sequences_neither_overflow_nor_lose_precision():
         assert (one - other).norm() < 1e-4 * other.norm()
 
 
-@pytest.mark.slow
+@pytest.mark.science
 def test_two_thousand_frames_and_five_hundred_labels_do_not_overflow():
     joint, rest = made_batch([(2000, 500), (1200, 500)], vocabulary=16, width=8, dtype=torch.float32)
     losses, gradients = derivatives(lambda inputs: rnnt(*inputs, *rest), joint)

@@ -19,7 +19,7 @@ from tests.builders.simulation import UTTERANCES, World
 from tests.builders.tables import made_partition
 
 TRIALS = int(os.environ.get("EVENVOICE_TRIALS", "80"))
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.science
 
 
 def luck(share: float) -> float:

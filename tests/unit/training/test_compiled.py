@@ -33,7 +33,7 @@ def gradients(model):
     return loss.detach(), torch.autograd.grad(loss, list(model.encoder.parameters()))
 
 
-@pytest.mark.slow
+@pytest.mark.science
 @pytest.mark.filterwarnings("ignore")  # of the compiler
 def test_compiled_pieces_compute_the_same_and_leave_nothing_behind(monkeypatch):
     # all but the last step of compiling, which takes a minute on a processor

@@ -63,17 +63,17 @@ def ranks(tmp_path_factory):
     return [safetensors.torch.load_file(out / f"{rank}.safetensors") for rank in range(2)]
 
 
-@pytest.mark.slow
+@pytest.mark.science
 def test_both_end_with_equal_weights(ranks):
     assert torch.equal(ranks[0]["model"], ranks[1]["model"])
 
 
-@pytest.mark.slow
+@pytest.mark.science
 def test_they_train_on_different_recordings(ranks):
     assert not set(ranks[0]["drawn"].tolist()) & set(ranks[1]["drawn"].tolist())
 
 
-@pytest.mark.slow
+@pytest.mark.science
 def test_their_gradient_is_that_of_one_process_on_the_joint_batch(ranks):
     recogniser = tiny_recogniser(seed=1)
     joint = np.concatenate([rank["drawn"].numpy() for rank in ranks])

@@ -44,7 +44,7 @@ def finished(process: subprocess.Popen[str]) -> list[int]:
     return [int(line) for line in printed.splitlines() if line.isdecimal()]
 
 
-@pytest.mark.slow
+@pytest.mark.science
 def test_a_killed_training_ends_with_the_weights_of_one_that_was_not(tmp_path):
     unharmed = started(tmp_path / "straight")
     victim_step = random.SystemRandom().randrange(2, STEPS)
