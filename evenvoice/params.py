@@ -16,7 +16,6 @@ from pathlib import Path
 from typing import Annotated, Any, Final, Literal, TypeVar, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, PlainValidator, ValidationError, WithJsonSchema, model_validator
-from pydantic_core import PydanticCustomError
 
 from evenvoice.errors import ParamsError
 from evenvoice.settings import Layer, read_settings
@@ -39,7 +38,7 @@ def _positive_or_auto(value: Any) -> float | str:
     """One rule for both kinds of value: pydantic would report a union once for each."""
     number = isinstance(value, int | float) and not isinstance(value, bool)
     if value != AUTO and not (number and 0 < value < math.inf):
-        raise PydanticCustomError("number_or_auto", "Input should be a number above 0, or 'auto'")
+        raise ValueError("Input should be a number above 0, or 'auto'")
     return AUTO if value == AUTO else float(value)
 
 
@@ -472,10 +471,9 @@ def _nearest(name: str, known: Collection[str]) -> str:
 def _rule(error: Any) -> str:
     if error["type"] in _RULES:
         return _RULES[error["type"]]
-    message = str(error["msg"])
-    for prefix in ("Input should be ", "Value error, "):
-        message = message.removeprefix(prefix)
-    return f"be {message}" if str(error["msg"]).startswith("Input should be") else f"satisfy: {message}"
+    message = str(error["msg"]).removeprefix("Value error, ")
+    what_it_should_be = message.removeprefix("Input should be ")
+    return f"satisfy: {message}" if what_it_should_be == message else f"be {what_it_should_be}"
 
 
 def _shown(error: Any, layer: Layer) -> str:

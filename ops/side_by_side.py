@@ -78,7 +78,7 @@ class SideBySide(BaseExecutor):
         return task.pool not in self._pools or taken + task.pool_slots <= self._pools[task.pool]
 
     def _idle_worker(self) -> _Worker:
-        idle = next((worker for worker in self._workers if worker.task is None), None)
+        idle = next((worker for worker in self._workers if worker.task is None and worker.process.is_alive()), None)
         if idle is not None:
             return idle
         ours, theirs = multiprocessing.Pipe()

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from pathlib import Path
 from types import FrameType
 from typing import Final
@@ -19,6 +20,7 @@ from worker.stale_locks import forget_the_killed
 GRACE_S: Final = 8.0
 """Between TERM and KILL; shorter than what runners wait before they kill the worker itself."""
 OUT_OF_TIME: Final = 124
+WATCH_S: Final = 1.0
 _STAGE_EXIT: Final = re.compile(r"exited with (-?\d+)\s*$")
 """DVC's own exit status is always 255; the stage's stands at the end of its message."""
 
@@ -58,6 +60,7 @@ class Attempt:
         limit.daemon = True
         limit.start()
         threading.Thread(target=self._end_leftovers, daemon=True).start()
+        threading.Thread(target=self._end_with, args=(os.getppid(),), daemon=True).start()
         self._pass_output_on()
         status = self.process.wait()
         limit.cancel()
@@ -77,6 +80,13 @@ class Attempt:
         """A child that outlives DVC would keep the output open, and this process waiting."""
         self.process.wait()
         self._signal(signal.SIGKILL)
+
+    def _end_with(self, starter: int) -> None:
+        """A task of Airflow that was killed cannot say so; nobody would wait for this stage any more."""
+        while os.getppid() == starter:
+            time.sleep(WATCH_S)
+        print(f"{self.stage} ends, since the process that asked for it is gone", file=sys.stderr, flush=True)
+        self._end(128 + signal.SIGHUP)
 
     def _asked_to_end(self, kind: int, _frame: FrameType | None) -> None:
         self._end(128 + kind)

@@ -99,8 +99,11 @@ def _attempt(peer: str, batch: Batch) -> dict[str, Any]:
 
 def _pass(batch: Batch, peer: str = "evenvoice") -> tuple[Tensor, tuple[Tensor, ...]]:
     loss = evenvoice if peer == "evenvoice" else PEERS[here().type][peer]
-    losses_B = loss(batch)
-    return losses_B.detach(), torch.autograd.grad(losses_B.sum(), batch.trained)
+    try:
+        losses_B = loss(batch)
+        return losses_B.detach(), torch.autograd.grad(losses_B.sum(), batch.trained)
+    finally:
+        torch.set_flush_denormal(False)  # a peer sets it, for itself alone
 
 
 def _sizes(item: str) -> tuple[int, int, int, int]:

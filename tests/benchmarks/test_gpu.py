@@ -117,6 +117,11 @@ def test_a_rival_that_runs_out_of_memory_is_a_figure_and_ends_nothing(monkeypatc
     assert row["plain_flushed"]["ms"] > 0
 
 
+def test_a_rival_that_flushes_subnormal_numbers_does_so_for_itself_alone():
+    loss.speed("2,6,4,7", TINY)
+    assert torch.finfo(torch.float64).smallest_normal / 2 > 0
+
+
 def test_a_rival_that_fails_is_told(monkeypatch):
     def broken(_batch):
         raise RuntimeError("no kernel")

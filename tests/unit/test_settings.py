@@ -106,10 +106,10 @@ def test_what_a_tool_wrote_may_hold_what_settings_may_not() -> None:
 @given(WORDS)
 def test_dvc_reads_the_same(written: str) -> None:
     try:
-        read = read_value(f"{{a: {written}}}", "a", "SET")
+        read = read_value(f"a: {written}", "a", "SET")
     except ParamsError:
         return
-    dvc = loads_yaml(f"{{a: {written}}}")
+    dvc = loads_yaml(f"a: {written}")
     assert read == dvc or (math.isnan(read["a"]) and math.isnan(dvc["a"]))
     assert {name: type(value) for name, value in read.items()} == {name: type(value) for name, value in dvc.items()}
 

@@ -142,3 +142,21 @@ def test_a_child_that_outlives_its_stage_ends_with_it(workspace: Path) -> None:
 
     assert status == 0
     assert not alive(int((workspace / "pid").read_text(encoding="utf-8")))
+
+
+def test_a_stage_ends_with_the_process_that_asked_for_it(workspace: Path) -> None:
+    stage(workspace, "import os, time\nfrom pathlib import Path\n"
+                     "Path('pid').write_text(str(os.getpid()))\nPath('started').touch()\ntime.sleep(60)")
+    worker = [sys.executable, "-m", "worker", "train", "--minutes", "1"]
+    asking = subprocess.Popen([sys.executable, "-c", f"import subprocess; subprocess.run({worker!r})"], cwd=workspace,
+                              env={**os.environ, "PYTHONPATH": str(ROOT), "DVC_NO_ANALYTICS": "1"})
+    wait_until(workspace / "started")
+
+    asking.kill()
+    asking.wait()
+
+    deadline = time.monotonic() + 30
+    while alive(int((workspace / "pid").read_text(encoding="utf-8"))):
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+    assert not locked(workspace)
