@@ -7,6 +7,7 @@ which Airflow's own executors do. Pools count as in a scheduler: a GPU is never 
 from __future__ import annotations
 
 import asyncio
+import gc
 import multiprocessing
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -32,6 +33,8 @@ from evenvoice.params import load_params
 
 WAIT_S: Final = 10.0
 """A task that waits for its next try is not forgotten beside one that runs for hours."""
+SETTLED_S: Final = 0.2
+"""What has nothing to compute ends within this time, and a whole row of it before Airflow is asked what is free now."""
 
 
 @dataclass
@@ -56,7 +59,10 @@ class SideBySide(BaseExecutor):
         self._workers: list[_Worker] = []
         self._news = self._started = False
         """Whether a task ended when last looked, and whether one was started since."""
+        gc.disable()  # which would go through millions of new objects again and again, and find nothing
         asyncio.run(_build_api())
+        gc.freeze()
+        gc.enable()
 
     def _process_workloads(self, workload_items: Sequence[Any]) -> None:
         for workload in workload_items:
@@ -91,17 +97,29 @@ class SideBySide(BaseExecutor):
         return self._workers[-1]
 
     def sync(self) -> None:
-        """Wait for the next task that ends, where nothing else can be done."""
+        """Wait for tasks that end, and go on with those that are queued behind them.
+
+        Airflow itself sleeps for a second where it has nothing new to queue; short tasks end before that. And a task
+        that is skipped because of one that ended sets others free only when Airflow looks again.
+        """
+        patience = 1.0 if self._started else 0.0 if self._news else WAIT_S
+        self._news = False
+        while self._collect(patience):
+            self._news = True
+            self.trigger_tasks(self.parallelism - len(self.running))
+            patience = SETTLED_S
+        self._started = False
+
+    def _collect(self, patience: float) -> bool:
+        """Tell Airflow which tasks ended, at the latest after ``patience`` seconds; whether there was one."""
         busy = self._busy
-        # Airflow sleeps for a second where nothing was started; short tasks end before that. And a task that is skipped
-        # because of one that ended sets others free only when Airflow looks again.
-        patience = 1.0 if self._started else 0.0 if self._news or not busy else WAIT_S
-        wait([worker.pipe for worker in busy.values()], timeout=patience)
+        if busy:
+            wait([worker.pipe for worker in busy.values()], timeout=patience)
         ended = [(key, worker) for key, worker in busy.items() if worker.pipe.poll()]
         for key, worker in ended:
             self.change_state(key, self._outcome(worker))
             worker.task = None
-        self._news, self._started = bool(ended), False
+        return bool(ended)
 
     def _outcome(self, worker: _Worker) -> TaskInstanceState:
         """Whether a worker came to the end of a task; its own state is in the database by then."""
