@@ -77,11 +77,11 @@ def create(run: Run, request: Request) -> None:
     _settle_params(run, request, params)
     write_json(run.workspace / CORPUS, described)
     _configure_dvc(run)
-    _seed_lock(run, request)
-    _adopt_unfinished(run, request)
+    lock = _lock_file(run, request, params)
+    _seed_lock(run, lock)
+    _adopt_unfinished(run, lock.name)
     description = {
-        "run_id": run.run_id, "created_at": time.time(), "lock": lock_file(run.root, request).name,
-        **checkout.origin(run.root),
+        "run_id": run.run_id, "created_at": time.time(), "lock": lock.name, **checkout.origin(run.root),
         "snapshot_sha256": digest, **asdict(request), "python": sys.version.split()[0]}
     write_json(run.description, description)
     prune(run.root)
@@ -109,13 +109,6 @@ def run_params(root: Path, request: Request) -> dict[str, Any]:
     layers.append(Layer(request.given_in, _nested(request.changes)))
     merged = settle(layers)
     return inputs.absolute(root, merged)
-
-
-def lock_file(root: Path, request: Request) -> Path:
-    """Where the last good dvc.lock lies for runs like this one, so a run on digits never evicts the default's."""
-    ingest = run_params(root, request)["ingest"]
-    corpus = hashlib.sha256(f"{ingest['corpus']}\n{ingest['select']}".encode()).hexdigest()[:8]
-    return state_of(root) / "locks" / f"{request.profile or 'default'}-{corpus}.lock"
 
 
 def publish_lock(run: Run) -> None:
@@ -157,22 +150,28 @@ def _configure_dvc(run: Run) -> None:
     write_text(run.workspace / ".dvc" / "config.local", local_config(run.state / "cache"))
 
 
-def _seed_lock(run: Run, request: Request) -> None:
+def _lock_file(run: Run, request: Request, params: Mapping[str, Any]) -> Path:
+    """Where the last good dvc.lock lies for runs like this one, so a run on digits never evicts the default's."""
+    ingest = params["ingest"]
+    corpus = hashlib.sha256(f"{ingest['corpus']}\n{ingest['select']}".encode()).hexdigest()[:8]
+    return run.state / "locks" / f"{request.profile or 'default'}-{corpus}.lock"
+
+
+def _seed_lock(run: Run, lock: Path) -> None:
     """Begin with what the last run of this kind knew, but for stages that the graph has no more."""
-    known = dvc_lock.entries(lock_file(run.root, request))
+    known = dvc_lock.entries(lock)
     if known:
         stages = [name for name in load_graph(run.workspace).names if name in known]
         dvc_lock.write(run.workspace / "dvc.lock", {name: known[name] for name in stages})
 
 
-def _adopt_unfinished(run: Run, request: Request) -> None:
-    """Go on where the last interrupted run of this kind stopped; stages ignore what does not fit."""
-    wanted = lock_file(run.root, request).name
+def _adopt_unfinished(run: Run, lock: str) -> None:
+    """Go on where the last interrupted run with this ``lock`` stopped; stages ignore what does not fit."""
     finished = sorted((run.state / "runs").glob("*/finished"), key=lambda path: path.stat().st_mtime, reverse=True)
     for marker in finished:
         checkpoints = marker.parent / "workspace" / "checkpoints"
         description = marker.parent / "run.json"
-        if description.exists() and read_json(description)["lock"] == wanted:
+        if description.exists() and read_json(description)["lock"] == lock:
             if checkpoints.is_dir():
                 shutil.copytree(checkpoints, run.workspace / "checkpoints")
             if (pieces := checkpoints.with_name("pieces")).is_dir():

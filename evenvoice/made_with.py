@@ -31,6 +31,9 @@ PACKAGES: Final[Mapping[str, str]] = {
     "soxr": "soxr", "torch": "torch",
 }
 """Packages that compute or encode what stages write, and the names they are imported by."""
+KERNELS: Final = ("ATEN_CPU_CAPABILITY", "DNNL_MAX_CPU_ISA", "MKL_CBWR", "NPY_DISABLE_CPU_FEATURES",
+                  "NPY_ENABLE_CPU_FEATURES", "ONEDNN_MAX_CPU_ISA", "OPENBLAS_CORETYPE")
+"""Variables by which a person chooses among the kernels of these packages; each of them rounds in its own way."""
 UNKNOWN: Final = "made with unknown versions"
 
 
@@ -134,11 +137,12 @@ def _version(package: str) -> str | None:
 
 
 def _processor() -> str:
-    """The kind of processor, since kernels are chosen by it: ``x86_64, Intel(R) Xeon(R) Platinum 8481C``."""
+    """What kernels are chosen by: ``x86_64, Intel(R) Xeon(R) Platinum 8481C``, and what a person chose instead."""
     cpuinfo = Path("/proc/cpuinfo")
     lines = cpuinfo.read_text(encoding="utf-8", errors="replace").splitlines() if cpuinfo.exists() else []
     model = next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), "")
-    return ", ".join(filter(None, (platform.machine(), model or platform.processor())))
+    chosen = [f"{name}={os.environ[name]}" for name in KERNELS if os.environ.get(name)]
+    return ", ".join(filter(None, (platform.machine(), model or platform.processor(), *chosen)))
 
 
 def _threads() -> int:

@@ -3,8 +3,8 @@
 import os
 
 # How OpenMP's threads wait for each other; it reads this once, so it must be said before torch is imported. Left alone
-# they spin, and two trainings side by side on two cores take 1.9 s a step instead of 0.15 s. Threads that sleep at once
-# (PASSIVE, which dags/operators.py asks for where stages run side by side) take 0.3 s alone. A short spin is good alone
-# and bearable in company: docs/experiments.md.
+# they spin, and two trainings side by side on two cores take 1.9 s a step each instead of 0.2 s. Threads that sleep at
+# once (PASSIVE, which dags/operators.py asks for where stages run side by side) take 0.3 s alone. A short spin is good
+# alone and bearable in company: docs/experiments.md.
 if "OMP_WAIT_POLICY" not in os.environ:
     os.environ.setdefault("GOMP_SPINCOUNT", "2000")

@@ -14,14 +14,15 @@ from docker.types import DeviceRequest, LogConfig, Mount
 from dags.runners.job import Job
 from dags.runs import Run
 from dags.yaml_files import read_yaml
+from evenvoice.made_with import KERNELS
 from evenvoice.params import Size
 
 PREFIX: Final = "evenvoice."
 RUN, STAGE, STATE, COMMIT, LOG_BEGINS, GPUS = (
     PREFIX + name for name in ("run", "stage", "state", "commit", "log_begins", "gpus"))
 NETWORK: Final = "EVENVOICE_STAGE_NETWORK"
-_PASSED: Final = ("OMP_NUM_THREADS", "OMP_WAIT_POLICY", "GOMP_SPINCOUNT", "MKL_NUM_THREADS",
-                  "EVENVOICE_PSEUDONYM_KEY")
+_PASSED: Final = (*KERNELS, "OMP_NUM_THREADS", "OMP_WAIT_POLICY", "GOMP_SPINCOUNT", "MKL_NUM_THREADS",
+                  "OPENBLAS_NUM_THREADS", "EVENVOICE_PSEUDONYM_KEY")
 """What changes a stage's work wherever it runs; nothing else of this machine's environment reaches a container."""
 
 

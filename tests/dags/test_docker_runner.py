@@ -97,6 +97,13 @@ def test_no_setting_of_the_scheduler_or_the_registry_reaches_a_container(tmp_pat
     assert environment["EVENVOICE_PSEUDONYM_KEY"] == "needed"
 
 
+def test_a_choice_of_kernels_reaches_the_container_so_that_it_computes_what_a_process_computes(
+        tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OPENBLAS_CORETYPE", "Nehalem")
+
+    assert asked(job(tmp_path, "ingest"))["environment"]["OPENBLAS_CORETYPE"] == "Nehalem"
+
+
 def test_a_new_container_is_followed_from_where_the_log_ends(tmp_path: Path) -> None:
     work = job(tmp_path)
     work.log.parent.mkdir(parents=True)

@@ -25,6 +25,16 @@ def test_every_difference_is_named_with_both_values() -> None:
                                      "processor x86_64, A, now aarch64, B", "threads 2, now 4"]
 
 
+def test_a_choice_of_kernels_counts_as_another_processor(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("OPENBLAS_CORETYPE", raising=False)
+    before = MadeWith.here()
+    monkeypatch.setenv("OPENBLAS_CORETYPE", "Nehalem")
+
+    [difference] = before.differences(MadeWith.here())
+
+    assert difference == f"processor {before.processor}, now {before.processor}, OPENBLAS_CORETYPE=Nehalem"
+
+
 def test_a_package_that_the_computation_did_not_import_does_not_make_it_old() -> None:
     now = replace(THEN, packages={**THEN.packages, "scipy": "9"})
 

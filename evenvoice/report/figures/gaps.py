@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from matplotlib.axes import Axes
@@ -10,7 +11,7 @@ from evenvoice.params import BASE
 from evenvoice.report.contents import Contents
 from evenvoice.report.figures.style import CHALLENGER, INK, QUIET, figure, grid, svg
 
-Row = dict[str, Any]
+Row = Mapping[str, Any]
 """Of gaps.parquet."""
 LABEL_HEIGHT = 0.17
 """Of a label of two lines, as a share of the axis."""
