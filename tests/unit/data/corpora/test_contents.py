@@ -119,7 +119,8 @@ def test_each_corpus_and_selection_is_known_for_itself(corpus: Path) -> None:
 
 
 @pytest.mark.parametrize("damage", [
-    b"", b"not compressed", gzip.compress(b"not JSON\n"), gzip.compress(b"[1]\n"), gzip.compress(b"{}\n" * 99)[:20]])
+    b"", b"not compressed", gzip.compress(b"not JSON\n"), gzip.compress(b"[1]\n"), gzip.compress(b"{}\n" * 99)[:20]],
+    ids=["empty", "not compressed", "not JSON", "a list", "half of it"])
 def test_a_damaged_record_is_one_that_is_not_there(corpus: Path, damage: bytes) -> None:
     first = looked_at(corpus, verify=True)
     (record,) = (corpus.parent / "kept").iterdir()
