@@ -6,9 +6,10 @@ from evenvoice.data.feature_store import FeatureStore
 from evenvoice.mitigation import Situation, load_arm
 from evenvoice.mitigation.bottom import bottom_speakers
 from evenvoice.models.recogniser import Recogniser
-from evenvoice.origins import features_digest, model_digest
+from evenvoice.origins import SUMMARY, features_digest, model_digest
 from evenvoice.params import ARMS, Params
 from evenvoice.progress import Progress
+from evenvoice.storage import read_json
 from evenvoice.training.checkpoints import discard
 from evenvoice.training.curve import Curve
 from evenvoice.training.loop import fit
@@ -40,8 +41,9 @@ def main(params: Params, name: str) -> None:
     plan = arm.plan(situation, getattr(params.arms, name))
     progress.note(f"{len(bottom)} training speakers are worst off; training on {len(plan.indices)} recordings")
     checkpoints = paths.CHECKPOINTS / name
+    chosen_batch_s = read_json(paths.BASE_MODEL / SUMMARY).get("chosen_batch_s")
     curve = fit(recogniser=recogniser, store=store, indices=plan.indices,
-                settings=FitSettings.for_mitigation(params.train, settings), seed=seed,
+                settings=FitSettings.for_mitigation(params.train, settings, chosen_batch_s), seed=seed,
                 progress=Progress(f"mitigate@{name}"), checkpoint_dir=checkpoints, draw_weights=plan.draw_weights,
                 penalty=plan.penalty, identity=plan.identity)
     write_trained(paths.MODELS / name, recogniser, curve, **summary, bottom_speakers=len(bottom),

@@ -40,18 +40,23 @@ class FitSettings:
     @classmethod
     def for_base(cls, train: Train) -> Self:
         """Train from scratch."""
-        return cls._of(train, steps=train.steps, learning_rate=train.learning_rate)
+        return cls._of(train, batch_s=train.batch_s, steps=train.steps, learning_rate=train.learning_rate)
 
     @classmethod
-    def for_mitigation(cls, train: Train, mitigate: Mitigate) -> Self:
-        """Train on, as the base model was trained but for the steps and the learning rate."""
-        return cls._of(train, steps=mitigate.steps, learning_rate=mitigate.learning_rate)
+    def for_mitigation(cls, train: Train, mitigate: Mitigate, chosen_batch_s: float | None = None) -> Self:
+        """Train on, as the base model was trained but for the steps and the learning rate.
+
+        ``chosen_batch_s`` is the batch that the base model's training chose, if it was left to choose: were each arm to
+        choose its own, it would differ from its control in more than what the arm does.
+        """
+        return cls._of(train, batch_s=chosen_batch_s or train.batch_s, steps=mitigate.steps,
+                       learning_rate=mitigate.learning_rate)
 
     @classmethod
-    def _of(cls, train: Train, *, steps: int, learning_rate: float) -> Self:
+    def _of(cls, train: Train, *, batch_s: float | Literal["auto"], steps: int, learning_rate: float) -> Self:
         augment = SpecAugment(time_masks=train.time_masks, time_mask_s=train.time_mask_s,
                               frequency_masks=train.frequency_masks, frequency_mask_bands=train.frequency_mask_bands)
-        return cls(steps=steps, learning_rate=learning_rate, augment=augment, batch_s=train.batch_s,
+        return cls(steps=steps, learning_rate=learning_rate, augment=augment, batch_s=batch_s,
                    warmup_share=train.warmup_share, weight_decay=train.weight_decay, ctc_weight=train.ctc_weight,
                    gradient_clip=train.gradient_clip, nonfinite_budget=train.nonfinite_budget,
                    checkpoint_every_s=train.checkpoint_every_s)
