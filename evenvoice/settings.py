@@ -181,18 +181,16 @@ def _demand_shallow(text: _Text) -> None:
                               action="Look at params.yaml for the form.")
 
 
-def _demand_clear(node: yaml.Node, text: _Text, path: tuple[str, ...], seen: set[int]) -> None:
-    """Every name once, and no value that another reader takes for something else."""
+def _demand_clear(node: yaml.Node, text: _Text, path: tuple[str, ...], seen: set[int], *, flow: bool = False) -> None:
+    """Every name once, and no value that another reader takes for something else; ``flow`` is between brackets."""
     if id(node) in seen:  # an alias
         return
     seen.add(id(node))
-    if isinstance(node, yaml.ScalarNode) and not node.style and _DISPUTED.fullmatch(node.value):
-        raise ParamsError(name=text.place(node.start_mark.line + 1, *path),
-                          rule="mean the same to every reader of YAML", value=node.value,
-                          action="Write a decimal number without leading zeros, or put quotes around a text.")
+    if isinstance(node, yaml.ScalarNode):
+        _demand_undisputed(node, text, path, flow=flow)
     if isinstance(node, yaml.SequenceNode):
         for number, below in enumerate(node.value):
-            _demand_clear(below, text, (*path, str(number)), seen)
+            _demand_clear(below, text, (*path, str(number)), seen, flow=flow or bool(node.flow_style))
     if isinstance(node, yaml.MappingNode):
         lines: dict[tuple[str, str], int] = {}
         for name, below in node.value:
@@ -202,7 +200,25 @@ def _demand_clear(node: yaml.Node, text: _Text, path: tuple[str, ...], seen: set
                     raise ParamsError(name=text.place(line, *path, name.value), rule="stand once",
                                       value=f"it here and on line {lines[key]}", action="Keep one of the two.")
                 lines[key] = line
-                _demand_clear(below, text, (*path, name.value), seen)
+                inside = flow or bool(node.flow_style)
+                _demand_readable(name, text, (*path, name.value), flow=inside)
+                _demand_clear(below, text, (*path, name.value), seen, flow=inside)
+
+
+def _demand_undisputed(node: yaml.ScalarNode, text: _Text, path: tuple[str, ...], *, flow: bool) -> None:
+    if not node.style and _DISPUTED.fullmatch(node.value):
+        raise ParamsError(name=text.place(node.start_mark.line + 1, *path),
+                          rule="mean the same to every reader of YAML", value=node.value,
+                          action="Write a decimal number without leading zeros, or put quotes around a text.")
+    _demand_readable(node, text, path, flow=flow)
+
+
+def _demand_readable(node: yaml.ScalarNode, text: _Text, path: tuple[str, ...], *, flow: bool) -> None:
+    """The reader in C that DVC uses where it is installed takes ``{a: b:c}`` for an error."""
+    if flow and not node.style and ":" in node.value:
+        raise ParamsError(name=text.place(node.start_mark.line + 1, *path),
+                          rule="mean the same to every reader of YAML", value=f"{node.value} between brackets",
+                          action="Put quotes around what holds a colon.")
 
 
 @contextmanager

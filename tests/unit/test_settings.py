@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import yaml
 from dvc.utils.serialize import loads_yaml
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import settings as rules
 from hypothesis import strategies as st
 
@@ -103,15 +103,27 @@ def test_what_a_tool_wrote_may_hold_what_settings_may_not() -> None:
 
 
 @rules(deadline=None)  # DVC's reader is imported at its first use
-@given(WORDS)
-def test_dvc_reads_the_same(written: str) -> None:
+@given(WORDS, st.sampled_from(["a: {}", "{{a: {}}}"]))
+@example("0:=", "{{a: {}}}")
+def test_dvc_reads_the_same(written: str, form: str) -> None:
     try:
-        read = read_value(f"a: {written}", "a", "SET")
+        read = read_value(form.format(written), "a", "SET")
     except ParamsError:
         return
-    dvc = loads_yaml(f"a: {written}")
+    dvc = loads_yaml(form.format(written))
     assert read == dvc or (math.isnan(read["a"]) and math.isnan(dvc["a"]))
     assert {name: type(value) for name, value in read.items()} == {name: type(value) for name, value in dvc.items()}
+
+
+@pytest.mark.parametrize("written", ["{corpus: s3://speech/english}", "[a, 0:x]", "{a: {b: [x:y]}}", "{x:y: 1}"])
+def test_a_colon_between_brackets_which_dvc_cannot_read_is_refused_with_the_way_out(written: str) -> None:
+    with pytest.raises(ParamsError, match=r"SET: ingest\S* must mean the same to every reader of YAML.*quotes"):
+        read_value(written, "ingest", "SET")
+
+
+@pytest.mark.parametrize("written", ['{corpus: "s3://speech/english"}', "s3://speech/english", "[a, 'x:y']"])
+def test_a_colon_in_quotes_or_outside_brackets_is_as_good_as_any_letter(written: str) -> None:
+    assert read_value(written, "ingest", "SET") == loads_yaml(f"ingest: {written}")["ingest"]
 
 
 @rules(deadline=None)
