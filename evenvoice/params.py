@@ -120,6 +120,12 @@ class Ingest(Section):
         return self
 
 
+Cause = Literal["accent", "noise", "voice", "none"]
+Place = Literal["new-york-city", "new-england", "great-lakes", "upper-midwest", "puget-sound", "los-angeles-basin",
+                "gulf-coast", "south-florida", "appalachia", "black-belt", "mississippi-delta", "ozarks"]
+"""Regions of the synthetic world."""
+
+
 class Synthetic(Section):
     """The voice-assistant world that espeak-ng speaks; only read when ingest.corpus is 'synthetic'."""
 
@@ -128,8 +134,13 @@ class Synthetic(Section):
     other_utterances: Positive = Field(description="Recordings of each discover, validate and test speaker.")
     difficulty: float = Field(ge=0, le=2, description="Scales noise, reverberation and band limits; 1 is the default "
                                                       "world, 0 is clean.")
-    disparity: float = Field(ge=0, le=2, description="Scales how much harder the disadvantaged regions are; 0 plants "
-                                                     "no gap at all.")
+    cause: Cause = Field(description="Why some are served worse. accent: four regions speak another one, which "
+                                     "training hardly holds. noise: they are recorded worse. voice: a third of the "
+                                     "people everywhere, whom training hardly holds. none: nobody is.")
+    disparity: float = Field(ge=0, le=2, description="Scales how much the cause sets them apart; 0 plants no gap at "
+                                                     "all.")
+    collect: dict[Place, Positive] = Field(description="Further training speakers by region, as if they had been "
+                                                       "collected: {appalachia: 30}.")
 
 
 class Featurize(Section):
@@ -295,6 +306,17 @@ MODELS: Final = (BASE, *ARMS)
 """Every model that is transcribed and judged."""
 
 
+class Wanted(Section):
+    """How much more speech of the bottom cohort would heal it."""
+
+    learn: bool = Field(description="Train the base model again with a quarter and with half of the bottom cohort's "
+                                    "training speakers, and forecast how many more are wanted. Costs two trainings.")
+
+
+PARTS: Final[Mapping[str, float]] = {"quarter": 0.25, "half": 0.5}
+"""Parts of the bottom cohort's training speakers that the learning curve is measured with; the base has all."""
+
+
 class Evaluate(Section):
     """Bootstrap over speakers."""
 
@@ -361,6 +383,7 @@ class Params(Section):
     discover: Discover
     mitigate: Mitigate
     arms: Arms
+    wanted: Wanted
     evaluate: Evaluate
     gate: Gate
     report: Report

@@ -11,12 +11,13 @@ import yaml
 
 from evenvoice.cohorts import load_method
 from evenvoice.mitigation import load_arm
-from evenvoice.params import ARMS, METHODS, MODELS
+from evenvoice.params import ARMS, METHODS, MODELS, PARTS
 
 ROOT = Path(__file__).resolve().parents[2]
 STAGES = yaml.safe_load((ROOT / "dvc.yaml").read_text(encoding="utf-8"))["stages"]
-FOLDERS = {"artifacts/hypotheses": MODELS, "artifacts/models": MODELS, "artifacts/cohorts": METHODS}
-MATRICES = {"model": MODELS, "arm": ARMS, "method": METHODS}
+FOLDERS = {"artifacts/hypotheses": MODELS, "artifacts/models": MODELS, "artifacts/cohorts": METHODS,
+           "artifacts/learning": tuple(PARTS)}
+MATRICES = {"model": MODELS, "arm": ARMS, "method": METHODS, "part": tuple(PARTS)}
 READS_ALL = [(stage, folder) for stage in STAGES for folder in FOLDERS
              if sum(dep.startswith(f"{folder}/") for dep in STAGES[stage]["deps"]) > 1]
 """Stages that read the folder of more than one model or method."""
@@ -34,7 +35,7 @@ def test_a_matrix_has_every_item_of_the_list_in_its_order(stage: str) -> None:
 
 
 def test_the_stages_that_read_all_models_or_methods_are_those_that_compare_them() -> None:
-    assert {stage for stage, _ in READS_ALL} == {"evaluate", "gate", "report"}
+    assert {stage for stage, _ in READS_ALL} == {"evaluate", "gate", "report", "wanted"}
 
 
 @pytest.mark.parametrize(("stage", "folder"), READS_ALL)
