@@ -464,6 +464,21 @@ def names(section: type[BaseModel], *, sections: bool = False, prefix: str = "")
             yield dotted
 
 
+def mappings(section: type[BaseModel]) -> frozenset[str]:
+    """Dotted names of the values that are mappings themselves, such as ``synthetic.collect``."""
+    kinds = section.model_json_schema(by_alias=True)
+
+    def is_mapping(name: str) -> bool:
+        rules: Any = kinds
+        for part in name.split("."):
+            rules = rules["properties"][part]
+            if reference := rules.get("$ref"):
+                rules = kinds["$defs"][reference.rpartition("/")[2]]
+        return bool(rules.get("type") == "object")
+
+    return frozenset(filter(is_mapping, names(section)))
+
+
 def overlay(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
     """Lay the values of a profile over params.yaml, section by section."""
     merged = dict(base)

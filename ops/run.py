@@ -27,6 +27,7 @@ from dags.runs import Run
 from dags.workspace import SHOW, Request, run_params
 from evenvoice.errors import ParamsError
 from evenvoice.locks import exclusive
+from evenvoice.params import Params, mappings
 from evenvoice.settings import read_value
 from evenvoice.storage import fresh_directory, write_bytes, write_json
 from ops.board import Board, Events, clock
@@ -113,6 +114,8 @@ def run_in_foreground(root: Path, options: RunOptions, console: Console) -> int:
 def parse_changes(texts: tuple[str, ...]) -> dict[str, Any]:
     """``train.steps=100`` to ``{"train.steps": 100}``, values as params.yaml would hold them.
 
+    An entry of a value that is a mapping may be given by itself: ``synthetic.collect.ozarks=20``.
+
     Raises:
         ParamsError: no value, one that readers of YAML disagree about, or two for one name.
     """
@@ -127,7 +130,18 @@ def parse_changes(texts: tuple[str, ...]) -> dict[str, Any]:
             raise ParamsError(name=f"SET: {name}", rule="be given once", value=f"{changes[name]!r} and {value}",
                               action="Keep one of the two.")
         changes[name] = read_value(value, name, "SET")
-    return changes
+    return _with_entries_gathered(changes)
+
+
+def _with_entries_gathered(changes: Mapping[str, Any]) -> dict[str, Any]:
+    gathered: dict[str, Any] = {}
+    for name, value in changes.items():
+        whole, _, entry = name.rpartition(".")
+        if whole not in mappings(Params):
+            gathered[name] = value
+        elif isinstance(gathered.setdefault(whole, {}), dict):
+            gathered[whole] = {**gathered[whole], entry: value}
+    return gathered
 
 
 def publish_reports(run: Run, outcome: Outcome) -> None:
