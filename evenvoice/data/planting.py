@@ -83,7 +83,7 @@ class Candidates:
                                value=f"{plant.share:g} of {len(self.traits)} speakers, and none")
         what = "place" if plant.who == "place" else plant.attribute
         if not known:
-            return CorpusError(name="ingest.plant", rule=f"choose speakers by a {what} that the corpus tells",
+            return CorpusError(name="ingest.plant", rule=f"choose speakers by what the corpus tells of their {what}",
                                value=f"none for any of {len(self.traits)} speakers",
                                action="Choose by something else, or ingest.plant.share at random.")
         if plant.who == "place":

@@ -26,6 +26,9 @@ REACH_S: Final = 0.0125
 BAND_ORDER: Final = 12
 """Of the low-pass: 72 dB per octave."""
 
+SMOOTHED_HZ: Final = 200.0
+"""Width over which the spectrum of noise is averaged, so that it has no pitch."""
+
 
 @dataclass(frozen=True, slots=True)
 class Change:
@@ -77,13 +80,13 @@ def band(samples: Signal, rate: int, strength: float, _: np.random.Generator) ->
     return np.fft.irfft(np.fft.rfft(samples) * response, len(samples))
 
 
-def noise(samples: Signal, _rate: int, strength: float, rng: np.random.Generator) -> Signal:
+def noise(samples: Signal, rate: int, strength: float, rng: np.random.Generator) -> Signal:
     """Add steady noise of ``strength`` times the amplitude (root mean square): the SNR is -20 log10(strength) dB.
 
-    The noise is the recording's own spectrum at random phases, so every band has this SNR: (T,) to (T,).
+    The noise has the recording's own spectrum, smoothed, at random phases, so wider bands have this SNR: (T,) to (T,).
     """
-    spectrum = np.abs(np.fft.rfft(samples)) * np.exp(2j * np.pi * rng.random(len(samples) // 2 + 1))
-    added = np.fft.irfft(spectrum, len(samples))
+    power = _smoothed(np.abs(np.fft.rfft(samples)) ** 2, round(SMOOTHED_HZ * len(samples) / rate))
+    added = np.fft.irfft(np.sqrt(power) * np.exp(2j * np.pi * rng.random(len(power))), len(samples))
     return samples + added * (strength * _rms(samples) / max(_rms(added), np.finfo(np.float64).tiny))
 
 
@@ -118,6 +121,14 @@ def _most_alike(region: Signal, wanted: Signal) -> int:
     energy = np.cumsum(np.concatenate([[0.0], region**2]))
     differences = energy[len(wanted):] - energy[:-len(wanted)] - 2 * np.correlate(region, wanted, "valid")
     return int(np.argmin(differences))
+
+
+def _smoothed(power: Signal, width: int) -> Signal:
+    """Averages over ``width`` bins, fewer at both ends."""
+    sums = np.concatenate([[0.0], np.cumsum(power)])
+    bins = np.arange(len(power))
+    first, last = np.maximum(bins - width // 2, 0), np.minimum(bins + width // 2 + 1, len(power))
+    return np.maximum(sums[last] - sums[first], 0) / (last - first)
 
 
 def _rms(samples: Signal) -> float:
