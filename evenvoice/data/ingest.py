@@ -172,7 +172,7 @@ def _placed(intake: _Intake, corpus: Corpus, seed: int) -> tuple[Iterable[Record
     intake.progress.total = total
     passed = (_passed(recording, rules) for recording in corpus.recordings())
     placed = (placement.place(recording) for recording in passed if isinstance(recording, Recording))
-    return planting.applied(placed), planting
+    return planting.applied(placed, intake.progress), planting
 
 
 def _passed(recording: Recording, rules: Sequence[Rule]) -> Recording | RecordingRejected:
@@ -192,7 +192,7 @@ def _joined(intake: _Intake, recordings: Iterable[Recording], seed: int) -> list
     intake.check_tolerance()
     joined = joining.join(audible, shortest=settings.concatenate_min, longest=settings.concatenate_max,
                           repeats=settings.concatenate_repeats, rng=np.random.default_rng([seed, JOINING_STREAM]))
-    intake.progress.total = total + len(joined)
+    intake.progress.total = intake.progress.done + len(joined)
     return joined
 
 

@@ -18,6 +18,7 @@ from evenvoice.data.schemas import SPLITS
 from evenvoice.data.transforms import Change
 from evenvoice.errors import CorpusError
 from evenvoice.params import Plant
+from evenvoice.progress import Progress
 
 SHOWN: Final = 5
 """Values of an attribute that an error shows."""
@@ -111,12 +112,17 @@ class Planting:
         """Without the speakers whom training does without."""
         return frozenset(seat for seat in seats if not self._is_left_out(*seat))
 
-    def applied(self, recordings: Iterable[Recording]) -> Iterator[Recording]:
-        """Mark the recordings of planted speakers; training recordings beyond ``train_share`` are left out."""
+    def applied(self, recordings: Iterable[Recording], progress: Progress) -> Iterator[Recording]:
+        """Mark the recordings of planted speakers; training recordings beyond ``train_share`` are left out.
+
+        Args:
+            progress: told that each of those is one step less.
+        """
         change = Change(self.settings.transform, self.settings.strength, self.seed)
         for recording in recordings:
             if self._is_left_out(recording.speaker, recording.split):
                 self._dropped += 1
+                progress.total = progress.total and progress.total - 1
             elif recording.speaker in self.speakers:
                 yield replace(recording, planted=change)
             else:

@@ -128,7 +128,8 @@ def _smoothed(power: Signal, width: int) -> Signal:
     sums = np.concatenate([[0.0], np.cumsum(power)])
     bins = np.arange(len(power))
     first, last = np.maximum(bins - width // 2, 0), np.minimum(bins + width // 2 + 1, len(power))
-    return np.maximum(sums[last] - sums[first], 0) / (last - first)
+    averages: Signal = np.maximum(sums[last] - sums[first], 0) / (last - first)
+    return averages
 
 
 def _rms(samples: Signal) -> float:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import Final
 
+from evenvoice.data.schemas import SPLITS
 from evenvoice.metrics.publication import Row
 
 DONE: Final = {
     "formants": "formants and pitch are divided by {longer:.3g}",
     "speed": "they speak {longer:.3g} times as fast",
-    "band": "the upper {strength:.0%} of the band is cut off",
+    "band": "the upper {percent:g} % of the band is cut off",
     "noise": "noise with {strength:.3g} times the amplitude of the speech is added",
 }
 """By ``ingest.plant.transform``."""
@@ -25,7 +26,7 @@ def planted(corpus: Row, minimum: int) -> str | None:
     found = corpus.get("planted")
     if not found:
         return None
-    counts = ", ".join(f"{split} {_count(count, minimum)}" for split, count in found["speakers"].items())
+    counts = ", ".join(f"{split} {_count(found['speakers'][split], minimum)}" for split in SPLITS)
     kind = "real voices, a planted difference" if corpus["labelled"] == "semi-synthetic" else "a planted difference"
     return (f"{corpus['labelled'].capitalize()}: {kind}. {_done(found)}{_scarce(found, minimum)} "
             f"Chosen speakers per split: {counts}. What is found of this group is about what was planted, and says "
@@ -35,9 +36,10 @@ def planted(corpus: Row, minimum: int) -> str | None:
 def _done(found: Row) -> str:
     if found["transform"] == "none" or found["strength"] == 0:
         return f"Of the speakers {found['who']} no recording is changed."
-    done = DONE[found["transform"]].format(longer=1 + found["strength"], strength=found["strength"])
+    strength = found["strength"]
+    done = DONE[found["transform"]].format(longer=1 + strength, percent=100 * strength, strength=strength)
     return (f"In every recording of the speakers {found['who']}, {done} (ingest.plant: {found['transform']}, strength "
-            f"{found['strength']:g}).")
+            f"{strength:g}).")
 
 
 def _scarce(found: Row, minimum: int) -> str:

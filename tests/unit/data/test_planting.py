@@ -163,14 +163,14 @@ def test_train_share_keeps_that_many_of_the_chosen_and_a_smaller_one_keeps_some_
         plant = params_with({"ingest": {"plant": {**WOMEN, "train_share": train_share}}}).ingest.plant
         people = [(f"p{number}", "train" if number < 8 else "test", "female") for number in range(12)]
         people += [(f"q{number}", "train", "male") for number in range(5)]
-        candidates = Candidates(plant, 1, seed=1)
+        candidates, progress = Candidates(plant, 1, seed=1), Progress("ingest")
         recordings = [described(name, name, split=split, gender=gender) for name, split, gender in people]
         assert list(candidates.watched(recordings)) == recordings
         planting = candidates.planted(frozenset((name, split) for name, split, _ in people))
-        assert {recording.speaker for recording in planting.applied(recordings) if recording.planted} == {
+        assert {recording.speaker for recording in planting.applied(recordings, progress) if recording.planted} == {
             name for name, split in planting.remaining({(name, split) for name, split, _ in people})
             if name.startswith("p")}
-        return {recording.speaker for recording in planting.applied(recordings)}
+        return {recording.speaker for recording in planting.applied(recordings, progress)}
 
     assert {f"q{number}" for number in range(5)} | {f"p{number}" for number in range(8, 12)} <= remaining(share)
     assert len(remaining(share)) == 9 + kept
@@ -277,6 +277,7 @@ def test_pieces_made_at_another_strength_are_not_used_again(tmp_path: Path, rows
 
 
 @pytest.mark.real
+@pytest.mark.science
 def test_real_voices_change_for_the_chosen_speakers_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv(KEY_VARIABLE, raising=False)
     corpus = {"corpus": str(real_corpora()), "select": "fsdd/", "min_duration_s": 0.1, "max_rejected": 0.0,
