@@ -69,6 +69,7 @@ def print_summary(run: Run, outcome: Outcome, console: Console, *, took: str) ->
     for line in _wer_lines(outcome):
         console.print(line, **_PLAIN)
     console.print(f"\nchosen       {challenger}: {outcome.selection['reason']}", **_PLAIN)
+    console.print(f"speech       {outcome.verdict['labelled']}", **_PLAIN)
     console.print(f"compute      {_compute(outcome.compute)}", **_PLAIN)
     verdict = outcome.verdict["verdict"]
     console.print(f"verdict      {verdict}", style=VERDICT_STYLES[verdict], **_PLAIN)

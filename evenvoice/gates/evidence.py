@@ -22,6 +22,7 @@ class Evidence:
     Attributes:
         test: errors of base and challenger on test speakers.
         partitions: what each discovery method froze, also those that found nothing.
+        labelled: what the speech is called, as summary.json of the corpus has it.
         speakers_overlap: test speakers were also trained on, so nothing about new speakers can be shown.
         origins: what the figures of base and challenger come from.
     """
@@ -29,6 +30,7 @@ class Evidence:
     test: SplitTable
     partitions: tuple[Partition, ...]
     challenger: str
+    labelled: str
     speakers_overlap: bool
     origins: Origins
     base: str = BASE
@@ -53,13 +55,14 @@ def read_evidence(*, evaluation: Path, corpus: Path, models: Path) -> Evidence:
         raise GateError(name=f"speakers_overlap in {corpus / 'summary.json'}", rule="be true or false", value=overlap,
                         action="Run the ingest stage again.")
     challenger = str(_needed(selection, "challenger", evaluation / "selection.json"))
+    labelled = str(_needed(summary, "labelled", corpus / "summary.json"))
     origins = Origins.read(read_json(evaluation / ORIGINS), str(evaluation / ORIGINS)).only((BASE, challenger))
     origins.demand_models(models, source=str(evaluation), stage="evaluate")
     return Evidence(
         test=read_speakers(evaluation / "speakers.parquet", "test", METHODS),
         partitions=tuple(read_partition(method, _needed(methods, method, evaluation / "methods.json"), "methods.json")
                          for method in METHODS),
-        challenger=challenger, speakers_overlap=overlap, origins=origins)
+        challenger=challenger, labelled=labelled, speakers_overlap=overlap, origins=origins)
 
 
 def _needed(content: Any, name: str, source: Path) -> Any:

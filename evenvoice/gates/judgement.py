@@ -32,8 +32,8 @@ def judge(evidence: Evidence, limits: Gate, *, seed: int) -> Verdict:
     outcome = _outcome(evidence, whole, cohorts, regression)
     return Verdict(verdict=outcome, reasons=tuple(_reasons(evidence, limits, outcome, whole, cohorts, regression)),
                    limits=limits.model_dump(), challenger=evidence.challenger, base=evidence.base, whole=whole,
-                   cohorts=cohorts, regression=regression, speakers_overlap=evidence.speakers_overlap,
-                   origins=evidence.origins.to_json())
+                   cohorts=cohorts, regression=regression, labelled=evidence.labelled,
+                   speakers_overlap=evidence.speakers_overlap, origins=evidence.origins.to_json())
 
 
 def _whole(evidence: Evidence, counts: Counts, limits: Gate) -> Whole:

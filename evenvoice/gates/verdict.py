@@ -76,6 +76,8 @@ class Verdict:
     whole: Whole
     cohorts: tuple[CohortFinding, ...]
     regression: tuple[Regression, ...]
+    labelled: str
+    """What the speech is called: recorded, synthetic, or semi-synthetic."""
     speakers_overlap: bool
     origins: dict[str, Any]
     """As :class:`evenvoice.origins.Origins` gives it."""

@@ -11,6 +11,7 @@ from evenvoice.params import Ingest, Report
 from evenvoice.report.arrivals import arrivals
 from evenvoice.report.contents import Contents
 from evenvoice.report.figures import arms_figure, curves_figure, forest_figure, gaps_figure, regions_figure
+from evenvoice.report.planted import planted
 
 
 def render_page(contents: Contents, *, ingest: Ingest, report: Report, seed: int) -> str:
@@ -25,12 +26,13 @@ def render_page(contents: Contents, *, ingest: Ingest, report: Report, seed: int
     }
     return _template("page.html.j2", escape=True).render(
         contents=contents, figures=figures, arrivals=arrivals(contents.corpus, contents.minimum),
-        ingest=ingest, report=report, seed=seed)
+        planted=planted(contents.corpus, contents.minimum), ingest=ingest, report=report, seed=seed)
 
 
 def render_model_card(contents: Contents, *, ingest: Ingest, seed: int) -> str:
     """The model card as Markdown."""
-    return _template("model_card.md.j2", escape=False).render(contents=contents, ingest=ingest, seed=seed)
+    return _template("model_card.md.j2", escape=False).render(
+        contents=contents, planted=planted(contents.corpus, contents.minimum), ingest=ingest, seed=seed)
 
 
 def _asset(name: str) -> str:

@@ -60,7 +60,8 @@ def _metrics(cohorts: Mapping[str, int]) -> dict[str, float]:
 def _verdict(verdict: str, cohorts: Mapping[str, int], limits: Mapping[str, float]) -> dict[str, object]:
     found = [{"method": "geographic", "cohort": name, "top": "north", "speakers": count, "wer": 0.1, "gap": 0.4,
               "gap_at_least": 0.1, "gap_at_most": 0.7} for name, count in cohorts.items()]
-    return {"verdict": verdict, "challenger": "ewc", "base": "base", "limits": dict(limits), "cohorts": found,
+    return {"verdict": verdict, "challenger": "ewc", "base": "base", "labelled": "recorded", "limits": dict(limits),
+            "cohorts": found,
             "reasons": ["south of the geographic method makes 40 % more errors.",
                         "hamlet of the geographic method has 3 test speakers."],
             "regression": {"whole": {"relative": -0.1}, "geographic/harbour": {"relative": -0.2}}}

@@ -32,7 +32,7 @@ def write_inputs(north: Made, partitions: tuple[Partition, ...] = PARTITIONS, *,
     write_json(Path("artifacts/evaluation/selection.json"), {"challenger": "ewc"})
     write_json(Path("artifacts/evaluation/origins.json"),
                made_origins(Path("artifacts/models"), ("base", "ewc", "placebo")).to_json())
-    write_json(Path("artifacts/corpus/summary.json"), {"speakers_overlap": overlap})
+    write_json(Path("artifacts/corpus/summary.json"), {"labelled": "recorded", "speakers_overlap": overlap})
 
 
 @pytest.fixture
@@ -76,6 +76,16 @@ def test_a_corpus_that_does_not_say_whether_speakers_overlap_is_not_judged(param
         gate.main(params)
     write_json(Path("artifacts/corpus/summary.json"), {"speakers_overlap": None})
     with pytest.raises(GateError, match="must be true or false"):
+        gate.main(params)
+
+
+def test_the_verdict_says_what_the_speech_is_or_there_is_none(params: Params) -> None:
+    write_inputs(Made(100, 0.1))
+    write_json(Path("artifacts/corpus/summary.json"), {"labelled": "semi-synthetic", "speakers_overlap": False})
+    gate.main(params)
+    assert read_json(Path("reports/verdict.json"))["labelled"] == "semi-synthetic"
+    write_json(Path("artifacts/corpus/summary.json"), {"speakers_overlap": False})
+    with pytest.raises(GateError, match="must say 'labelled'"):
         gate.main(params)
 
 

@@ -26,7 +26,8 @@ NORTH_SOUTH = made_partition({"north": 0.2, "south": 0.1})
 def evidence(cohorts: Mapping[str, Made], arms: Mapping[str, Any] | None = None, *, challenger: str = "base",
              partition: Partition = NORTH_SOUTH, overlap: bool = False) -> Evidence:
     return Evidence(test=made_split(cohorts, arms), partitions=(partition, no_partition("clusters", "no voices")),
-                    challenger=challenger, speakers_overlap=overlap, origins=NO_ORIGINS)
+                    challenger=challenger, labelled="recorded", speakers_overlap=overlap,
+                    origins=NO_ORIGINS)
 
 
 def verdict(cohorts: Mapping[str, Made], arms: Mapping[str, Any] | None = None, *, limits: Gate = LIMITS,
@@ -236,7 +237,7 @@ def test_verdicts_are_plain_json_and_repeat_to_the_byte() -> None:
     assert texts[0] == texts[1]
     content = json.loads(texts[0])
     assert set(content) == {"verdict", "reasons", "limits", "challenger", "base", "whole", "cohorts", "regression",
-                            "speakers_overlap", "origins"}
+                            "labelled", "speakers_overlap", "origins"}
     assert content["limits"] == LIMITS.model_dump()
     assert set(content["regression"]) == {"whole", "geographic/south"}
 
