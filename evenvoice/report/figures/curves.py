@@ -1,6 +1,6 @@
 """Training curves, smoothed over a tenth of the training: loss per step of the base model and of every arm.
 
-Of arms that weigh recordings also how many of a batch are left, by its effective sample size.
+Of arms that weigh recordings also how many of a batch still count, by its effective sample size. Controls are dashed.
 """
 
 from __future__ import annotations
@@ -50,7 +50,8 @@ def curves_figure(contents: Contents) -> str | None:
 def _lines(axes: Axes, contents: Contents, arms: dict[str, str], column: str) -> None:
     for arm, colour in arms.items():
         steps, values = _points(contents.curves[arm], column)
-        axes.plot(steps, _smoothed(values), color=colour, linewidth=1.8, label=contents.titles[arm])
+        style = "--" if arm in contents.controls else "-"
+        axes.plot(steps, _smoothed(values), style, color=colour, linewidth=1.8, label=contents.titles[arm])
     if arms:
         axes.legend(fontsize=8.5)
 
