@@ -365,6 +365,21 @@ class Oversample(Section):
     factor: float = Field(ge=1, description="How many times as often the bottom cohort is drawn.")
 
 
+class Reweight(Section):
+    """Training on everyone, while an adversary that knows voices weighs recordings against the recogniser."""
+
+    adversary: Literal["linear", "hidden"] = Field(
+        description="hidden: with a layer between the voice and the weight; linear: without.")
+    hidden_units: Positive = Field(description="Width of that layer; only read where the adversary is hidden.")
+    clusters: Positive = Field(description="Clusters of the training speakers' embeddings. The adversary sees a "
+                                           "speaker's embedding and its cluster.")
+    learning_rate: float = Field(gt=0, le=1, description="The adversary's.")
+    even_share: Share = Field(description="Part of every weight that is 1 whatever the adversary says; with 1 all "
+                                          "recordings count alike.")
+    warmup_share: Share = Field(description="Share of the steps in which every weight is 1 and the adversary only "
+                                            "learns.")
+
+
 class Arms(Section):
     """What each mitigation arm has of its own; changing one runs that arm and what lies behind it.
 
@@ -376,6 +391,14 @@ class Arms(Section):
     ewc: EWC
     oversample: Oversample
     placebo: NoSettings
+    reweight: Reweight
+    reweight_random: Reweight
+
+    @model_validator(mode="after")
+    def _a_control_differs_in_nothing_else(self) -> Arms:
+        if self.reweight != self.reweight_random:
+            raise ValueError("reweight_random must have the values of reweight, whose control it is")
+        return self
 
 
 BASE: Final = "base"

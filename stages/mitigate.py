@@ -5,6 +5,7 @@ import numpy as np
 from evenvoice.data.feature_store import FeatureStore
 from evenvoice.mitigation import Situation, load_arm
 from evenvoice.mitigation.bottom import bottom_speakers
+from evenvoice.mitigation.voices import training_embeddings
 from evenvoice.models.recogniser import Recogniser
 from evenvoice.origins import SUMMARY, features_digest, model_digest
 from evenvoice.params import ARMS, Params
@@ -37,7 +38,8 @@ def main(params: Params, name: str) -> None:
         return
     seed = int(np.random.SeedSequence([params.seed, SEED]).generate_state(1)[0])
     situation = Situation(recogniser=recogniser, store=store, bottom_speakers=bottom,
-                          ctc_weight=params.train.ctc_weight, seed=seed, progress=progress)
+                          embeddings=training_embeddings(paths.EMBEDDINGS), ctc_weight=params.train.ctc_weight,
+                          seed=seed, progress=progress)
     plan = arm.plan(situation, getattr(params.arms, name))
     progress.note(f"{len(bottom)} training speakers are worst off; training on {len(plan.indices)} recordings")
     checkpoints = paths.CHECKPOINTS / name
@@ -45,7 +47,7 @@ def main(params: Params, name: str) -> None:
     curve = fit(recogniser=recogniser, store=store, indices=plan.indices,
                 settings=FitSettings.for_mitigation(params.train, settings, chosen_batch_s), seed=seed,
                 progress=Progress(f"mitigate@{name}"), checkpoint_dir=checkpoints, draw_weights=plan.draw_weights,
-                penalty=plan.penalty, identity=plan.identity)
+                penalty=plan.penalty, weigher=plan.weigher, identity=plan.identity)
     write_trained(paths.MODELS / name, recogniser, curve, **summary, bottom_speakers=len(bottom),
                   recordings=len(plan.indices))
     discard(checkpoints)

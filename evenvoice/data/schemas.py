@@ -85,6 +85,7 @@ CURVE: Final = pa.schema([
     pa.field("step", pa.int32(), nullable=False),
     pa.field("loss", pa.float64(), nullable=False),
     pa.field("learning_rate", pa.float64(), nullable=False),
+    pa.field("effective_share", pa.float64()),  # effective sample size / batch; null: recordings are not weighted
 ])
 """One row per optimiser step of a training."""
 

@@ -1,4 +1,5 @@
-"""What every arm is given, and what it may decide: which recordings, how often, and what holds the weights back.
+"""What every arm is given, and what it may decide: which recordings, how often, how much each counts,
+and what holds the weights back.
 
 Steps, learning rate, batches and augmentation are the same for all arms, so that a difference between two of them is
 the arm's own.
@@ -6,16 +7,18 @@ the arm's own.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from evenvoice.data.feature_store import FeatureStore
 from evenvoice.models.recogniser import Recogniser
 from evenvoice.progress import Progress
+from evenvoice.training.weighing import Weigher
 
 Penalty = Callable[[nn.Module], Tensor]
 
@@ -28,6 +31,7 @@ class Situation:
         recogniser: the base model, not yet changed.
         store: features of all recordings.
         bottom_speakers: training speakers of the worst cohorts.
+        embeddings: the embedding of each training speaker that has one.
         ctc_weight: of the loss that the base model was trained with.
         seed: of everything random in the arm.
         progress: where long preparations report.
@@ -36,6 +40,7 @@ class Situation:
     recogniser: Recogniser
     store: FeatureStore
     bottom_speakers: frozenset[str]
+    embeddings: Mapping[str, NDArray[np.float64]]
     ctc_weight: float
     seed: int
     progress: Progress
@@ -58,12 +63,14 @@ class Plan:
         indices: recordings to train on.
         draw_weights: expected draws of each of them per epoch; None draws each once.
         penalty: added to the loss of every step; None adds nothing.
-        identity: names the penalty and its settings, so that a checkpoint of another one is never resumed.
+        weigher: says how much each recording of a batch counts in the loss; without one all count alike.
+        identity: names penalty or weigher and its settings, so that a checkpoint of another one is never resumed.
     """
 
     indices: np.ndarray
     draw_weights: np.ndarray | None = None
     penalty: Penalty | None = None
+    weigher: Weigher | None = None
     identity: str = ""
 
 

@@ -1,6 +1,7 @@
 """The training loop: batches in, weights changed in place, a curve out.
 
-It knows no mitigation. Whoever has one says which recordings to draw, how often, and what to add to the loss.
+It knows no mitigation. Whoever has one says which recordings to draw, how often, how much each
+counts, and what to add to the loss.
 
 Everything random in a step follows from (seed, step, process) and the learning rate from the step, so a training
 resumed from any checkpoint takes the same steps, bit for bit, as one that was never interrupted.
@@ -38,6 +39,7 @@ from evenvoice.training.objective import Batch, Objective
 from evenvoice.training.optimiser import AdamW
 from evenvoice.training.schedule import one_cycle, step_seed
 from evenvoice.training.settings import FitSettings
+from evenvoice.training.weighing import Weigher, effective_sample_size
 
 Penalty = Callable[[nn.Module], Tensor]
 
@@ -49,7 +51,7 @@ TRAINS = ("data/batches.py", "data/feature_store.py", "losses", "mitigation", "m
 
 def fit(*, recogniser: Recogniser, store: FeatureStore, indices: NDArray[np.int64], settings: FitSettings, seed: int,
         progress: Progress, checkpoint_dir: Path | None, draw_weights: NDArray[np.float64] | None = None,
-        penalty: Penalty | None = None, identity: str = "") -> Curve:
+        penalty: Penalty | None = None, weigher: Weigher | None = None, identity: str = "") -> Curve:
     """Train a recogniser in place, on a GPU where there is one, and with all processes that torchrun started.
 
     Args:
@@ -63,21 +65,26 @@ def fit(*, recogniser: Recogniser, store: FeatureStore, indices: NDArray[np.int6
             once the trained model is saved.
         draw_weights: expected draws of each of ``indices`` per epoch; None draws each once.
         penalty: added to the loss of every step; called with ``recogniser.transducer``.
-        identity: names the penalty and its settings, which the fingerprint of a checkpoint cannot see by itself.
+        weigher: says how much each recording of a batch counts; without one all count alike.
+        identity: names penalty or weigher and its settings, which the fingerprint of a checkpoint cannot see by itself.
 
     Raises:
         NonFiniteLoss: more batches with a NaN or infinite loss or gradient than ``settings.nonfinite_budget``.
-        TrainingError: a checkpoint cannot be written, or a penalty without identity would be checkpointed.
+        TrainingError: a checkpoint cannot be written, a penalty or weigher without identity would be checkpointed, or
+            a weigher is to work in several processes.
         ArtifactError: all checkpoints of this very training are damaged.
     """
-    if penalty is not None and checkpoint_dir is not None and not identity:
-        raise TrainingError(name="identity", rule="name the penalty where checkpoints are kept", value="nothing",
-                            action="Pass the arm and its weight, e.g. identity='ewc 0.01'.")
+    if (penalty or weigher) is not None and checkpoint_dir is not None and not identity:
+        raise TrainingError(name="identity", rule="name the penalty or weigher where checkpoints are kept",
+                            value="nothing", action="Pass the arm and its weight, e.g. identity='ewc 0.01'.")
     world = current_world()
+    if weigher is not None and world.size > 1:
+        raise TrainingError(name="a training that weighs recordings", rule="run in one process", value=world.size,
+                            action="Start it without torchrun: each process would weigh against its own batch alone.")
     devices = [world.device] if world.device.type == "cuda" else []
     with torch.random.fork_rng(devices=devices):
         run = _Run(recogniser=recogniser, store=store, indices=indices, settings=settings, seed=seed, world=world,
-                   draw_weights=draw_weights, penalty=penalty)
+                   draw_weights=draw_weights, penalty=penalty, weigher=weigher)
         with closing(run), quickened(recogniser.transducer, world.device):
             run.check_agreement(identity)
             checkpoints = None if checkpoint_dir is None else Checkpoints(checkpoint_dir, run.fingerprint(identity))
@@ -119,9 +126,9 @@ class _Run:
 
     def __init__(self, *, recogniser: Recogniser, store: FeatureStore, indices: NDArray[np.int64],
                  settings: FitSettings, seed: int, world: World, draw_weights: NDArray[np.float64] | None,
-                 penalty: Penalty | None) -> None:
+                 penalty: Penalty | None, weigher: Weigher | None) -> None:
         self.settings, self.world, self.curve, self.pace = settings, world, Curve(), Pace()
-        self._seed, self._penalty, self._description = seed, penalty, recogniser.description
+        self._seed, self._penalty, self._weigher, self._description = seed, penalty, weigher, recogniser.description
         self._transducer = recogniser.transducer.to(world.device).train()
         self._objective = world.wrap(Objective(self._transducer, settings.ctc_weight),
                                      every_parameter_used=settings.ctc_weight > 0)
@@ -156,11 +163,11 @@ class _Run:
         torch.manual_seed(step_seed(self._seed, step=step, rank=self.world.rank, purpose=DROPOUT))
         learning_rate = one_cycle(step, steps=settings.steps, peak=settings.learning_rate,
                                   warmup_share=settings.warmup_share)
-        loss, losses_B = self._update(batch, learning_rate)
+        point, losses_B = self._update(batch, step, learning_rate)
         curve.steps += 1
         self._account(batch, time.monotonic() - started_at, data_seconds)
-        if loss is not None:
-            curve.points.append(Point(step, loss, learning_rate))
+        if point is not None:
+            curve.points.append(point)
             return
         curve.batches_skipped += 1
         if curve.batches_skipped > settings.nonfinite_budget:
@@ -189,23 +196,33 @@ class _Run:
         """End what works ahead."""
         self._batches.close()
 
-    def _update(self, batch: Batch, learning_rate: float) -> tuple[float | None, Tensor]:
-        """Take one step down the loss; None instead of a loss means that it was not finite and nothing changed."""
+    def _update(self, batch: Batch, step: int, learning_rate: float) -> tuple[Point | None, Tensor]:
+        """Take one step down the loss; None instead of a point means that it was not finite and no weight changed."""
         self._optimiser.zero_grad()
         losses_B = self._losses(batch)
         totals = self.world.sum(torch.stack([losses_B.detach().sum(), batch.label_lengths_B.sum().to(losses_B)]))
         total, labels = totals.tolist()
         if not np.isfinite(total):
             return None, losses_B
+        counted_B, effective_share = self._weighed(batch, losses_B, step)
         # data parallelism averages gradients over processes; per label of all processes, a sum is wanted
-        loss = losses_B.sum() * (self.world.size / max(1.0, labels))
+        loss = counted_B.sum() * (self.world.size / max(1.0, labels))
         penalty = self._penalty(self._transducer) if self._penalty is not None else None
         (loss if penalty is None else loss + penalty).backward()
         norm = nn.utils.clip_grad_norm_(self._transducer.parameters(), self.settings.gradient_clip, foreach=True)
         if not torch.isfinite(norm):
             return None, losses_B
         self._optimiser.step(learning_rate)
-        return total / max(1.0, labels) + (0.0 if penalty is None else penalty.item()), losses_B
+        shown = total / max(1.0, labels) + (0.0 if penalty is None else penalty.item())
+        return Point(step, shown, learning_rate, effective_share), losses_B
+
+    def _weighed(self, batch: Batch, losses_B: Tensor, step: int) -> tuple[Tensor, float | None]:
+        """Losses (B,) times weights, and the effective share of the batch; without a weigher the losses alone."""
+        if self._weigher is None:
+            return losses_B, None
+        per_label_B = losses_B.detach() / batch.label_lengths_B.clamp(min=1)
+        weights_B = self._weigher.weigh(batch.ids, per_label_B, step=step, steps=self.settings.steps)
+        return weights_B * losses_B, effective_sample_size(weights_B) / len(weights_B)
 
     def _account(self, batch: Batch, seconds: float, data_seconds: float) -> None:
         frames = int(batch.frame_lengths_B.sum())
@@ -228,6 +245,8 @@ class _Run:
         tensors = {f"model/{name}": tensor.detach().cpu().contiguous()
                    for name, tensor in self._transducer.state_dict().items()}
         tensors |= {f"optimiser/{name}": tensor for name, tensor in self._optimiser.state_tensors().items()}
+        if self._weigher is not None:
+            tensors |= {f"weigher/{name}": tensor for name, tensor in self._weigher.state_tensors().items()}
         record = {"curve": asdict(self.curve), "stream": dict(self._batches.state_dict())}
         return Checkpoint(self.curve.steps, tensors, record)
 
@@ -235,6 +254,8 @@ class _Run:
         """Go on from a checkpoint."""
         self._transducer.load_state_dict(_below("model/", found))
         self._optimiser.load_state_tensors(_below("optimiser/", found))
+        if self._weigher is not None:
+            self._weigher.load_state_tensors(_below("weigher/", found))
         kept = dict(found.record["curve"])
         self.curve.__dict__.update(kept, points=[Point(**point) for point in kept["points"]])
         if self.curve.chosen_batch_s is not None:  # not what would be chosen now

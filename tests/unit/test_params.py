@@ -60,6 +60,8 @@ def test_the_committed_params_are_valid() -> None:
      "strength of band must be at most 0.95, got 1"),
     ({"ingest": {"plant": {"transform": "speed", "share": 0.2, "strength": -0.6}}},
      "ingest.plant.strength must be greater than or equal to -0.5"),
+    ({"arms": {"reweight": {"clusters": 3}}}, "arms must satisfy: reweight_random must have the values of reweight"),
+    ({"arms": {"reweight": {"adversary": "deep"}}}, "arms.reweight.adversary must be 'linear' or 'hidden', got 'deep'"),
     ({"train": None}, "train must be a section of names and values, got None instead"),
 ])
 def test_a_wrong_value_is_refused_by_name(changes: dict[str, Any], message: str) -> None:

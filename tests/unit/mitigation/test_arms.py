@@ -42,7 +42,7 @@ def test_every_arm_trains_and_gives_the_same_weights_twice(arm: str) -> None:
         made = plan(arm, given)
         fit(recogniser=given.recogniser, store=given.store, indices=made.indices, settings=tiny_settings(), seed=1,
             progress=given.progress, checkpoint_dir=None, draw_weights=made.draw_weights, penalty=made.penalty,
-            identity=made.identity)
+            weigher=made.weigher, identity=made.identity)
         return weights(given.recogniser)
 
     first = trained()

@@ -76,6 +76,17 @@ def test_every_arm_has_its_training_curve_however_many_there_are(tmp_path: Path)
     assert all(f">{title}<" in drawn for title in more.values())
 
 
+def test_arms_that_weigh_recordings_show_how_many_of_a_batch_still_count(tmp_path: Path) -> None:
+    contents = made_contents(tmp_path)
+    without = curves_figure(contents)
+    shares = tuple({**row, "effective_share": 0.8} for row in contents.curves["reweight"])
+    drawn = curves_figure(replace(contents, curves={**contents.curves, "reweight": shares}))
+    assert without is not None
+    assert drawn is not None
+    assert "effective sample size" not in without
+    assert "effective sample size" in drawn
+
+
 def test_equal_inputs_give_equal_pages(tmp_path: Path) -> None:
     contents = made_contents(tmp_path)
     first = render_page(contents, ingest=INGEST, report=REPORT, seed=1)
