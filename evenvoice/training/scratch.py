@@ -12,7 +12,6 @@ from evenvoice.models.presets import architecture
 from evenvoice.models.recogniser import Recogniser
 from evenvoice.params import Params
 
-
 SEED: Final = 4
 """Sets random numbers of training from nothing apart from those of other stages."""
 

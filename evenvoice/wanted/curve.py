@@ -53,11 +53,18 @@ class Law:
     level: Floats
     exponent: Floats
     top: Floats
+    fresh: Floats
+    """(1 + R,) by how much another training, heard by as many other speakers, may differ; 0 for the estimate."""
 
     def gap(self, speakers: float) -> Floats:
         """(1 + R,) relative gap to the top cohort with so many training speakers."""
         gap_R: Floats = np.expm1(self.level - self.exponent * np.log(speakers / self.now) - self.top)
         return gap_R
+
+    def gap_measured(self, speakers: float) -> Floats:
+        """:meth:`gap`, as a run that trains and measures anew may find it."""
+        measured_R: Floats = (1 + self.gap(speakers)) * np.exp(self.fresh) - 1
+        return measured_R
 
     def needed(self, limit: float) -> Floats:
         """(1 + R,) training speakers with whom the gap is ``limit``; infinite where more do not help."""
@@ -103,7 +110,12 @@ def fit_law(points: Sequence[Point], rng: np.random.Generator) -> Law:
     centred_P = sizes_P - sizes_P.mean()
     slope_R = centred_P @ bottom_PR / (centred_P @ centred_P)
     return Law(now=points[-1].speakers, exponent=-slope_R, level=bottom_PR.mean(axis=0) - slope_R * sizes_P.mean(),
-               top=top_R)
+               top=top_R, fresh=_fresh(points[-1], rng))
+
+
+def _fresh(last: Point, rng: np.random.Generator) -> Floats:
+    spread = np.sqrt(2 * TRAINING_NOISE**2 + last.bottom.standard_error**2 + last.top.standard_error**2)
+    return np.concatenate([[0.0], rng.normal(0.0, spread, len(last.bottom.replicates))])
 
 
 def _with_noise(found: Sequence[Resampled], rng: np.random.Generator) -> Floats:

@@ -18,7 +18,7 @@ from evenvoice.metrics.speakers import read_splits
 from evenvoice.origins import ORIGIN, Origin
 from evenvoice.params import BASE, PARTS
 from evenvoice.storage import read_json, write_json
-from evenvoice.wanted.curve import FARTHEST, Law, Point, Range, fit_law
+from evenvoice.wanted.curve import CONFIDENCE, FARTHEST, Law, Point, Range, fit_law
 from evenvoice.wanted.thinning import MEASURED_ON, SUMMARY
 
 REPLICATES: Final = 4000
@@ -28,10 +28,15 @@ STREAM: Final = 0x77616E
 
 @dataclass(frozen=True, kw_only=True)
 class Trained:
-    """One point of the curve as the page draws it: WERs of both cohorts after a training."""
+    """One point of the curve as the page draws it: WERs of both cohorts after a training.
+
+    Bounds are those of the speakers who were measured, at the confidence of the forecast.
+    """
 
     speakers: int
     bottom_wer: float
+    bottom_wer_low: float
+    bottom_wer_high: float
     top_wer: float
 
 
@@ -49,6 +54,7 @@ class Forecast:
         gap: to the top cohort now, as the curve has it.
         more_speakers: how many more bring the gap to the limit; bounds are None beyond what the points bear.
         more_hours: of speech, if they speak as much as those who are there.
+        gap_with: what a run with the upper bound of them would measure.
     """
 
     refused: str
@@ -63,6 +69,7 @@ class Forecast:
     gap: dict[str, float] | None = None
     more_speakers: dict[str, int | None] | None = None
     more_hours: float | None = None
+    gap_with: dict[str, float] | None = None
 
 
 def forecast(*, hypotheses: Path, learning: Path, cohorts: Path, out: Path, method: str, limit: float,
@@ -102,12 +109,13 @@ def _forecast(partition: Partition, *, hypotheses: Path, learning: Path, cohorts
     known: dict[str, Any] = {
         "method": partition.method, "cohort": bottom, "top": top, "limit": limit, "speakers": sizes[-1],
         "hours": hours, "exponent": asdict(Range.of(law.exponent)), "gap": asdict(Range.of(law.gap(law.now))),
-        "points": tuple(Trained(speakers=point.speakers, bottom_wer=math.exp(point.bottom.estimate),
-                                top_wer=math.exp(point.top.estimate)) for point in points)}
+        "points": tuple(map(_trained, points))}
     if refused := _refusal(law, limit, bottom):
         return Forecast(refused=refused, **known)
     more = Range.of(np.maximum(law.needed(limit) - law.now, 0.0))
-    return Forecast(refused="", **known, more_hours=hours / law.now * more.estimate,
+    collected = _known(more.high, law.now) or math.ceil(more.estimate)
+    return Forecast(refused="", **known, gap_with=asdict(Range.of(law.gap_measured(law.now + collected))),
+                    more_hours=hours / law.now * more.estimate,
                     more_speakers={"estimate": math.ceil(more.estimate), "low": _known(more.low, law.now),
                                    "high": _known(more.high, law.now)})
 
@@ -142,6 +150,12 @@ def _points(thin: _Measured, whole: _Measured, sizes: Sequence[int], partition: 
         bottom, top = (bootstrap.log_wer(SpeakerTable(errors, whole.words), members_S) for members_S in members)
         points.append(Point(speakers=speakers, bottom=bottom, top=top))
     return points
+
+
+def _trained(point: Point) -> Trained:
+    bounds = point.bottom.interval(CONFIDENCE)
+    return Trained(speakers=point.speakers, bottom_wer=math.exp(bounds.estimate), bottom_wer_low=math.exp(bounds.low),
+                   bottom_wer_high=math.exp(bounds.high), top_wer=math.exp(point.top.estimate))
 
 
 def _refusal(law: Law, limit: float, cohort: str) -> str:

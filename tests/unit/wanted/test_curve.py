@@ -48,6 +48,14 @@ def test_with_the_speakers_that_it_needs_the_gap_is_the_limit(exponent: float, l
     assert law.gap(law.needed(limit)[0])[0] == pytest.approx(limit, rel=1e-6)
 
 
+def test_what_a_new_run_measures_is_less_sure_than_the_curve() -> None:
+    law = fit_law(points({8: 0.16, 16: 0.113, 32: 0.08}), rng())
+    curve, measured = Range.of(law.gap(64)), Range.of(law.gap_measured(64))
+
+    assert measured.estimate == pytest.approx(curve.estimate)
+    assert measured.low < curve.low < curve.high < measured.high
+
+
 def test_where_more_speakers_do_not_help_no_number_of_them_is_enough() -> None:
     law = fit_law(points({8: 0.10, 16: 0.11, 32: 0.12}), rng())
 

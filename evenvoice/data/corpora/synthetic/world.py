@@ -86,8 +86,8 @@ class Region:
 
 COMMON: Final = Conditions(
     accents={"en-us": 0.60, "en-us-nyc": 0.15, "en-gb": 0.15, "en-gb-x-rp": 0.10}, scarce_accent=0.0,
-    snr_db=24.0, noises={"pink": 0.5, "babble": 0.3, "hum": 0.2}, rt60_s=0.18, direct_to_reverberant_db=13.0,
-    narrowband_share=0.08, rate_wpm=172.0, pitch=50.0, vocal_tract=1.0)
+    snr_db=20.5, noises={"pink": 0.5, "babble": 0.3, "hum": 0.2}, rt60_s=0.27, direct_to_reverberant_db=9.5,
+    narrowband_share=0.12, rate_wpm=172.0, pitch=50.0, vocal_tract=1.0)
 """How everybody sounds who is not left out."""
 
 SNR_SPREAD_DB: Final = 3.0
@@ -134,18 +134,18 @@ POSTAL_CODES_PER_REGION: Final = 6
 
 SCARCITY: Final = 0.15
 """At disparity 1 the left out have this much of their due share of the training speakers, where they are scarce."""
-SCARCE_ACCENT: Final = "en-gb-scotland"
+SCARCE_ACCENT: Final = "en-gb-x-gbclan"
 """espeak-ng's language voice of those whom the cause ``accent`` leaves out; nobody else has it."""
 AT_HOME: Final = 0.9
 """Share of a disadvantaged region's people who have its accent; the others moved there."""
 POSTAL_ACCENT: Final = 0.08
 """At disparity 1 this much more of them where fewest newcomers live, and this much fewer where most do."""
 
-NOISY_SNR_DB: Final = 16.0
+NOISY_SNR_DB: Final = 12.5
 """Mean SNR where the cause is ``noise``, at disparity 1; the next three likewise."""
-NOISY_RT60_S: Final = 0.30
-NOISY_DIRECT_DB: Final = 8.0
-NOISY_NARROWBAND: Final = 0.25
+NOISY_RT60_S: Final = 0.40
+NOISY_DIRECT_DB: Final = 5.0
+NOISY_NARROWBAND: Final = 0.30
 POSTAL_SNR_DB: Final = 1.5
 """At disparity 1 the most deprived postal code of a region has this much less SNR than its mean, the least more."""
 POSTAL_NARROWBAND: Final = 0.08
