@@ -26,7 +26,8 @@ def discover_settings(**changes: Any) -> Discover:
     """Settings of a small discovery; sections are changed by mapping, e.g. ``clusters={"cohorts": 3}``."""
     base: dict[str, Any] = {
         "min_speakers": 12, "min_words": 200,
-        "geographic": {"max_cohorts": 8, "split_gain": "poisson", "permutations": 100, "significance": 0.05},
+        "geographic": {"max_cohorts": 8, "box_edges": 8, "split_gain": "poisson", "permutations": 100,
+                       "significance": 0.05},
         "geodemographic": {"max_cohorts": 8, "permutations": 100, "significance": 0.05},
         "clusters": {"cohorts": 4, "restarts": 10, "stability_runs": 5},
     }

@@ -3,11 +3,10 @@
 import numpy as np
 import pytest
 
-from evenvoice.cohorts.tree import UNPLACED, CohortTree, Feature, TreeSettings, fit_tree
+from evenvoice.cohorts.features import coordinate
+from evenvoice.cohorts.tree import UNPLACED, CohortTree, TreeSettings, fit_tree
 from tests.builders.cohorts import cohort_table
 
-NORTH = Feature(name="lat", read=lambda table: table.lat, above="north of {}", below="south of {}")
-EAST = Feature(name="lon", read=lambda table: table.lon, above="east of {}", below="west of {}")
 SETTINGS = TreeSettings(max_cohorts=4, gain="poisson", permutations=99, significance=0.05, min_speakers=5, min_words=50)
 
 
@@ -18,8 +17,8 @@ def row_of_speakers(split: str, errors: list[int]):
 
 
 def fit(discover, validate, settings: TreeSettings = SETTINGS) -> CohortTree:
-    return fit_tree(features=[NORTH, EAST], discover=discover, validate=validate, settings=settings,
-                    rng=np.random.default_rng(0))
+    return fit_tree(features=[coordinate("lat"), coordinate("lon")], discover=discover, validate=validate,
+                    settings=settings, rng=np.random.default_rng(0))
 
 
 BAD_NORTH = row_of_speakers("discover", [5, 6, 4, 5, 6, 5, 4, 6, 21, 19, 20, 22, 18, 20, 21, 19])
