@@ -14,7 +14,7 @@ from typing import Any, Final
 import numpy as np
 
 from evenvoice.cohorts.bounds import Bounds, Box, Part
-from evenvoice.cohorts.description import Found, Method, NotApplicable
+from evenvoice.cohorts.description import MOST_COARSE, Found, Method, NotApplicable
 from evenvoice.cohorts.features import coordinate
 from evenvoice.cohorts.table import CohortTable
 from evenvoice.cohorts.tree import CohortTree, TreeSettings, fit_tree
@@ -49,7 +49,9 @@ def found_by_tree(tree: CohortTree, prefix: str) -> Found:
               f"validate speakers confirm" if tree.splits else "no split survives")
     if pruned:
         reason += f"; {pruned} pruned on validate speakers"
-    return Found(rule=tree, prefix=prefix, reason=reason, extra={"splits": tree.described_splits()},
+    return Found(rule=tree, prefix=prefix, reason=reason,
+                 coarser={cohorts: tree.first(cohorts) for cohorts in range(2, min(len(tree.leaves), MOST_COARSE) + 1)},
+                 extra={"splits": tree.described_splits()},
                  rules=tuple(tree.rule(number) for number in range(len(tree.leaves))))
 
 

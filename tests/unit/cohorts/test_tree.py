@@ -1,5 +1,7 @@
 """Growing, pruning and freezing of the tree."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -87,6 +89,37 @@ def test_bounds_along_a_path_are_tightened_rather_than_repeated():
                row_of_speakers("validate", [2] * 8 + [20] * 8 + [60] * 8))
     assert [tree.rule(cohort) for cohort in range(3)] == ["north of 15.5", "north of 7.5, south of 15.5",
                                                           "south of 7.5"]
+
+
+def test_fewer_cohorts_are_those_of_the_tree_before_its_last_splits():
+    steps = [2] * 8 + [20] * 8 + [60] * 8
+    tree = fit(row_of_speakers("discover", steps), row_of_speakers("validate", steps))
+    people = row_of_speakers("test", steps)
+    assert len(tree.leaves) == 3
+    assert len(set(zip(tree.first(3).assign(people).tolist(), tree.assign(people).tolist(), strict=True))) == 3
+    assert {tree.first(2).rule(number) for number in range(2)} == {"north of 15.5", "south of 15.5"}
+    assert tree.first(1).rule(0) == "everyone"
+
+
+def in_the_middle(split: str):
+    """Speakers on a square of 12 x 12, those of the 4 x 4 in its middle with three times the errors."""
+    lat, lon = (axis.ravel() for axis in np.meshgrid(np.arange(12.0), np.arange(12.0)))
+    middle = (abs(lat - 5.5) < 2) & (abs(lon - 5.5) < 2)
+    errors = np.where(middle, 24, 8) + np.arange(144) * 5 % 7 - 3
+    return cohort_table(splits=[split] * 144, errors=list(errors), words=[100] * 144, lat=lat, lon=lon)
+
+
+def test_a_region_in_the_middle_is_one_box_and_everyone_else_is_outside_of_it():
+    tree = fit(in_the_middle("discover"), in_the_middle("validate"), replace(SETTINGS, box_edges=11))
+    box = "north of 3.5, south of 7.5, east of 3.5, west of 7.5"
+    assert [tree.rule(cohort) for cohort in range(len(tree.leaves))] == [box, f"everyone except ({box})"]
+    assert np.bincount(tree.assign(in_the_middle("test"))).tolist() == [16, 128]
+
+
+def test_a_straight_border_stays_straight_where_boxes_are_searched_too():
+    validate = row_of_speakers("validate", [5] * 8 + [20] * 8)
+    tree = fit(BAD_NORTH, validate, replace(SETTINGS, box_edges=11))
+    assert [tree.rule(cohort) for cohort in range(2)] == ["north of 7.5", "south of 7.5"]
 
 
 def test_equal_seeds_give_equal_trees():
