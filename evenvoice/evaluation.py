@@ -39,8 +39,9 @@ from evenvoice.storage import fresh_directory, read_json, write_json
 
 Row = dict[str, Any]
 WHOLE: Final = "whole"
-TRANSCRIBED: Final[Mapping[str, tuple[str, ...]]] = {"discover": (BASE,), "validate": MODELS, "test": MODELS}
-"""Figures of discover speakers are in-sample: cohorts were found on them. They stand beside the others to show it."""
+TRANSCRIBED: Final[Mapping[str, tuple[str, ...]]] = dict.fromkeys(("discover", "validate", "test"), MODELS)
+"""Figures of discover speakers are in-sample: cohorts were found on them. They stand beside the others to show it, and
+arms are compared with each other on them too."""
 STREAM: Final = 0x65766C
 """Keeps these random numbers apart from those that other stages draw from the same seed."""
 
@@ -85,7 +86,8 @@ def evaluate(*, hypotheses: Path, cohorts: Path, models: Path, out: Path, settin
                  for row in _gap_rows(table, partition, groups, settings, rng)]
         comparisons += [row for group in groups for row in _comparison_rows(table, group, settings.confidence)]
     target = next(partition for partition in partitions if partition.method == mitigated)
-    chosen = choose(tables["validate"], target, regression_margin, controls=_controls(models))
+    chosen = choose(tables["validate"], target, regression_margin, controls=_controls(models),
+                    discover=tables["discover"])
     with fresh_directory(out) as draft:
         write_table(draft / "cohort_wer.parquet", rows_table(cohort_wer, COHORT_WER))
         write_table(draft / "gaps.parquet", rows_table(gaps, GAPS))
