@@ -1,9 +1,10 @@
 """How unevenly cohorts are served, as one number: the variance of their WERs, and how a model changes it.
 
-The variance is over speakers: each cohort counts by its speakers, V = sum_c n_c (W_c - W)^2 / sum_c n_c with W the mean
-of W_c over speakers [design]. Cohorts differ by chance even where all are served alike, which adds to V. What resampling
-speakers adds to it is about as much again, so the estimate is 2 V - mean(V of the replicates) (bootstrap correction for
-bias, Efron and Tibshirani 1993, ch. 10). Without it, where cohorts are small, every change is pulled towards none.
+The variance is over speakers: each cohort counts by its speakers, V = sum_c n_c (W_c - W)^2 / sum_c n_c with W the
+mean of W_c over speakers [design]. Cohorts differ by chance even where all are served alike, which adds to V. What
+resampling speakers adds to it is about as much again, so the estimate is 2 V - mean(V of the replicates) (bootstrap
+correction for bias, Efron and Tibshirani 1993, ch. 10). Without it, where cohorts are small, every change is pulled
+towards none.
 
 Shapes: S speakers, R replicates, C cohorts, M models.
 """

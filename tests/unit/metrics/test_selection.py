@@ -7,7 +7,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from evenvoice.errors import ArtifactError
-
 from evenvoice.metrics.selection import Candidate, Selection, choose
 from tests.builders.tables import Made, made_partition, made_split, no_partition
 
@@ -27,8 +26,8 @@ def candidate(selection: Selection, model: str) -> Candidate:
 def test_the_arm_that_helps_the_bottom_cohort_most_is_chosen() -> None:
     selection = chosen(ewc={"north": 0.7, "south": 1.0}, l2sp={"north": 0.8, "south": 0.9})
     assert selection.challenger == "ewc"
-    assert selection.reason == ("ewc has the lowest WER on north, 21.00% against 30.00% of the base model (-30.0%), and "
-                                "changes that of the whole by -15.0%, on validate speakers.")
+    assert selection.reason == ("ewc has the lowest WER on north, 21.00% against 30.00% of the base model (-30.0%), "
+                                "and changes that of the whole by -15.0%, on validate speakers.")
 
 
 def test_an_arm_that_harms_the_whole_is_not_chosen_however_much_it_helps_the_bottom() -> None:
