@@ -41,7 +41,8 @@ def _asset(name: str) -> str:
 def _template(name: str, *, escape: bool) -> jinja2.Template:
     environment = jinja2.Environment(autoescape=escape, trim_blocks=True, lstrip_blocks=True,  # noqa: S701  Markdown
                                      undefined=jinja2.StrictUndefined)
-    environment.filters.update(percent=percent, interval=interval, change=change, bounds=bounds, count=count, big=big)
+    environment.filters.update(percent=percent, interval=interval, change=change, reach=reach, bounds=bounds,
+                               count=count, big=big)
     return environment.from_string(files("evenvoice.report").joinpath(f"templates/{name}").read_text(encoding="utf-8"))
 
 
@@ -59,6 +60,12 @@ def interval(row: Any, name: str) -> str:
 def change(row: Any) -> str:
     """The relative change of a row of comparisons or variances: "-14.2 %"; None -> an en dash."""
     return "–" if row is None or row["relative"] is None else f"{100 * row['relative']:+.1f} %"
+
+
+def reach(row: Any) -> str:
+    """The interval of that change: "-20.1 to -8.3 %"; empty when it has none."""
+    known = row is not None and row["relative_low"] is not None
+    return f"{100 * row['relative_low']:+.1f} to {100 * row['relative_high']:+.1f} %" if known else ""
 
 
 def bounds(row: Any, name: str) -> str:
