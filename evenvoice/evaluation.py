@@ -15,7 +15,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from evenvoice.data.schemas import COHORT_WER, COHORTS, COMPARISONS, EQUAL_COUNTS, GAPS
+from evenvoice.data.schemas import COHORT_WER, COHORTS, COMPARISONS, EQUAL_COUNTS, GAPS, VARIANCES
 from evenvoice.data.tables import read_table, rows_table, write_table
 from evenvoice.errors import ArtifactError
 from evenvoice.metrics.bootstrap import (
@@ -33,6 +33,7 @@ from evenvoice.metrics.equal_counts import equal_counts
 from evenvoice.metrics.partitions import Partition, read_partition
 from evenvoice.metrics.selection import choose
 from evenvoice.metrics.speakers import SplitTable, read_splits, write_speakers
+from evenvoice.metrics.variance import change_of_variance, cohort_variances
 from evenvoice.origins import ORIGINS, SUMMARY, collect
 from evenvoice.params import ARMS, BASE, METHODS, MODELS, Evaluate
 from evenvoice.progress import Progress
@@ -40,8 +41,9 @@ from evenvoice.storage import fresh_directory, read_json, write_json
 
 Row = dict[str, Any]
 WHOLE: Final = "whole"
-TRANSCRIBED: Final[Mapping[str, tuple[str, ...]]] = {"discover": (BASE,), "validate": MODELS, "test": MODELS}
-"""Figures of discover speakers are in-sample: cohorts were found on them. They stand beside the others to show it."""
+TRANSCRIBED: Final[Mapping[str, tuple[str, ...]]] = dict.fromkeys(("discover", "validate", "test"), MODELS)
+"""Figures of discover speakers are in-sample: cohorts were found on them. They stand beside the others to show it, and
+arms are compared with each other on them too."""
 STREAM: Final = 0x65766C
 """Keeps these random numbers apart from those that other stages draw from the same seed."""
 
@@ -78,23 +80,29 @@ def evaluate(*, hypotheses: Path, cohorts: Path, models: Path, out: Path, settin
     cohort_wer: list[Row] = []
     gaps: list[Row] = []
     comparisons: list[Row] = []
+    variances: list[Row] = []
     for number, table in enumerate(progress.over(tables.values())):
         rng = np.random.default_rng([seed, STREAM, number])
-        groups = _groups(table, partitions, SpeakerBootstrap(len(table.speakers), settings.replicates, rng))
+        bootstrap = SpeakerBootstrap(len(table.speakers), settings.replicates, rng)
+        groups = _groups(table, partitions, bootstrap)
         cohort_wer += [row for group in groups for row in _wer_rows(table, group, settings.confidence)]
         gaps += [row for partition in partitions if partition.comparable
                  for row in _gap_rows(table, partition, groups, settings, rng)]
         comparisons += [row for group in groups for row in _comparison_rows(table, group, settings.confidence)]
+        variances += [row for partition in partitions if partition.comparable
+                      for row in _variance_rows(table, partition, bootstrap, settings.confidence)]
     rng = np.random.default_rng([seed, STREAM, len(tables)])
     equal = [row for method in METHODS for row in equal_counts(
         tables["test"], BASE, method, cohorts / method / "coarser.parquet", settings.null_partitions, rng)]
     target = next(partition for partition in partitions if partition.method == mitigated)
-    chosen = choose(tables["validate"], target, regression_margin, controls=_controls(models))
+    chosen = choose(tables["validate"], target, regression_margin, controls=_controls(models),
+                    discover=tables["discover"])
     with fresh_directory(out) as draft:
         write_table(draft / "cohort_wer.parquet", rows_table(cohort_wer, COHORT_WER))
         write_table(draft / "gaps.parquet", rows_table(gaps, GAPS))
         write_table(draft / "equal_counts.parquet", rows_table(equal, EQUAL_COUNTS))
         write_table(draft / "comparisons.parquet", rows_table(comparisons, COMPARISONS))
+        write_table(draft / "variances.parquet", rows_table(variances, VARIANCES))
         write_speakers(draft / "speakers.parquet", tables.values(), METHODS)
         write_json(draft / ORIGINS, origins.to_json())
         write_json(draft / "methods.json", {partition.method: partition.to_json() for partition in partitions})
@@ -184,6 +192,21 @@ def _comparison_rows(table: SplitTable, group: Group, confidence: float) -> Iter
                "speakers": len(base.words), "base_wer": _known(base.wer),
                "arm_wer": _known(counts.wer), "relative": _known(change.estimate),
                "relative_low": _known(change.low), "relative_high": _known(change.high)}
+
+
+def _variance_rows(table: SplitTable, partition: Partition, bootstrap: SpeakerBootstrap, confidence: float
+                   ) -> Iterator[Row]:
+    found = cohort_variances(bootstrap, table.error_matrix, table.words,
+                             [table.members(partition.method, cohort) for cohort in partition.ranked])
+    of = dict(zip(table.models, found, strict=True)) if found is not None else {}
+    for arm in of:
+        if arm == BASE:
+            continue
+        change = change_of_variance(of[arm], of[BASE], confidence)
+        yield {"arm": arm, "split": table.split, "method": partition.method,
+               "base_variance": of[BASE].estimate, "arm_variance": of[arm].estimate,
+               "relative": _known(change.estimate), "relative_low": _known(change.low),
+               "relative_high": _known(change.high)}
 
 
 def flat_metrics(cohort_wer: list[Row], gaps: list[Row], comparisons: list[Row]) -> dict[str, float]:

@@ -75,6 +75,8 @@ def print_summary(run: Run, outcome: Outcome, console: Console, *, took: str) ->
     console.print(f"verdict      {verdict}", style=VERDICT_STYLES[verdict], **_PLAIN)
     for reason in outcome.verdict["reasons"]:
         console.print(f"             - {reason}", **_PLAIN)
+    if healed := outcome.verdict["healed"]:
+        console.print(f"healed       {healed['sentence']}", **_PLAIN)
     console.print(f"model        version {outcome.registered['version']}, {outcome.promotion['outcome']}: "
                   f"{outcome.promotion['reason']}", **_PLAIN)
     for line in older_results(run):

@@ -5,26 +5,25 @@ from evenvoice.data.tables import write_table
 from evenvoice.decoding.hypotheses import TABLE, Transcriber, compute_of
 from evenvoice.models.recogniser import Recogniser
 from evenvoice.origins import ORIGIN, Origin
-from evenvoice.params import BASE, MODELS, Params
+from evenvoice.params import MODELS, Params
 from evenvoice.progress import Progress
 from evenvoice.storage import fresh_directory, sha256, write_json
 from evenvoice.training.distributed import current_world
 from stages import paths
 from stages.entry import run_matrix_stage
 
+HEARD = ("discover", "validate", "test")
+"""Cohorts are discovered with the base model alone; arms are compared with each other on discover speakers too."""
+
 
 def main(params: Params, model: str, shard: str = "") -> None:
-    """Features and a model in, hypotheses out; with ``shard``, only its pieces.
-
-    Cohorts are discovered with the base model alone, so only it needs the discovery speakers.
-    """
-    splits = ("discover", "validate", "test") if model == BASE else ("validate", "test")
+    """Features and a model in, hypotheses out; with ``shard``, only its pieces."""
     progress = Progress(f"transcribe@{model}")
     recogniser = Recogniser.load(paths.MODELS / model)
     recogniser.transducer.to(current_world().device)
-    transcriber = Transcriber(recogniser, params.transcribe, splits, progress)
+    transcriber = Transcriber(recogniser, params.transcribe, HEARD, progress)
     pieces = Pieces(paths.PIECES / f"transcribe-{model}",
-                    {**params.transcribe.model_dump(), "splits": splits, "model": _model_hashes(model)}, progress)
+                    {**params.transcribe.model_dump(), "splits": HEARD, "model": _model_hashes(model)}, progress)
     if shard:
         transcriber.transcribe_pieces(paths.FEATURES, pieces, Shard.parse(shard))
         return

@@ -154,3 +154,15 @@ COMPARISONS: Final = pa.schema([
     pa.field("relative_high", pa.float64()),
 ])
 """Every mitigation arm against the untouched base on the same resampled speakers."""
+
+VARIANCES: Final = pa.schema([
+    pa.field("arm", pa.string(), nullable=False),
+    pa.field("split", pa.string(), nullable=False),
+    pa.field("method", pa.string(), nullable=False),
+    pa.field("base_variance", pa.float64()),  # of WER over cohorts, each counted by its speakers, less what chance adds
+    pa.field("arm_variance", pa.float64()),
+    pa.field("relative", pa.float64()),  # (arm - base) / base; null where the base has no variance beyond chance
+    pa.field("relative_low", pa.float64()),  # paired speaker bootstrap
+    pa.field("relative_high", pa.float64()),
+])
+"""How every arm changes the variance of WER over the cohorts of a method (evenvoice.metrics.variance)."""

@@ -8,6 +8,7 @@ from typing import Any
 
 from evenvoice.errors import ArtifactError, GateError
 from evenvoice.metrics.bootstrap import SpeakerTable
+from evenvoice.metrics.healing import Healed, read_healed
 from evenvoice.metrics.partitions import Partition, read_partition
 from evenvoice.metrics.speakers import SplitTable, read_speakers
 from evenvoice.origins import ORIGINS, Origins
@@ -25,6 +26,7 @@ class Evidence:
         labelled: what the speech is called, as summary.json of the corpus has it.
         speakers_overlap: test speakers were also trained on, so nothing about new speakers can be shown.
         origins: what the figures of base and challenger come from.
+        healed: what the evaluation says of the challenger's changes; no verdict depends on it.
     """
 
     test: SplitTable
@@ -33,6 +35,7 @@ class Evidence:
     labelled: str
     speakers_overlap: bool
     origins: Origins
+    healed: Healed | None = None
     base: str = BASE
 
     @property
@@ -62,7 +65,8 @@ def read_evidence(*, evaluation: Path, corpus: Path, models: Path) -> Evidence:
         test=read_speakers(evaluation / "speakers.parquet", "test", METHODS),
         partitions=tuple(read_partition(method, _needed(methods, method, evaluation / "methods.json"), "methods.json")
                          for method in METHODS),
-        challenger=challenger, labelled=labelled, speakers_overlap=overlap, origins=origins)
+        challenger=challenger, labelled=labelled, speakers_overlap=overlap, origins=origins,
+        healed=read_healed(evaluation, selection))
 
 
 def _needed(content: Any, name: str, source: Path) -> Any:

@@ -6,7 +6,7 @@ from collections import defaultdict
 from dataclasses import dataclass
 from pathlib import Path
 
-from evenvoice.data.schemas import COHORT_WER, COMPARISONS, CURVE, EQUAL_COUNTS, GAPS, REJECTED
+from evenvoice.data.schemas import COHORT_WER, COMPARISONS, CURVE, EQUAL_COUNTS, GAPS, REJECTED, VARIANCES
 from evenvoice.data.tables import read_table
 from evenvoice.metrics.publication import Hidden, Row, hidden_cohorts, is_hidden, published_verdict
 from evenvoice.origins import ORIGINS, SUMMARY, Origins, collect, demand_same
@@ -57,6 +57,7 @@ class Contents:
     gaps: tuple[Row, ...]
     equal_counts: tuple[Row, ...]
     comparisons: tuple[Row, ...]
+    variances: tuple[Row, ...]
     selection: Row
     titles: dict[str, str]
     curves: dict[str, tuple[Row, ...]]
@@ -83,6 +84,12 @@ class Contents:
         return frozenset(candidate["model"] for candidate in self.selection["candidates"] if candidate["control"])
 
     @property
+    def folded(self) -> tuple[str, ...]:
+        """What the verdict says beyond the lines that are read first."""
+        return tuple(line for line in (*self.verdict["undecided"], *self.verdict["further"])
+                     if line not in self.verdict["reasons"])
+
+    @property
     def mitigated(self) -> str:
         """The method whose bottom cohort the arms aimed at."""
         return str(self.selection["method"])
@@ -97,6 +104,15 @@ class Contents:
         """The gap row of one model under one method."""
         return next((row for row in self.gaps
                      if (row["model"], row["method"], row["split"]) == (model, method, split)), None)
+
+    def changes(self, arm: str) -> tuple[Row | None, Row | None, Row | None]:
+        """An arm against the base on test speakers: bottom cohort, everyone, variance over cohorts; None if hidden."""
+        of_arm = {(row["method"], row["cohort"]): row for row in self.comparisons
+                  if (row["arm"], row["split"]) == (arm, "test")}
+        variance = (row for row in self.variances
+                    if (row["arm"], row["split"], row["method"]) == (arm, "test", self.mitigated))
+        return (of_arm.get((self.mitigated, self.selection["bottom"])), of_arm.get(("whole", "whole")),
+                next(variance, None))
 
 
 def read_contents(sources: Sources, minimum: int) -> Contents:
@@ -126,6 +142,8 @@ def read_contents(sources: Sources, minimum: int) -> Contents:
         equal_counts=_equal_counts(sources.evaluation / "equal_counts.parquet", minimum),
         comparisons=tuple(row for row in read_table(sources.evaluation / "comparisons.parquet", COMPARISONS).to_pylist()
                           if not is_hidden(row["method"], row["cohort"], hidden)),
+        variances=tuple(row for row in read_table(sources.evaluation / "variances.parquet", VARIANCES).to_pylist()
+                        if not hidden.get(row["method"])),
         selection=_selection(selection, titles, hidden),
         titles=titles,
         curves={name: tuple(read_table(sources.models / name / "curve.parquet", CURVE).to_pylist()) for name in models},
@@ -164,8 +182,9 @@ def _selection(selection: Row, titles: dict[str, str], hidden: Hidden) -> Row:
     """Why the challenger was chosen, without figures of a bottom cohort that is not shown."""
     if not is_hidden(selection["method"], selection["bottom"], hidden):
         return selection
-    candidates = [{**candidate, "validate_bottom_wer": None} for candidate in selection["candidates"]]
-    reason = f"{titles[selection['challenger']]} was chosen on validation speakers by a cohort too small to be shown."
+    candidates = [{**candidate, "validate_bottom_wer": None, "chosen_by_wer": None,
+                   "why": "by a cohort too small to be shown"} for candidate in selection["candidates"]]
+    reason = f"{titles[selection['challenger']]} was chosen by a cohort too small to be shown."
     return {**selection, "candidates": candidates, "reason": reason}
 
 

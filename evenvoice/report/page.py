@@ -9,6 +9,7 @@ import jinja2
 
 from evenvoice.params import Ingest, Report
 from evenvoice.report.arrivals import arrivals
+from evenvoice.report.claims import claims
 from evenvoice.report.contents import Contents
 from evenvoice.report.figures import (
     arms_figure,
@@ -33,8 +34,9 @@ def render_page(contents: Contents, *, ingest: Ingest, report: Report, seed: int
         "forest": {method.name: forest_figure(contents, method.name) for method in contents.methods},
     }
     return _template("page.html.j2", escape=True).render(
-        contents=contents, figures=figures, arrivals=arrivals(contents.corpus, contents.minimum),
-        planted=planted(contents.corpus, contents.minimum), ingest=ingest, report=report, seed=seed)
+        contents=contents, figures=figures, claims=claims(contents),
+        arrivals=arrivals(contents.corpus, contents.minimum), planted=planted(contents.corpus, contents.minimum),
+        ingest=ingest, report=report, seed=seed)
 
 
 def render_model_card(contents: Contents, *, ingest: Ingest, seed: int) -> str:
@@ -50,7 +52,8 @@ def _asset(name: str) -> str:
 def _template(name: str, *, escape: bool) -> jinja2.Template:
     environment = jinja2.Environment(autoescape=escape, trim_blocks=True, lstrip_blocks=True,  # noqa: S701  Markdown
                                      undefined=jinja2.StrictUndefined)
-    environment.filters.update(percent=percent, interval=interval, bounds=bounds, count=count, big=big)
+    environment.filters.update(percent=percent, interval=interval, change=change, reach=reach, bounds=bounds,
+                               count=count, big=big)
     return environment.from_string(files("evenvoice.report").joinpath(f"templates/{name}").read_text(encoding="utf-8"))
 
 
@@ -63,6 +66,17 @@ def interval(row: Any, name: str) -> str:
     """The interval of a figure in a row: "10.1 – 14.2 %"; empty when it has none."""
     low, high = row.get(f"{name}_low"), row.get(f"{name}_high")
     return "" if low is None or high is None else f"{100 * low:.1f} – {100 * high:.1f} %"
+
+
+def change(row: Any) -> str:
+    """The relative change of a row of comparisons or variances: "-14.2 %"; None -> an en dash."""
+    return "–" if row is None or row["relative"] is None else f"{100 * row['relative']:+.1f} %"
+
+
+def reach(row: Any) -> str:
+    """The interval of that change: "-20.1 to -8.3 %"; empty when it has none."""
+    known = row is not None and row["relative_low"] is not None
+    return f"{100 * row['relative_low']:+.1f} to {100 * row['relative_high']:+.1f} %" if known else ""
 
 
 def bounds(row: Any, name: str) -> str:

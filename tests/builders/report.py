@@ -75,8 +75,7 @@ def _write_cohorts(directory: Path, people: list[tuple[str, str, str]]) -> None:
 
 
 def _write_model(sources: Sources, model: str, people: list[tuple[str, str, str]]) -> None:
-    heard = people if model == "base" else [person for person in people if person[0] != "discover"]
-    rows = [(split, who, f"u-{who}", WORDS, _errors(who, cohort, model)) for split, who, cohort in heard]
+    rows = [(split, who, f"u-{who}", WORDS, _errors(who, cohort, model)) for split, who, cohort in people]
     write_hypotheses(sources.hypotheses, model, rows)
     write_json(sources.hypotheses / model / "compute.json", {
         "macs_per_audio_s": {"encoder": 3.1e7, "predictor": 2.4e5, "joiner": 1.9e6, "total": 3.3e7},

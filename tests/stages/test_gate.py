@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from evenvoice.data.schemas import COMPARISONS, VARIANCES
+from evenvoice.data.tables import rows_table, write_table
 from evenvoice.errors import ArtifactError, GateError
 from evenvoice.metrics.partitions import Partition
 from evenvoice.metrics.speakers import SplitTable, write_speakers
@@ -29,7 +31,19 @@ def write_inputs(north: Made, partitions: tuple[Partition, ...] = PARTITIONS, *,
     test = everywhere(made_split({"north": north, "south": Made(100, 0.1)}, {"ewc": 0.95}))
     write_speakers(Path("artifacts/evaluation/speakers.parquet"), [test], METHODS)
     write_json(Path("artifacts/evaluation/methods.json"), {one.method: one.to_json() for one in partitions})
-    write_json(Path("artifacts/evaluation/selection.json"), {"challenger": "ewc"})
+    write_json(Path("artifacts/evaluation/selection.json"), {
+        "challenger": "ewc", "method": "geographic", "bottom": "north",
+        "candidates": [{"model": "base", "control": False}, {"model": "ewc", "control": False},
+                       {"model": "placebo", "control": True}]})
+    change = {"relative": -0.142, "relative_low": -0.2, "relative_high": -0.08}
+    write_table(Path("artifacts/evaluation/comparisons.parquet"), rows_table(
+        [{"arm": arm, "split": split, "method": method, "cohort": cohort, "speakers": 100, "base_wer": 0.1,
+          "arm_wer": 0.1, **(change if (arm, split) == ("ewc", "test") else dict.fromkeys(change, 0.0))}
+         for arm in ("ewc", "placebo") for split in ("validate", "test")
+         for method, cohort in (("geographic", "north"), ("whole", "whole"))], COMPARISONS))
+    write_table(Path("artifacts/evaluation/variances.parquet"), rows_table(
+        [{"arm": "ewc", "split": "test", "method": "geographic", "base_variance": 0.01, "arm_variance": 0.007,
+          "relative": -0.3, "relative_low": -0.5, "relative_high": -0.1}], VARIANCES))
     write_json(Path("artifacts/evaluation/origins.json"),
                made_origins(Path("artifacts/models"), ("base", "ewc", "placebo")).to_json())
     write_json(Path("artifacts/corpus/summary.json"), {"labelled": "recorded", "speakers_overlap": overlap})
@@ -120,3 +134,25 @@ def test_the_verdict_says_which_models_it_is_about(params: Params) -> None:
 
     assert read_json(Path("reports/verdict.json"))["origins"] == made_origins(
         Path("artifacts/models"), ("base", "ewc")).to_json()
+
+
+def test_the_verdict_says_what_was_healed_with_the_intervals_of_the_evaluation_beside_the_control(params: Params
+                                                                                                  ) -> None:
+    write_inputs(Made(100, 0.1))
+    gate.main(params)
+
+    healed = read_json(Path("reports/verdict.json"))["healed"]
+    assert healed["challenger"]["bottom"] == {"relative": -0.142, "relative_low": -0.2, "relative_high": -0.08}
+    assert healed["challenger"]["variance"]["relative"] == -0.3
+    assert [control["arm"] for control in healed["controls"]] == ["placebo"]
+    assert healed["sentence"] == (
+        "north -14 % (-20 to -8 %), everyone -14 % (-20 to -8 %), variance over geographic cohorts -30 % (-50 to -10 "
+        "%); the control placebo: 0 %, 0 %, unknown")
+
+
+def test_nothing_was_healed_where_the_base_model_stays(params: Params) -> None:
+    write_inputs(Made(100, 0.1))
+    write_json(Path("artifacts/evaluation/selection.json"), {"challenger": "base"})
+    gate.main(params)
+
+    assert read_json(Path("reports/verdict.json"))["healed"] is None

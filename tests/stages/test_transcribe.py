@@ -23,12 +23,11 @@ def workspace(tmp_path, monkeypatch):
     return params
 
 
-@pytest.mark.parametrize(("model", "splits"), [("base", ["discover", "discover", "validate", "test", "test"]),
-                                               ("ewc", ["validate", "test", "test"])])
-def test_everyone_but_the_training_speakers_is_transcribed(workspace, tmp_path, model, splits):
+@pytest.mark.parametrize("model", ["base", "ewc"])
+def test_everyone_but_the_training_speakers_is_transcribed(workspace, tmp_path, model):
     transcribe.main(workspace, model)
     table = read_table(tmp_path / "artifacts/hypotheses" / model / "hypotheses.parquet", HYPOTHESES)
-    assert table["split"].to_pylist() == splits
+    assert table["split"].to_pylist() == [split for split in SPLITS if split != "train"]
     compute = json.loads((tmp_path / "artifacts/hypotheses" / model / "compute.json").read_text())
     macs = compute["macs_per_audio_s"]
     assert macs["total"] == pytest.approx(macs["encoder"] + macs["predictor"] + macs["joiner"])

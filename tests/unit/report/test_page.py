@@ -46,7 +46,35 @@ def test_the_verdict_and_each_reason_stand_on_the_page(tmp_path: Path) -> None:
     contents = made_contents(tmp_path)
     page = render_page(contents, ingest=INGEST, report=REPORT, seed=1)
     assert f'<h1 class="{contents.verdict["verdict"]}">{contents.verdict["verdict"]}</h1>' in page
-    assert page.count("<li>") == len(contents.verdict["reasons"])
+    assert page.count("<li>") == len(contents.verdict["reasons"]) + len(contents.folded)
+
+
+def test_what_does_not_fit_into_five_lines_is_folded_under_them(tmp_path: Path) -> None:
+    contents = made_contents(tmp_path)
+    verdict = {**contents.verdict, "reasons": ["first"], "undecided": ["open 1", "open 2"], "further": ["behind"]}
+    page = render_page(replace(contents, verdict=verdict), ingest=INGEST, report=REPORT, seed=1)
+    assert re.search(r"<details><summary>Every check that is undecided, and what else there is to say: 3</summary>"
+                     r"<ul class=\"reasons\"><li>open 1</li><li>open 2</li><li>behind</li></ul></details>", page)
+
+
+def test_what_was_healed_stands_on_the_page_and_on_the_card(tmp_path: Path) -> None:
+    contents = made_contents(tmp_path)
+    sentence = contents.verdict["healed"]["sentence"]
+    assert re.match(r"region-1 -3\d % \(-3\d to -2\d %\), everyone -1\d % \(.*\), variance over geographic cohorts "
+                    r"-\d\d % \(.*\); the control placebo: -?\d %, ", sentence)
+    assert sentence in render_page(contents, ingest=INGEST, report=REPORT, seed=1).replace("\u00a0", " ")
+    assert sentence in render_model_card(contents, ingest=INGEST, seed=1)
+
+
+def test_figures_of_others_stand_beside_those_of_the_run_and_are_called_claims(page: str) -> None:
+    rows = re.findall(r'<tr><td>([^<]*)</td><td class="n">([^<]*)</td><td>arXiv[^<]*</td><td class="n">([^<]*)</td>',
+                      page)
+    assert [claimed for _, claimed, _ in rows] == ["-3.2 %", "-1.3 %", "-7.9 %", "41.7 % / 65.0 %", "0.8 % / 10.0 %",
+                                                   "56 % to 40 %"]
+    here = {figure.split(",")[0]: found for figure, _, found in rows}
+    assert here["WER of the worst cohort"].startswith("-3")
+    assert re.fullmatch(r"\d+\.\d % geographic", here["gap"])
+    assert "claimed by others" in page
 
 
 def test_nothing_on_the_page_needs_a_network(page: str) -> None:
@@ -98,6 +126,9 @@ def test_a_hidden_cohort_stands_nowhere_on_the_page(tmp_path: Path) -> None:
     page = render_page(contents, ingest=INGEST, report=REPORT, seed=1)
     assert "region-1" not in page
     assert "region-2" not in page
+    assert contents.verdict["healed"]["sentence"].startswith("everyone")
+    assert all(contents.changes(arm)[0] is contents.changes(arm)[2] is None for arm in contents.arms)
+    assert all(candidate["chosen_by_wer"] is None for candidate in contents.selection["candidates"])
 
 
 def test_text_from_the_corpus_cannot_become_markup(tmp_path: Path) -> None:
