@@ -3,7 +3,6 @@
 from evenvoice.params import Params
 from evenvoice.progress import Progress
 from evenvoice.wanted.forecast import forecast
-from evenvoice.wanted.wording import in_words
 from stages import paths
 from stages.entry import run_stage
 
@@ -13,7 +12,7 @@ def main(params: Params) -> None:
     method = params.mitigate.cohorts
     found = forecast(hypotheses=paths.HYPOTHESES / "base", learning=paths.LEARNING, cohorts=paths.COHORTS / method,
                      out=paths.WANTED, method=method, limit=params.gate.max_gap, seed=params.seed)
-    Progress("wanted").note(in_words(found))
+    Progress("wanted").note(found)
 
 
 if __name__ == "__main__":

@@ -35,8 +35,9 @@ def judge(evidence: Evidence, limits: Gate, *, seed: int) -> Verdict:
                   silent=[silent(partition) for partition in evidence.partitions if not partition.comparable])
     return Verdict(verdict=outcome, reasons=why.lines, undecided=why.undecided, further=why.further,
                    limits=limits.model_dump(), challenger=evidence.challenger, base=evidence.base, whole=whole,
-                   cohorts=cohorts, regression=regression, healed=evidence.healed, labelled=evidence.labelled,
-                   speakers_overlap=evidence.speakers_overlap, origins=evidence.origins.to_json())
+                   cohorts=cohorts, regression=regression, healed=evidence.healed, wanted=evidence.wanted,
+                   labelled=evidence.labelled, speakers_overlap=evidence.speakers_overlap,
+                   origins=evidence.origins.to_json())
 
 
 def _whole(evidence: Evidence, counts: Counts, limits: Gate) -> Whole:

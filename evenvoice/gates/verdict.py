@@ -6,6 +6,7 @@ for this one. Intervals, which are two-sided, are those of the evaluation; here 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
@@ -75,6 +76,7 @@ class Verdict:
         undecided: every undecided check, the one that needs fewest speakers first.
         further: what else would be a reason, and did not fit.
         healed: what the challenger changed; None where the base model stays.
+        wanted: how much more speech of whom would heal the bottom cohort, or why that is not forecast.
     """
 
     verdict: Outcome
@@ -88,6 +90,7 @@ class Verdict:
     cohorts: tuple[CohortFinding, ...]
     regression: tuple[Regression, ...]
     healed: Healed | None
+    wanted: Mapping[str, Any] | None
     labelled: str
     """What the speech is called: recorded, synthetic, or semi-synthetic."""
     speakers_overlap: bool

@@ -59,10 +59,18 @@ def published_verdict(verdict: Row, hidden: Hidden) -> dict[str, Any]:
             **{lines: [LEFT_OUT if _mentions_hidden(line, hidden) else line for line in verdict[lines]]
                for lines in LINES},
             "healed": _published_healing(verdict["healed"], hidden),
+            "wanted": _published_wanted(verdict["wanted"], hidden),
             "regression": {scope: found for scope, found in verdict["regression"].items()
                            if not is_hidden(*_method_and_cohort(scope), hidden)},
             "cohorts": [_without_gap_to_hidden(row, hidden) for row in verdict["cohorts"]
                         if not is_hidden(row["method"], row["cohort"], hidden)]}
+
+
+def _published_wanted(wanted: Row | None, hidden: Hidden) -> Row | None:
+    """A forecast shows the WER of two cohorts."""
+    if wanted is None or any(is_hidden(wanted["method"], wanted[which], hidden) for which in ("cohort", "top")):
+        return None
+    return wanted
 
 
 def _published_healing(healed: Row | None, hidden: Hidden) -> Row | None:

@@ -17,6 +17,7 @@ from evenvoice.report.figures import (
     equal_counts_figure,
     forest_figure,
     gaps_figure,
+    learning_figure,
     regions_figure,
 )
 from evenvoice.report.planted import planted
@@ -30,6 +31,7 @@ def render_page(contents: Contents, *, ingest: Ingest, report: Report, seed: int
         "equal_counts": equal_counts_figure(contents),
         "arms": arms_figure(contents),
         "curves": curves_figure(contents),
+        "learning": learning_figure(contents.verdict["wanted"]),
         "bakeoff": _asset("bakeoff.svg"),
         "forest": {method.name: forest_figure(contents, method.name) for method in contents.methods},
     }

@@ -4,8 +4,9 @@ The curve is a power law, as error rates follow the amount of training speech ov
 arXiv 1712.00409): log W_bottom = a - b log n, n the cohort's training speakers. The top cohort's WER counts as given,
 since nothing about its speech changes along the curve. [design]
 
-Two kinds of chance are in the interval: who was measured (speakers are resampled, the same ones under every training)
-and what else a training might have ended with (:data:`TRAINING_NOISE`).
+Three kinds of chance are in the interval: who was measured (speakers are resampled, the same ones under every
+training), what else a training might have ended with (:data:`TRAINING_NOISE`), and that the exponent beyond the points
+is not the one along them (:data:`BEND`).
 
 Shapes: P points, R replicates.
 """
@@ -23,6 +24,8 @@ from evenvoice.metrics.bootstrap import Floats, Resampled
 TRAINING_NOISE: Final = 0.06
 """Standard deviation of the logarithm of a cohort's WER over trainings that differ in nothing but their seed, as
 measured in docs/experiments.md."""
+BEND: Final = 0.35
+"""Standard deviation of the logarithm of the exponent beyond the points over that along them; likewise measured."""
 CONFIDENCE: Final = 0.9
 """Of the interval of the forecast; not a setting, since the figure is read as an order of magnitude."""
 FARTHEST: Final = 16.0
@@ -40,7 +43,7 @@ class Point:
 
 @dataclass(frozen=True, kw_only=True)
 class Law:
-    """log W_bottom = level - exponent * log(n / now) in each replicate, the point itself first.
+    """log W_bottom = level - exponent * log(n / now) in each replicate, the estimate first.
 
     Attributes:
         now: training speakers of the last point.
@@ -52,13 +55,15 @@ class Law:
     now: int
     level: Floats
     exponent: Floats
+    beyond: Floats
+    """(1 + R,) the exponent with more than ``now`` speakers."""
     top: Floats
     fresh: Floats
     """(1 + R,) by how much another training, heard by as many other speakers, may differ; 0 for the estimate."""
 
     def gap(self, speakers: float) -> Floats:
-        """(1 + R,) relative gap to the top cohort with so many training speakers."""
-        gap_R: Floats = np.expm1(self.level - self.exponent * np.log(speakers / self.now) - self.top)
+        """(1 + R,) relative gap to the top cohort with so many training speakers, ``now`` or more."""
+        gap_R: Floats = np.expm1(self.level - self.beyond * np.log(speakers / self.now) - self.top)
         return gap_R
 
     def gap_measured(self, speakers: float) -> Floats:
@@ -70,8 +75,8 @@ class Law:
         """(1 + R,) training speakers with whom the gap is ``limit``; infinite where more do not help."""
         above = self.level - self.top - np.log1p(limit)
         with np.errstate(divide="ignore", over="ignore", invalid="ignore"):
-            factor = np.exp(above / self.exponent)
-        factor = np.where(above <= 0, np.minimum(factor, 1.0), np.where(self.exponent > 0, factor, np.inf))
+            factor = np.exp(above / self.beyond)
+        factor = np.where(above <= 0, np.minimum(factor, 1.0), np.where(self.beyond > 0, factor, np.inf))
         needed_R: Floats = self.now * factor
         return needed_R
 
@@ -109,7 +114,9 @@ def fit_law(points: Sequence[Point], rng: np.random.Generator) -> Law:
     [top_R] = _with_noise([points[-1].top], rng)
     centred_P = sizes_P - sizes_P.mean()
     slope_R = centred_P @ bottom_PR / (centred_P @ centred_P)
-    return Law(now=points[-1].speakers, exponent=-slope_R, level=bottom_PR.mean(axis=0) - slope_R * sizes_P.mean(),
+    bend_R = np.concatenate([[1.0], np.exp(rng.normal(0.0, BEND, len(slope_R) - 1))])
+    return Law(now=points[-1].speakers, exponent=-slope_R, beyond=-slope_R * bend_R,
+               level=bottom_PR.mean(axis=0) - slope_R * sizes_P.mean(),
                top=top_R, fresh=_fresh(points[-1], rng))
 
 

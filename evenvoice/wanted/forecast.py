@@ -20,61 +20,16 @@ from evenvoice.params import BASE, PARTS
 from evenvoice.storage import read_json, write_json
 from evenvoice.wanted.curve import CONFIDENCE, FARTHEST, Law, Point, Range, fit_law
 from evenvoice.wanted.thinning import MEASURED_ON, SUMMARY
+from evenvoice.wanted.wording import Forecast, Trained, in_words
 
 REPLICATES: Final = 4000
 STREAM: Final = 0x77616E
 """Keeps these random numbers apart from those that other stages draw from the same seed."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class Trained:
-    """One point of the curve as the page draws it: WERs of both cohorts after a training.
-
-    Bounds are those of the speakers who were measured, at the confidence of the forecast.
-    """
-
-    speakers: int
-    bottom_wer: float
-    bottom_wer_low: float
-    bottom_wer_high: float
-    top_wer: float
-
-
-@dataclass(frozen=True, kw_only=True)
-class Forecast:
-    """All of wanted.json but its origin.
-
-    Attributes:
-        refused: why nothing is forecast; empty where something is.
-        method, cohort, top: who, and beside whom.
-        limit: relative gap that is aimed at.
-        speakers: training speakers of the cohort now; ``hours`` their speech.
-        points: what was trained and measured.
-        exponent: of the power law.
-        gap: to the top cohort now, as the curve has it.
-        more_speakers: how many more bring the gap to the limit; bounds are None beyond what the points bear.
-        more_hours: of speech, if they speak as much as those who are there.
-        gap_with: what a run with the upper bound of them would measure.
-    """
-
-    refused: str
-    method: str
-    cohort: str | None = None
-    top: str | None = None
-    limit: float | None = None
-    speakers: int | None = None
-    hours: float | None = None
-    points: tuple[Trained, ...] = ()
-    exponent: dict[str, float] | None = None
-    gap: dict[str, float] | None = None
-    more_speakers: dict[str, int | None] | None = None
-    more_hours: float | None = None
-    gap_with: dict[str, float] | None = None
-
-
 def forecast(*, hypotheses: Path, learning: Path, cohorts: Path, out: Path, method: str, limit: float,
-             seed: int) -> Forecast:
-    """Write wanted.json.
+             seed: int) -> str:
+    """Write wanted.json and return what it comes to, in words.
 
     Args:
         hypotheses: of the base model, the last point of the curve.
@@ -90,8 +45,8 @@ def forecast(*, hypotheses: Path, learning: Path, cohorts: Path, out: Path, meth
     partition = read_partition(method, read_json(source), str(source))
     found = _forecast(partition, hypotheses=hypotheses, learning=learning, cohorts=cohorts, limit=limit, seed=seed,
                       origin=origin)
-    write_json(out, {**asdict(found), "origin": origin.to_json()})
-    return found
+    write_json(out, {**asdict(found), "sentence": in_words(found), "origin": origin.to_json()})
+    return in_words(found)
 
 
 def _forecast(partition: Partition, *, hypotheses: Path, learning: Path, cohorts: Path, limit: float, seed: int,

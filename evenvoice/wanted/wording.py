@@ -1,8 +1,54 @@
-"""The forecast as sentences."""
+"""What wanted.json holds, and the sentence that it comes to."""
 
 from __future__ import annotations
 
-from evenvoice.wanted.forecast import Forecast
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, kw_only=True)
+class Trained:
+    """One point of the curve as the page draws it: WERs of both cohorts after a training.
+
+    Bounds are those of the speakers who were measured, at the confidence of the forecast.
+    """
+
+    speakers: int
+    bottom_wer: float
+    bottom_wer_low: float
+    bottom_wer_high: float
+    top_wer: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Forecast:
+    """All of wanted.json but its origin.
+
+    Attributes:
+        refused: why nothing is forecast; empty where something is.
+        method, cohort, top: who, and beside whom.
+        limit: relative gap that is aimed at.
+        speakers: training speakers of the cohort now; ``hours`` their speech.
+        points: what was trained and measured.
+        exponent: of the power law.
+        gap: to the top cohort now, as the curve has it.
+        more_speakers: how many more bring the gap to the limit; bounds are None beyond what the points bear.
+        more_hours: of speech, if they speak as much as those who are there.
+        gap_with: what a run with the upper bound of them would measure.
+    """
+
+    refused: str
+    method: str
+    cohort: str | None = None
+    top: str | None = None
+    limit: float | None = None
+    speakers: int | None = None
+    hours: float | None = None
+    points: tuple[Trained, ...] = ()
+    exponent: dict[str, float] | None = None
+    gap: dict[str, float] | None = None
+    more_speakers: dict[str, int | None] | None = None
+    more_hours: float | None = None
+    gap_with: dict[str, float] | None = None
 
 
 def in_words(found: Forecast) -> str:

@@ -13,7 +13,9 @@ from evenvoice.params import MODELS, Evaluate, Gate
 from evenvoice.progress import Progress
 from evenvoice.report import Contents, Sources, read_contents
 from evenvoice.storage import read_json, write_json
+from tests.builders.origins import write_identity
 from tests.builders.tables import no_partition, write_cohorts, write_hypotheses
+from tests.builders.wanted import write_wanted
 
 WER = {"region-1": 0.24, "region-2": 0.13, "region-3": 0.10}
 RULES = {"region-1": "south of 34.2, west of -95.0", "region-2": "south of 34.2, east of -95.0",
@@ -41,7 +43,9 @@ def write_evaluation(root: Path, *, sizes: dict[str, int] | None = None, verdict
              mitigated="geographic", regression_margin=0.03, seed=1,
              settings=Evaluate(replicates=200, confidence=0.95, null_partitions=50), progress=Progress("evaluate"))
     limits = Gate(max_gap=0.5, max_wer=0.25, regression_margin=0.03, confidence=0.95, min_speakers=10)
-    evidence = read_evidence(evaluation=sources.evaluation, corpus=sources.corpus, models=sources.models)
+    write_wanted(root / "wanted.json", write_identity(sources.models, "base"))
+    evidence = read_evidence(evaluation=sources.evaluation, corpus=sources.corpus, models=sources.models,
+                             wanted=root / "wanted.json")
     write_json(sources.verdict, judge(evidence, limits, seed=1).to_json())
     return sources
 

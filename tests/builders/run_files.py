@@ -14,6 +14,7 @@ from evenvoice.data.tables import rows_table, write_table
 from evenvoice.origins import Origins, model_digest
 from evenvoice.storage import write_json, write_text
 from evenvoice.tracking.run_files import RunFiles
+from tests.builders.wanted import made_forecast, written
 
 ROOT = Path(__file__).resolve().parents[2]
 CORPUS_HASH = "0123456789abcdef0123456789abcdef.dir"
@@ -67,6 +68,7 @@ def _verdict(verdict: str, cohorts: Mapping[str, int], limits: Mapping[str, floa
             "undecided": ["harbour of the geographic method may make 70 % more errors."], "further": [],
             "healed": {"method": "geographic", "bottom": "south", "challenger": _changes("ewc"),
                        "controls": [_changes("placebo")], "sentence": "south -14 %"},
+            "wanted": written(made_forecast("south", "north")),
             "regression": {"whole": {"relative": -0.1}, "geographic/harbour": {"relative": -0.2}}}
 
 

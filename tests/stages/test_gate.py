@@ -14,8 +14,9 @@ from evenvoice.metrics.speakers import SplitTable, write_speakers
 from evenvoice.params import METHODS, Params, load_params
 from evenvoice.storage import read_json, write_json
 from stages import gate
-from tests.builders.origins import made_origins
+from tests.builders.origins import made_origins, write_identity
 from tests.builders.tables import Made, made_partition, made_split, no_partition
+from tests.builders.wanted import write_wanted
 
 PARTITIONS = (made_partition({"north": 0.2, "south": 0.1}), no_partition("geodemographic", "no census"),
               no_partition("clusters", "no embeddings"))
@@ -47,6 +48,7 @@ def write_inputs(north: Made, partitions: tuple[Partition, ...] = PARTITIONS, *,
     write_json(Path("artifacts/evaluation/origins.json"),
                made_origins(Path("artifacts/models"), ("base", "ewc", "placebo")).to_json())
     write_json(Path("artifacts/corpus/summary.json"), {"labelled": "recorded", "speakers_overlap": overlap})
+    write_wanted(Path("artifacts/wanted.json"), write_identity(Path("artifacts/models"), "base"))
 
 
 @pytest.fixture
@@ -156,3 +158,20 @@ def test_nothing_was_healed_where_the_base_model_stays(params: Params) -> None:
     gate.main(params)
 
     assert read_json(Path("reports/verdict.json"))["healed"] is None
+
+
+def test_the_verdict_says_whose_speech_is_wanted(params: Params) -> None:
+    write_inputs(Made(100, 0.1))
+    gate.main(params)
+
+    wanted = read_json(Path("reports/verdict.json"))["wanted"]
+    assert wanted["sentence"].startswith("About 71 (40 to 160) more training speakers of region-1")
+    assert "origin" not in wanted
+
+
+def test_a_forecast_for_another_base_model_is_refused(params: Params) -> None:
+    write_inputs(Made(100, 0.1))
+    write_wanted(Path("artifacts/wanted.json"), write_identity(Path("artifacts/models"), "ewc"))
+
+    with pytest.raises(ArtifactError, match="FORCE_STAGE=wanted"):
+        gate.main(params)

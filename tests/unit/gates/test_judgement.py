@@ -237,7 +237,7 @@ def test_verdicts_are_plain_json_and_repeat_to_the_byte() -> None:
     assert texts[0] == texts[1]
     content = json.loads(texts[0])
     assert set(content) == {"verdict", "reasons", "undecided", "further", "limits", "challenger", "base", "whole",
-                            "cohorts", "regression", "healed", "labelled", "speakers_overlap", "origins"}
+                            "cohorts", "regression", "healed", "wanted", "labelled", "speakers_overlap", "origins"}
     assert content["limits"] == LIMITS.model_dump()
     assert set(content["regression"]) == {"whole", "geographic/south"}
 

@@ -55,7 +55,7 @@ def percent(share: float) -> str:
 
 
 def test_the_verdict_has_bounds_and_no_second_interval(shown: Shown) -> None:
-    healed, known = shown.verdict["healed"], set(names({**shown.verdict, "healed": None}))
+    healed, known = shown.verdict["healed"], set(names({**shown.verdict, "healed": None, "wanted": None}))
 
     assert {"wer_at_least", "wer_at_most", "gap_at_least", "gap_at_most", "relative_at_least",
             "relative_at_most"} <= known

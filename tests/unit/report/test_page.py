@@ -12,7 +12,9 @@ from evenvoice.params import Ingest, Report, load_params
 from evenvoice.report import read_contents, render_model_card, render_page
 from evenvoice.report.figures import curves_figure
 from evenvoice.storage import write_json
+from evenvoice.wanted.wording import Forecast
 from tests.builders.report import made_contents, write_evaluation
+from tests.builders.wanted import written
 
 PARAMS = load_params(Path(__file__).parents[3] / "params.yaml")
 INGEST: Ingest = PARAMS.ingest
@@ -89,9 +91,9 @@ def test_tags_are_balanced(page: str) -> None:
     assert balance.open == []
 
 
-def test_all_six_figures_are_drawn(page: str) -> None:
+def test_all_seven_figures_are_drawn(page: str) -> None:
     labels = re.findall(r'aria-label="([^"]*)"', page)
-    assert len(labels) == 6
+    assert len(labels) == 7
     assert {label.split()[0] for label in labels} == {"Word", "Regions", "Gap", "Change", "Training", "WER"}
 
 
@@ -168,3 +170,21 @@ def test_there_is_no_page_about_figures_of_a_model_that_was_trained_anew(tmp_pat
 
     with pytest.raises(ArtifactError, match=r"hypotheses of 'ewc' must come from the model in"):
         read_contents(sources, minimum=5)
+
+
+def test_whose_speech_is_wanted_is_said_and_drawn_but_not_of_a_cohort_too_small_to_show(tmp_path: Path) -> None:
+    contents = made_contents(tmp_path / "all")
+    assert contents.verdict["wanted"]["cohort"] == "region-1"
+    few = made_contents(tmp_path / "few", minimum=25)
+    assert few.verdict["wanted"] is None
+    page = render_page(few, ingest=INGEST, report=REPORT, seed=1)
+    assert "Whose speech is wanted" not in page
+
+
+def test_a_refused_forecast_is_said_without_a_figure(tmp_path: Path) -> None:
+    contents = made_contents(tmp_path)
+    refused = Forecast(refused="wanted.learn is false", method="geographic")
+    silent = replace(contents, verdict={**contents.verdict, "wanted": written(refused)})
+    page = render_page(silent, ingest=INGEST, report=REPORT, seed=1)
+    assert "is not forecast: wanted.learn is false." in page
+    assert 'id="wanted"' not in page

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from evenvoice.metrics.bootstrap import Resampled
-from evenvoice.wanted.curve import Point, Range, fit_law
+from evenvoice.wanted.curve import BEND, Point, Range, fit_law
 
 REPLICATES = 2000
 
@@ -86,12 +86,13 @@ def test_bounds_lie_around_the_estimate_and_are_wider_for_fewer_measured() -> No
     assert unsure.high > sure.high
 
 
-def test_bounds_hold_the_truth_as_often_as_they_say() -> None:
-    """Trainings and speakers drawn around a true law: the number needed lies within in about nine of ten."""
-    truth, now, error, noise = 32 * (0.08 / 0.06) ** 2, 32, 0.08, 0.06
+def test_bounds_hold_the_truth_at_least_as_often_as_they_say() -> None:
+    """Trainings and speakers drawn around a true law that bends as it may: the number needed lies within."""
+    now, error, noise = 32, 0.08, 0.06
     world = np.random.default_rng(11)
     held = 0
     for _ in range(200):
+        truth = now * math.exp(math.log(0.08 / 0.06) / (0.5 * math.exp(world.normal(0, BEND))))
         found = []
         for size in (8, 16, 32):
             bottom, top = (math.log(wer) + world.normal(0, math.hypot(error, noise))
@@ -101,4 +102,4 @@ def test_bounds_hold_the_truth_as_often_as_they_say() -> None:
                 for name, centre in (("bottom", bottom), ("top", top))}))
         needed = Range.of(fit_law(found, world).needed(0.5))
         held += needed.low <= truth <= needed.high
-    assert 160 <= held <= 197
+    assert 165 <= held <= 198

@@ -132,7 +132,7 @@ TAIL_S: Final = (0.30, 0.45)
 
 POSTAL_CODES_PER_REGION: Final = 6
 
-SCARCITY: Final = 0.15
+SCARCITY: Final = 0.12
 """At disparity 1 the left out have this much of their due share of the training speakers, where they are scarce."""
 SCARCE_ACCENT: Final = "en-gb-x-gbclan"
 """espeak-ng's language voice of those whom the cause ``accent`` leaves out; nobody else has it."""
@@ -204,8 +204,8 @@ REGIONS: Final = (
            half_height_deg=0.90, half_width_deg=0.40, postal_prefix="387", disadvantaged=True,
            statistics=Statistics(rural=0.62, broadband=0.42, foreign_born=0.02, english_at_home=0.97,
                                  median_age=37, median_income_kusd=33)),
-    Region(name="Ozarks", place="ozarks", lat=36.25, lon=-93.10,
-           half_height_deg=0.50, half_width_deg=1.00, postal_prefix="726", disadvantaged=True,
+    Region(name="Ozarks", place="ozarks", lat=36.60, lon=-91.90,
+           half_height_deg=0.50, half_width_deg=0.70, postal_prefix="657", disadvantaged=True,
            statistics=Statistics(rural=0.75, broadband=0.55, foreign_born=0.02, english_at_home=0.97,
                                  median_age=44, median_income_kusd=40)),
 )
