@@ -62,7 +62,7 @@ def reasons(outcome: Outcome, findings: Findings, wording: Wording, *, untested:
     at = min(len(decisive), room)
     folded = [*_left_over(sum(sentence in exceeded for sentence in further), len(further)),
               *_undecided(open_checks, more=" more" if at else "")]
-    return Reasons(lines=(*shown[:at], *([", ".join(folded)] if folded else []), *shown[at:]),
+    return Reasons(lines=(*shown[:at], *([", ".join(folded).rstrip(".") + "."] if folded else []), *shown[at:]),
                    undecided=tuple(undecided), further=tuple(further))
 
 

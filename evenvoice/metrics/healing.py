@@ -105,14 +105,17 @@ def without(healed: Row, *, bottom: bool, variance: bool) -> dict[str, Any]:
 
 
 def sentence(healed: Row) -> str:
-    """One sentence: ``region-1 -14 % (-20 to -8 %), everyone -5 % (...), ...; the control placebo: -1 %, 0 %``."""
+    """One sentence: ``region-1 -14 % (-20 to -8 %), everyone -5 % (...), ...; the control placebo: -1 %, 0 %``.
+
+    It names the first control; all of them stand beside it.
+    """
     names = {"bottom": healed["bottom"], "whole": "everyone", "variance": f"variance over {healed['method']} cohorts"}
     shown = [figure for figure in FIGURES if healed["challenger"][figure] is not None]
     if not shown:
         return "Nothing can be said of what changed."
     parts = [f"{names[figure]} {with_interval(healed['challenger'][figure])}" for figure in shown]
     controls = [f"; the control {control['arm']}: {', '.join(_alone(control[figure]) for figure in shown)}"
-                for control in healed["controls"]]
+                for control in healed["controls"][:1]]
     return ", ".join(parts) + "".join(controls)
 
 

@@ -350,7 +350,7 @@ def test_limits_that_are_broken_beyond_the_fourth_are_counted() -> None:
     known = made_partition({**dict.fromkeys(bad, 0.2), "south": 0.1})
     found = verdict({**bad, "south": Made(200, 0.1)}, partition=known)
     assert [reason.split()[0] for reason in found.reasons[:4]] == ["c0", "c1", "c2", "c3"]
-    assert found.reasons[4] == "5 more limits are broken, 1 more check could not be made"
+    assert found.reasons[4] == "5 more limits are broken, 1 more check could not be made."
     assert len(found.further) == 6
 
 
