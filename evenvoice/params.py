@@ -15,13 +15,24 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, TypeVar, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, PlainValidator, ValidationError, WithJsonSchema, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    PlainValidator,
+    ValidationError,
+    WithJsonSchema,
+    model_validator,
+)
+from pydantic_core import PydanticCustomError
 
 from evenvoice.errors import ParamsError
 from evenvoice.settings import Layer, read_settings
 
 _RULES: Final = {"missing": "be given", "extra_forbidden": "be a known name", "bool_type": "be true or false",
-                 "model_type": "be a section of names and values", "string_type": "be a text"}
+                 "model_type": "be a section of names and values", "string_type": "be a text",
+                 "tuple_type": "be a list"}
 """Where pydantic's own words would not help."""
 _SPELLING: Final = {"string_type": " Put quotes around a text that looks like something else."}
 _SHORT: Final = reprlib.Repr()
@@ -242,14 +253,7 @@ class Discover(Section):
     clusters: Clusters
 
 
-class Mitigate(Section):
-    """Fine-tuning for the worst cohort, and its controls."""
-
-    cohorts: Method = Field(description="Which discovery says who is worst off.")
-    bottom_share: float = Field(gt=0, le=1, description="Cohorts are taken from the worst upwards until they hold this "
-                                                        "share of the training speakers.")
-    steps: Positive = Field(description="Optimiser steps of every arm.")
-    learning_rate: float = Field(gt=0, le=1, description="Peak learning rate of every arm.")
+CONTROL: Final[Any] = Field(json_schema_extra={"is_control": True})
 
 
 class NoSettings(Section):
@@ -278,21 +282,57 @@ class Oversample(Section):
 class Arms(Section):
     """What each mitigation arm has of its own; changing one runs that arm and what lies behind it.
 
-    The one list of arms, in the order of every table; each is a file of evenvoice/mitigation.
+    The one list of arms, in the order of every table; each is a file of evenvoice/mitigation. A control is trained only
+    to be compared with.
     """
 
     finetune: NoSettings
     l2sp: L2SP
     ewc: EWC
     oversample: Oversample
-    placebo: NoSettings
+    placebo: NoSettings = CONTROL
 
 
 BASE: Final = "base"
 """The recogniser that the arms start from, and which the cohorts were found with."""
 ARMS: Final = tuple(Arms.model_fields)
+CONTROLS: Final = tuple(name for name, entry in Arms.model_fields.items() if entry.json_schema_extra)
 MODELS: Final = (BASE, *ARMS)
-"""Every model that is transcribed and judged."""
+"""Every model that can be transcribed and judged."""
+
+
+def models_of(arms: Collection[str]) -> tuple[str, ...]:
+    """The base model and these arms, in the order of every table."""
+    return (BASE, *(arm for arm in ARMS if arm in arms))
+
+
+def _known_arm(name: str) -> str:
+    if name not in ARMS:
+        raise PydanticCustomError("unknown_item", "Input should be one of {known}", {"known": ", ".join(ARMS)})
+    return name
+
+
+def _judged_arms(arms: tuple[str, ...]) -> tuple[str, ...]:
+    if len(set(arms)) < len(arms):
+        raise ValueError("Input should be a list that names each arm once")
+    if arms and not set(arms) & set(CONTROLS):
+        raise ValueError(f"Input should be a list with a control in it ({', '.join(CONTROLS)}): without one nobody can "
+                         "tell what an arm does from what more training does")
+    return arms
+
+
+class Mitigate(Section):
+    """Fine-tuning for the worst cohort, and its controls."""
+
+    cohorts: Method = Field(description="Which discovery says who is worst off.")
+    arms: Annotated[tuple[Annotated[str, AfterValidator(_known_arm)], ...],
+                    Field(strict=False), AfterValidator(_judged_arms)] = Field(
+        description="Arms that run: names of the section arms, in any order. The others are left out; an empty list "
+                    "leaves out all.")
+    bottom_share: float = Field(gt=0, le=1, description="Cohorts are taken from the worst upwards until they hold this "
+                                                        "share of the training speakers.")
+    steps: Positive = Field(description="Optimiser steps of every arm.")
+    learning_rate: float = Field(gt=0, le=1, description="Peak learning rate of every arm.")
 
 
 class Evaluate(Section):
@@ -453,7 +493,11 @@ def overlay(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, An
 def _refusal(section: type[BaseModel], problems: list[Any], layer: Layer) -> ParamsError:
     first = problems[0]
     field = ".".join(str(part) for part in first["loc"]) or "the whole file"
-    suggestion = _nearest(field, list(names(section, sections=True))) if first["type"] == "extra_forbidden" else ""
+    suggestion = ""
+    if first["type"] == "extra_forbidden":
+        suggestion = _nearest(field, list(names(section, sections=True)))
+    elif first["type"] == "unknown_item":
+        suggestion = _nearest(first["input"], first["ctx"]["known"].split(", "))
     spelling = _SPELLING.get(first["type"], "")
     others = f" ({len(problems) - 1} more problems follow.)" if len(problems) > 1 else ""
     return ParamsError(name=f"{layer.place(first['loc'])}: {field}", rule=_rule(first), value=_shown(first, layer),

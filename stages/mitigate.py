@@ -24,17 +24,21 @@ SEED = 8
 
 def main(params: Params, name: str) -> None:
     """Plan and train one arm; where no cohort is worse off than another, the base model is passed on unchanged."""
-    settings, arm = params.mitigate, load_arm(name)
+    method, arm = params.mitigate.cohorts, load_arm(name)
     recogniser = Recogniser.load(paths.BASE_MODEL)
-    store = FeatureStore.open(paths.FEATURES)
     progress = Progress(f"mitigate@{name}")
     summary = {"title": arm.title, "control": arm.control, "base": model_digest(paths.BASE_MODEL),
                "features": features_digest(paths.FEATURES)}
-    bottom = bottom_speakers(paths.COHORTS / settings.cohorts, settings.cohorts, settings.bottom_share)
+    if name not in params.mitigate.arms:  # only `dvc repro` in a checkout comes here
+        progress.note("mitigate.arms leaves this arm out: the base model stands for it, and is not judged")
+        write_trained(paths.MODELS / name, recogniser, Curve(), **summary, left_out=True)
+        return
+    bottom = bottom_speakers(paths.COHORTS / method, method, params.mitigate.bottom_share)
     if not bottom:
-        progress.note(f"{settings.cohorts} found no cohort that is worse off: the base model is passed on unchanged")
+        progress.note(f"{method} found no cohort that is worse off: the base model is passed on unchanged")
         write_trained(paths.MODELS / name, recogniser, Curve(), **summary, bottom_speakers=0, recordings=0)
         return
+    store = FeatureStore.open(paths.FEATURES)
     seed = int(np.random.SeedSequence([params.seed, SEED]).generate_state(1)[0])
     situation = Situation(recogniser=recogniser, store=store, bottom_speakers=bottom,
                           ctc_weight=params.train.ctc_weight, seed=seed, progress=progress)
@@ -42,8 +46,9 @@ def main(params: Params, name: str) -> None:
     progress.note(f"{len(bottom)} training speakers are worst off; training on {len(plan.indices)} recordings")
     checkpoints = paths.CHECKPOINTS / name
     chosen_batch_s = read_json(paths.BASE_MODEL / SUMMARY).get("chosen_batch_s")
-    curve = fit(recogniser=recogniser, store=store, indices=plan.indices,
-                settings=FitSettings.for_mitigation(params.train, settings, chosen_batch_s), seed=seed,
+    settings = FitSettings.for_mitigation(params.train, steps=params.mitigate.steps,
+                                          learning_rate=params.mitigate.learning_rate, chosen_batch_s=chosen_batch_s)
+    curve = fit(recogniser=recogniser, store=store, indices=plan.indices, settings=settings, seed=seed,
                 progress=Progress(f"mitigate@{name}"), checkpoint_dir=checkpoints, draw_weights=plan.draw_weights,
                 penalty=plan.penalty, identity=plan.identity)
     write_trained(paths.MODELS / name, recogniser, curve, **summary, bottom_speakers=len(bottom),

@@ -10,7 +10,7 @@ from evenvoice.data.schemas import COHORT_WER, COMPARISONS, CURVE, GAPS, REJECTE
 from evenvoice.data.tables import read_table
 from evenvoice.metrics.publication import Hidden, Row, hidden_cohorts, is_hidden, published_verdict
 from evenvoice.origins import ORIGINS, SUMMARY, Origins, collect, demand_same
-from evenvoice.params import BASE, METHODS
+from evenvoice.params import ARMS, BASE, METHODS
 from evenvoice.storage import read_json, sha256
 
 SHOWN_REJECTIONS = 20
@@ -75,6 +75,11 @@ class Contents:
     def arms(self) -> tuple[str, ...]:
         """Every model but the base."""
         return tuple(model for model in self.titles if model != BASE)
+
+    @property
+    def left_out(self) -> tuple[str, ...]:
+        """Arms that did not run, by the names that mitigate.arms could list."""
+        return tuple(arm for arm in ARMS if arm not in self.titles)
 
     @property
     def controls(self) -> frozenset[str]:

@@ -9,7 +9,7 @@ from evenvoice.data.tables import rows_table, write_table
 from evenvoice.evaluation import evaluate
 from evenvoice.gates import judge, read_evidence
 from evenvoice.metrics.partitions import FrozenCohort, Partition
-from evenvoice.params import MODELS, Evaluate, Gate
+from evenvoice.params import ARMS, MODELS, Evaluate, Gate
 from evenvoice.progress import Progress
 from evenvoice.report import Contents, Sources, read_contents
 from evenvoice.storage import read_json, write_json
@@ -37,7 +37,7 @@ def write_evaluation(root: Path, *, sizes: dict[str, int] | None = None, verdict
     for model in MODELS:
         _write_model(sources, model, people)
     evaluate(hypotheses=sources.hypotheses, cohorts=sources.cohorts, models=sources.models, out=sources.evaluation,
-             mitigated="geographic", regression_margin=0.03, seed=1,
+             mitigated="geographic", arms=ARMS, regression_margin=0.03, seed=1,
              settings=Evaluate(replicates=200, confidence=0.95, null_partitions=50), progress=Progress("evaluate"))
     limits = Gate(max_gap=0.5, max_wer=0.25, regression_margin=0.03, confidence=0.95, min_speakers=10)
     evidence = read_evidence(evaluation=sources.evaluation, corpus=sources.corpus, models=sources.models)
