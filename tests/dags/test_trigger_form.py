@@ -55,7 +55,8 @@ def test_what_is_filled_in_is_asked_for() -> None:
     ({"train.stepz": 5}, "train.stepz must be a known name, got 5 instead. Correct train.stepz in the conf of this DAG "
                          "run. Did you mean train.steps?"),
     ({"mitigate": {"armz": 1}}, "mitigate.armz must be a known name, got 1 instead."),
-    ({"mitigate": {"steps": 3}}, "mitigate must be given by its dotted name mitigate.steps, got {'steps': 3} instead."),
+    ({"mitigate": {"bottom_share": 3}}, "mitigate must be given by its dotted name mitigate.bottom_share, got "
+                                        "{'bottom_share': 3} instead."),
     ({"mitigate": 3}, "mitigate must be the name of one value, such as mitigate.cohorts, got 3 instead."),
     ({"profil": "tiny"}, "profil must be a known name, got 'tiny' instead. Correct profil in the conf of this DAG run. "
                          "Did you mean profile?"),
