@@ -8,7 +8,7 @@ Shapes: S speakers of one split, M models, C cohorts of one method.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
@@ -35,15 +35,12 @@ from evenvoice.metrics.selection import choose
 from evenvoice.metrics.speakers import SplitTable, read_splits, write_speakers
 from evenvoice.metrics.variance import change_of_variance, cohort_variances
 from evenvoice.origins import ORIGINS, SUMMARY, collect
-from evenvoice.params import ARMS, BASE, METHODS, MODELS, Evaluate
+from evenvoice.params import BASE, METHODS, Evaluate, models_of
 from evenvoice.progress import Progress
 from evenvoice.storage import fresh_directory, read_json, write_json
 
 Row = dict[str, Any]
 WHOLE: Final = "whole"
-TRANSCRIBED: Final[Mapping[str, tuple[str, ...]]] = dict.fromkeys(("discover", "validate", "test"), MODELS)
-"""Figures of discover speakers are in-sample: cohorts were found on them. They stand beside the others to show it, and
-arms are compared with each other on them too."""
 STREAM: Final = 0x65766C
 """Keeps these random numbers apart from those that other stages draw from the same seed."""
 
@@ -61,7 +58,7 @@ class Group:
 
 
 def evaluate(*, hypotheses: Path, cohorts: Path, models: Path, out: Path, settings: Evaluate, mitigated: str,
-             regression_margin: float, seed: int, progress: Progress) -> None:
+             arms: Collection[str], regression_margin: float, seed: int, progress: Progress) -> None:
     """Write every table of the evaluation, or none.
 
     Args:
@@ -69,13 +66,18 @@ def evaluate(*, hypotheses: Path, cohorts: Path, models: Path, out: Path, settin
         cohorts: directory with one directory per discovery method.
         models: directory with the models that the hypotheses have to come from.
         mitigated: the method whose bottom cohort the mitigation arms aimed at.
+        arms: those of the run; whatever lies beside them is not looked at.
 
     Raises:
         ArtifactError: inputs are missing, hold repeats, do not fit each other, or come from other models.
     """
-    origins = collect(hypotheses=hypotheses, cohorts=cohorts, models=models, names=MODELS, methods=METHODS, base=BASE)
+    names = models_of(arms)
+    origins = collect(hypotheses=hypotheses, cohorts=cohorts, models=models, names=names, methods=METHODS, base=BASE)
     partitions = [_partition(cohorts / method, method) for method in METHODS]
-    tables = read_splits(hypotheses=hypotheses, cohorts=cohorts, methods=METHODS, splits=TRANSCRIBED)
+    # cohorts were found on discover speakers: their figures stand beside the others to show how much they flatter, and
+    # arms are compared with each other on them too
+    tables = read_splits(hypotheses=hypotheses, cohorts=cohorts, methods=METHODS,
+                         splits=dict.fromkeys(("discover", "validate", "test"), names))
     progress.total = len(tables)
     cohort_wer: list[Row] = []
     gaps: list[Row] = []
@@ -95,7 +97,7 @@ def evaluate(*, hypotheses: Path, cohorts: Path, models: Path, out: Path, settin
     equal = [row for method in METHODS for row in equal_counts(
         tables["test"], BASE, method, cohorts / method / "coarser.parquet", settings.null_partitions, rng)]
     target = next(partition for partition in partitions if partition.method == mitigated)
-    chosen = choose(tables["validate"], target, regression_margin, controls=_controls(models),
+    chosen = choose(tables["validate"], target, regression_margin, controls=_controls(models, arms),
                     discover=tables["discover"])
     with fresh_directory(out) as draft:
         write_table(draft / "cohort_wer.parquet", rows_table(cohort_wer, COHORT_WER))
@@ -110,9 +112,9 @@ def evaluate(*, hypotheses: Path, cohorts: Path, models: Path, out: Path, settin
         write_json(draft / "metrics.json", flat_metrics(cohort_wer, gaps, comparisons))
 
 
-def _controls(models: Path) -> frozenset[str]:
+def _controls(models: Path, arms: Collection[str]) -> frozenset[str]:
     """Arms that their own summaries call a control."""
-    said = {arm: read_json(models / arm / SUMMARY).get("control") for arm in ARMS}
+    said = {arm: read_json(models / arm / SUMMARY).get("control") for arm in arms}
     for arm, control in said.items():
         if not isinstance(control, bool):
             raise ArtifactError(name=f"control in {models / arm / SUMMARY}", rule="be true or false", value=control,

@@ -15,13 +15,24 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, TypeVar, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, PlainValidator, ValidationError, WithJsonSchema, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    PlainValidator,
+    ValidationError,
+    WithJsonSchema,
+    model_validator,
+)
+from pydantic_core import PydanticCustomError
 
 from evenvoice.errors import ParamsError
 from evenvoice.settings import Layer, read_settings
 
 _RULES: Final = {"missing": "be given", "extra_forbidden": "be a known name", "bool_type": "be true or false",
-                 "model_type": "be a section of names and values", "string_type": "be a text"}
+                 "model_type": "be a section of names and values", "string_type": "be a text",
+                 "tuple_type": "be a list", "too_short": "hold one value at least"}
 """Where pydantic's own words would not help."""
 _SPELLING: Final = {"string_type": " Put quotes around a text that looks like something else."}
 _SHORT: Final = reprlib.Repr()
@@ -333,14 +344,14 @@ class Discover(Section):
     clusters: Clusters
 
 
-class Mitigate(Section):
-    """Fine-tuning for the worst cohort, and its controls."""
+def _control_of(arm: str) -> Any:
+    """The field of an arm that is trained only to be compared with ``arm``, and never chosen."""
+    return Field(json_schema_extra={"control_of": arm})
 
-    cohorts: Method = Field(description="Which discovery says who is worst off.")
-    bottom_share: float = Field(gt=0, le=1, description="Cohorts are taken from the worst upwards until they hold this "
-                                                        "share of the training speakers.")
-    steps: Positive = Field(description="Optimiser steps of every arm.")
-    learning_rate: float = Field(gt=0, le=1, description="Peak learning rate of every arm.")
+
+def _made_from(arm: str) -> Any:
+    """The field of an arm that takes the model of ``arm`` instead of training one."""
+    return Field(json_schema_extra={"made_from": arm})
 
 
 class NoSettings(Section):
@@ -360,10 +371,39 @@ class EWC(Section):
     fisher_utterances: Positive = Field(description="Training recordings whose gradients make the Fisher information.")
 
 
-class Oversample(Section):
-    """Training on everyone, the bottom cohort more often."""
+class Frozen(Section):
+    """Fine-tuning of the upper part of the encoder and of all that follows it."""
 
-    factor: float = Field(ge=1, description="How many times as often the bottom cohort is drawn.")
+    below: Positive = Field(description="Layer of the encoder below which nothing changes, counted from the sound; 1 "
+                                        "freezes what stands before the first layer.")
+
+
+class Interpolate(Section):
+    """Weights between the base model and a fine-tuned one."""
+
+    shares: Annotated[tuple[Annotated[float, Field(gt=0, le=1)], ...], Field(strict=False, min_length=1)] = Field(
+        description="Shares of the fine-tuned model that are tried, as many of the first ones as there are trials.")
+
+
+class Rehearsal(Section):
+    """Fine-tuning with a sample of everyone else in each batch."""
+
+    share: float = Field(gt=0, lt=1, description="Share of each batch that is not of the bottom cohort.")
+
+
+class Oversample(Section):
+    """Training on everyone, one cohort more often."""
+
+    factors: Annotated[tuple[Annotated[float, Field(ge=1)], ...], Field(strict=False, min_length=1)] = Field(
+        description="How many times as often the cohort is drawn: the first factor in the first trial and so on, from "
+                    "the first again where there are more trials.")
+
+
+class Augment(Section):
+    """Training on everyone, with variants of one cohort's recordings until it has its share of the population."""
+
+    speed: float = Field(ge=0, le=0.5, description="Variants are faster or slower by up to this share.")
+    warp: float = Field(ge=0, le=0.5, description="Vocal tracts of variants are shorter or longer by up to this share.")
 
 
 class Reweight(Section):
@@ -390,23 +430,84 @@ class Arms(Section):
     finetune: NoSettings
     l2sp: L2SP
     ewc: EWC
+    frozen: Frozen
+    interpolate: Interpolate = _made_from("finetune")
+    rehearsal: Rehearsal
     oversample: Oversample
-    placebo: NoSettings
+    augment: Augment
     reweight: Reweight
-    reweight_random: Reweight
+    placebo: NoSettings = _control_of("finetune")
+    oversample_random: Oversample = _control_of("oversample")
+    augment_random: Augment = _control_of("augment")
+    reweight_random: Reweight = _control_of("reweight")
 
     @model_validator(mode="after")
-    def _a_control_differs_in_nothing_else(self) -> Arms:
-        if self.reweight != self.reweight_random:
-            raise ValueError("reweight_random must have the values of reweight, whose control it is")
+    def _controls_are_set_alike(self) -> Arms:
+        for control, arm in CONTROLS.items():
+            if getattr(self, control) != getattr(self, arm):
+                raise ValueError(f"{control} must be set as {arm} is, which it is the control of")
         return self
+
+
+def _marked(mark: str) -> dict[str, str]:
+    extras = {name: entry.json_schema_extra for name, entry in Arms.model_fields.items()}
+    return {name: str(extra[mark]) for name, extra in extras.items() if isinstance(extra, dict) and mark in extra}
 
 
 BASE: Final = "base"
 """The recogniser that the arms start from, and which the cohorts were found with."""
 ARMS: Final = tuple(Arms.model_fields)
+CONTROLS: Final = _marked("control_of")
+"""Control -> the arm that it is like but for the speakers."""
+MADE_FROM: Final = _marked("made_from")
+"""Arm that takes another's model and has a stage of its own -> that other arm."""
 MODELS: Final = (BASE, *ARMS)
-"""Every model that is transcribed and judged."""
+"""Every model that can be transcribed and judged."""
+
+
+def models_of(arms: Collection[str]) -> tuple[str, ...]:
+    """The base model and these arms, in the order of every table."""
+    return (BASE, *(arm for arm in ARMS if arm in arms))
+
+
+def _known_arm(name: str) -> str:
+    if name not in ARMS:
+        raise PydanticCustomError("unknown_item", "Input should be one of {known}", {"known": ", ".join(ARMS)})
+    return name
+
+
+def _judged_arms(arms: tuple[str, ...]) -> tuple[str, ...]:
+    if len(set(arms)) < len(arms):
+        raise ValueError("Input should be a list that names each arm once")
+    if arms and not set(arms) & set(CONTROLS):
+        raise ValueError(f"Input should be a list with a control in it ({', '.join(CONTROLS)}): without one nobody can "
+                         "tell what an arm does from what more training does")
+    for arm, needed in MADE_FROM.items():
+        if arm in arms and needed not in arms:
+            raise ValueError(f"Input should be a list with {needed} in it, since {arm} is made from its model")
+    return arms
+
+
+class Trial(Section):
+    """One way to train an arm."""
+
+    steps: Positive = Field(description="Optimiser steps.")
+    learning_rate: float = Field(gt=0, le=1, description="Peak learning rate.")
+
+
+class Mitigate(Section):
+    """Fine-tuning for the worst cohort, and its controls."""
+
+    cohorts: Method = Field(description="Which discovery says who is worst off.")
+    arms: Annotated[tuple[Annotated[str, AfterValidator(_known_arm)], ...],
+                    Field(strict=False), AfterValidator(_judged_arms)] = Field(
+        description="Arms that run: names of the section arms, in any order. The others are left out; an empty list "
+                    "leaves out all.")
+    bottom_share: float = Field(gt=0, le=1, description="Cohorts are taken from the worst upwards until they hold this "
+                                                        "share of the training speakers.")
+    trials: Annotated[tuple[Trial, ...], Field(strict=False, min_length=1)] = Field(
+        description="Every arm is trained once as each of these says, and the training that serves validate speakers "
+                    "best is kept. One trial leaves nothing to choose.")
 
 
 class Wanted(Section):
@@ -594,7 +695,11 @@ def overlay(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, An
 def _refusal(section: type[BaseModel], problems: list[Any], layer: Layer) -> ParamsError:
     first = problems[0]
     field = ".".join(str(part) for part in first["loc"]) or "the whole file"
-    suggestion = _nearest(field, list(names(section, sections=True))) if first["type"] == "extra_forbidden" else ""
+    suggestion = ""
+    if first["type"] == "extra_forbidden":
+        suggestion = _nearest(field, list(names(section, sections=True)))
+    elif first["type"] == "unknown_item":
+        suggestion = _nearest(first["input"], first["ctx"]["known"].split(", "))
     spelling = _SPELLING.get(first["type"], "")
     others = f" ({len(problems) - 1} more problems follow.)" if len(problems) > 1 else ""
     return ParamsError(name=f"{layer.place(first['loc'])}: {field}", rule=_rule(first), value=_shown(first, layer),

@@ -13,6 +13,7 @@ MODELS: Final = Path("artifacts/models")
 BASE_MODEL: Final = MODELS / BASE
 SPEAKER_MODEL: Final = MODELS / "speaker"
 HYPOTHESES: Final = Path("artifacts/hypotheses")
+BASE_HYPOTHESES: Final = HYPOTHESES / BASE
 EMBEDDINGS: Final = Path("artifacts/embeddings")
 COHORTS: Final = Path("artifacts/cohorts")
 LEARNING: Final = Path("artifacts/learning")

@@ -4,10 +4,10 @@ from evenvoice.data.pieces import Pieces, Shard
 from evenvoice.data.tables import write_table
 from evenvoice.decoding.hypotheses import TABLE, Transcriber, compute_of
 from evenvoice.models.recogniser import Recogniser
-from evenvoice.origins import ORIGIN, Origin
-from evenvoice.params import MODELS, Params
+from evenvoice.origins import ORIGIN, SUMMARY, Origin
+from evenvoice.params import BASE, MODELS, Params
 from evenvoice.progress import Progress
-from evenvoice.storage import fresh_directory, sha256, write_json
+from evenvoice.storage import fresh_directory, read_json, sha256, write_json
 from evenvoice.training.distributed import current_world
 from stages import paths
 from stages.entry import run_matrix_stage
@@ -18,12 +18,13 @@ HEARD = ("discover", "validate", "test")
 
 def main(params: Params, model: str, shard: str = "") -> None:
     """Features and a model in, hypotheses out; with ``shard``, only its pieces."""
+    splits = _splits(model)
     progress = Progress(f"transcribe@{model}")
     recogniser = Recogniser.load(paths.MODELS / model)
     recogniser.transducer.to(current_world().device)
-    transcriber = Transcriber(recogniser, params.transcribe, HEARD, progress)
+    transcriber = Transcriber(recogniser, params.transcribe, splits, progress)
     pieces = Pieces(paths.PIECES / f"transcribe-{model}",
-                    {**params.transcribe.model_dump(), "splits": HEARD, "model": _model_hashes(model)}, progress)
+                    {**params.transcribe.model_dump(), "splits": splits, "model": _model_hashes(model)}, progress)
     if shard:
         transcriber.transcribe_pieces(paths.FEATURES, pieces, Shard.parse(shard))
         return
@@ -33,6 +34,13 @@ def main(params: Params, model: str, shard: str = "") -> None:
         write_json(draft / "compute.json", compute_of(recogniser, found))
         write_json(draft / ORIGIN, Origin.of(model=paths.MODELS / model, features=paths.FEATURES).to_json())
     pieces.discard()
+
+
+def _splits(model: str) -> tuple[str, ...]:
+    if model == BASE:
+        return HEARD
+    left_out = read_json(paths.MODELS / model / SUMMARY).get("left_out")  # nobody asks what it would have said
+    return () if left_out else HEARD
 
 
 def _model_hashes(model: str) -> dict[str, str]:

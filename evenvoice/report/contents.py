@@ -10,7 +10,7 @@ from evenvoice.data.schemas import COHORT_WER, COMPARISONS, CURVE, EQUAL_COUNTS,
 from evenvoice.data.tables import read_table
 from evenvoice.metrics.publication import Hidden, Row, hidden_cohorts, is_hidden, published_verdict
 from evenvoice.origins import ORIGINS, SUMMARY, Origins, collect, demand_same
-from evenvoice.params import BASE, METHODS
+from evenvoice.params import ARMS, BASE, METHODS
 from evenvoice.storage import read_json, sha256
 
 SHOWN_REJECTIONS = 20
@@ -79,6 +79,17 @@ class Contents:
         return tuple(model for model in self.titles if model != BASE)
 
     @property
+    def tuned(self) -> tuple[tuple[str, Row], ...]:
+        """Each arm with each of its trials, where it had several."""
+        trials = {model: self.training[model].get("trials", ()) for model in self.titles}
+        return tuple((model, trial) for model, tried in trials.items() if len(tried) > 1 for trial in tried)
+
+    @property
+    def left_out(self) -> tuple[str, ...]:
+        """Arms that did not run, by the names that mitigate.arms could list."""
+        return tuple(arm for arm in ARMS if arm not in self.titles)
+
+    @property
     def controls(self) -> frozenset[str]:
         """Arms that were trained only to be compared with."""
         return frozenset(candidate["model"] for candidate in self.selection["candidates"] if candidate["control"])
@@ -129,8 +140,10 @@ def read_contents(sources: Sources, minimum: int) -> Contents:
     _check_origins(sources, models)
     cohort_wer = read_table(sources.evaluation / "cohort_wer.parquet", COHORT_WER).to_pylist()
     hidden = hidden_cohorts(cohort_wer, minimum)
-    training = {name: read_json(sources.models / name / SUMMARY) for name in models}
     selection = read_json(sources.evaluation / "selection.json")
+    bottom_hidden = is_hidden(selection["method"], selection["bottom"], hidden)
+    training = {name: _training(read_json(sources.models / name / SUMMARY), bottom_hidden=bottom_hidden)
+                for name in models}
     titles = {candidate["model"]: _title(candidate["model"], training) for candidate in selection["candidates"]}
     return Contents(
         verdict=published_verdict(read_json(sources.verdict), hidden),
@@ -172,6 +185,14 @@ def _check_origins(sources: Sources, models: list[str]) -> None:
     judged = Origins.read(read_json(sources.verdict).get("origins"), f"{sources.verdict}, origins")
     demand_same(_evaluated(sources), here, source="the evaluation", other="these hypotheses", stage="evaluate")
     demand_same(judged, here, source="the verdict", other="these hypotheses", stage="gate")
+
+
+def _training(summary: Row, *, bottom_hidden: bool) -> Row:
+    """What a training says of itself, without figures of a bottom cohort that is not shown."""
+    if not bottom_hidden:
+        return summary
+    trials = [{**trial, "validate_bottom_wer": None} for trial in summary.get("trials", ())]
+    return {**summary, "trials": trials}
 
 
 def _title(model: str, training: dict[str, Row]) -> str:

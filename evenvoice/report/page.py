@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from importlib.resources import files
 from typing import Any
 
@@ -55,7 +56,7 @@ def _template(name: str, *, escape: bool) -> jinja2.Template:
     environment = jinja2.Environment(autoescape=escape, trim_blocks=True, lstrip_blocks=True,  # noqa: S701  Markdown
                                      undefined=jinja2.StrictUndefined)
     environment.filters.update(percent=percent, interval=interval, change=change, reach=reach, bounds=bounds,
-                               count=count, big=big)
+                               count=count, big=big, settings=settings)
     return environment.from_string(files("evenvoice.report").joinpath(f"templates/{name}").read_text(encoding="utf-8"))
 
 
@@ -85,6 +86,12 @@ def bounds(row: Any, name: str) -> str:
     """The gate's bounds of a figure in a row: "at least 10.1 %, at most 14.2 %"; empty when it has none."""
     low, high = row[f"{name}_at_least"], row[f"{name}_at_most"]
     return "" if low is None or high is None else f"at least {percent(low)}, at most {percent(high)}"
+
+
+def settings(trial: Mapping[str, Any]) -> str:
+    """How a trial differs from others of its arm: "steps 100, learning rate 0.0005, factor 4"."""
+    return ", ".join(f"{name.replace('_', ' ')} {value:g}" for name, value in trial.items()
+                     if name != "kept" and not name.startswith("validate_"))
 
 
 def count(value: float) -> str:

@@ -10,7 +10,7 @@ resumed from any checkpoint takes the same steps, bit for bit, as one that was n
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from contextlib import closing
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -39,6 +39,7 @@ from evenvoice.training.objective import Batch, Objective
 from evenvoice.training.optimiser import AdamW
 from evenvoice.training.schedule import one_cycle, step_seed
 from evenvoice.training.settings import FitSettings
+from evenvoice.training.variants import Variants
 from evenvoice.training.weighing import Weigher, effective_sample_size
 
 Penalty = Callable[[nn.Module], Tensor]
@@ -51,7 +52,9 @@ TRAINS = ("data/batches.py", "data/feature_store.py", "losses", "mitigation", "m
 
 def fit(*, recogniser: Recogniser, store: FeatureStore, indices: NDArray[np.int64], settings: FitSettings, seed: int,
         progress: Progress, checkpoint_dir: Path | None, draw_weights: NDArray[np.float64] | None = None,
-        penalty: Penalty | None = None, weigher: Weigher | None = None, identity: str = "") -> Curve:
+        groups: NDArray[np.int64] | None = None, variants: Variants | None = None,
+        frozen: Collection[str] = (), penalty: Penalty | None = None, weigher: Weigher | None = None,
+        identity: str = "") -> Curve:
     """Train a recogniser in place, on a GPU where there is one, and with all processes that torchrun started.
 
     Args:
@@ -64,6 +67,9 @@ def fit(*, recogniser: Recogniser, store: FeatureStore, indices: NDArray[np.int6
         checkpoint_dir: where to checkpoint and to resume from; None does neither. Delete it (``checkpoints.discard``)
             once the trained model is saved.
         draw_weights: expected draws of each of ``indices`` per epoch; None draws each once.
+        groups: group of each of ``indices``; every batch holds them in the proportion in which they are drawn.
+        variants: recordings that are altered whenever they are drawn.
+        frozen: parameters of ``recogniser.transducer`` that stay as they are, weight decay included.
         penalty: added to the loss of every step; called with ``recogniser.transducer``.
         weigher: says how much each recording of a batch counts; without one all count alike.
         identity: names penalty or weigher and its settings, which the fingerprint of a checkpoint cannot see by itself.
@@ -84,12 +90,13 @@ def fit(*, recogniser: Recogniser, store: FeatureStore, indices: NDArray[np.int6
     devices = [world.device] if world.device.type == "cuda" else []
     with torch.random.fork_rng(devices=devices):
         run = _Run(recogniser=recogniser, store=store, indices=indices, settings=settings, seed=seed, world=world,
-                   draw_weights=draw_weights, penalty=penalty, weigher=weigher)
+                   draw_weights=draw_weights, groups=groups, variants=variants, frozen=frozen, penalty=penalty,
+                   weigher=weigher)
         with closing(run), quickened(recogniser.transducer, world.device):
             run.check_agreement(identity)
             checkpoints = None if checkpoint_dir is None else Checkpoints(checkpoint_dir, run.fingerprint(identity))
             curve = _train(run, checkpoints, checkpoint_dir, progress)
-    recogniser.transducer.to("cpu").eval()
+    recogniser.transducer.to("cpu").eval().requires_grad_(True)
     return curve
 
 
@@ -126,21 +133,27 @@ class _Run:
 
     def __init__(self, *, recogniser: Recogniser, store: FeatureStore, indices: NDArray[np.int64],
                  settings: FitSettings, seed: int, world: World, draw_weights: NDArray[np.float64] | None,
+                 groups: NDArray[np.int64] | None, variants: Variants | None, frozen: Collection[str],
                  penalty: Penalty | None, weigher: Weigher | None) -> None:
         self.settings, self.world, self.curve, self.pace = settings, world, Curve(), Pace()
         self._seed, self._penalty, self._weigher, self._description = seed, penalty, weigher, recogniser.description
+        self._variants = variants
         self._transducer = recogniser.transducer.to(world.device).train()
+        self._frozen = sorted(frozen)
+        for name in self._frozen:
+            self._transducer.get_parameter(name).requires_grad_(False)
         self._objective = world.wrap(Objective(self._transducer, settings.ctc_weight),
                                      every_parameter_used=settings.ctc_weight > 0)
         self._optimiser = AdamW(self._transducer, settings.weight_decay)
-        self._feed = Feed(recogniser, store, settings.augment, world.device)
+        self._feed = Feed(recogniser, store, settings.augment, world.device, variants)
         self._hop_s = recogniser.featurize.hop_ms / 1000
         batch_s = settings.batch_s
         if batch_s == AUTO:
             batch_s = self.curve.chosen_batch_s = chosen_batch_s(self._try, durations_s=store.durations_s,
                                                                  indices=indices, world=world)
         self._plan = BatchPlan(frames=store.frames, indices=indices, frames_per_batch=recogniser.frames_in(batch_s),
-                               seed=step_seed(seed, step=0, rank=0, purpose=ORDER), draw_weights=draw_weights)
+                               seed=step_seed(seed, step=0, rank=0, purpose=ORDER), draw_weights=draw_weights,
+                               groups=groups)
         self._batches = self._opened()
         self._texts, self._ids = store.texts[indices].tolist(), store.ids[indices].tolist()
 
@@ -149,10 +162,12 @@ class _Run:
         plan = self._plan
         weights = [tensor.detach().cpu().numpy().tobytes() for tensor in self._transducer.state_dict().values()]
         draws = b"" if plan.draw_weights is None else plan.draw_weights.astype(np.float64).tobytes()
+        groups = None if plan.groups is None else plan.groups.tolist()
+        variants = None if self._variants is None else self._variants.identity()
         result_settings = {key: value for key, value in asdict(self.settings).items() if key != "checkpoint_every_s"}
         return fingerprint(package_digest(*TRAINS), self._description.model_dump(), result_settings, self._seed,
                            self.world.size, identity, self._ids, self._texts, plan.frames[plan.indices].tolist(),
-                           draws, *weights)
+                           draws, groups, variants, self._frozen, *weights)
 
     def step(self, dump: Path | None) -> None:
         """Draw a batch and update the weights, or skip it within the budget."""

@@ -18,10 +18,10 @@ MEAN, VARIANCE, STEPS = "mean", "variance", "steps"
 
 
 class AdamW:
-    """Shrinks matrices but neither biases nor normalisation gains."""
+    """Shrinks matrices but neither biases nor normalisation gains, and touches nothing that needs no gradient."""
 
     def __init__(self, module: nn.Module, weight_decay: float) -> None:
-        self._parameters = dict(module.named_parameters())
+        self._parameters = {name: parameter for name, parameter in module.named_parameters() if parameter.requires_grad}
         self._weight_decay = weight_decay
         self._state = {name: {MEAN: torch.zeros_like(parameter), VARIANCE: torch.zeros_like(parameter),
                               STEPS: torch.zeros((), device=parameter.device)}

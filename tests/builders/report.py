@@ -9,7 +9,7 @@ from evenvoice.data.tables import rows_table, write_table
 from evenvoice.evaluation import evaluate
 from evenvoice.gates import judge, read_evidence
 from evenvoice.metrics.partitions import FrozenCohort, Partition
-from evenvoice.params import MODELS, Evaluate, Gate
+from evenvoice.params import Evaluate, Gate
 from evenvoice.progress import Progress
 from evenvoice.report import Contents, Sources, read_contents
 from evenvoice.storage import read_json, write_json
@@ -37,10 +37,10 @@ def write_evaluation(root: Path, *, sizes: dict[str, int] | None = None, verdict
     people = [(split, f"{split}-{cohort}-{number}", cohort) for split in ("discover", "validate", "test")
               for cohort, size in sizes.items() for number in range(size)]
     _write_cohorts(sources.cohorts, people)
-    for model in MODELS:
+    for model in HELP:
         _write_model(sources, model, people)
     evaluate(hypotheses=sources.hypotheses, cohorts=sources.cohorts, models=sources.models, out=sources.evaluation,
-             mitigated="geographic", regression_margin=0.03, seed=1,
+             mitigated="geographic", arms=[model for model in HELP if model != "base"], regression_margin=0.03, seed=1,
              settings=Evaluate(replicates=200, confidence=0.95, null_partitions=50), progress=Progress("evaluate"))
     limits = Gate(max_gap=0.5, max_wer=0.25, regression_margin=0.03, confidence=0.95, min_speakers=10)
     write_wanted(root / "wanted.json", write_identity(sources.models, "base"))
@@ -87,7 +87,9 @@ def _write_model(sources: Sources, model: str, people: list[tuple[str, str, str]
     curve = [{"step": step, "loss": 4 * 0.97**step + 0.1, "learning_rate": 1e-3} for step in range(60)]
     write_table(sources.models / model / "curve.parquet", rows_table(curve, CURVE))
     summary = sources.models / model / "summary.json"
-    write_json(summary, {**read_json(summary), "steps": 60, "audio_s": 4500.0, "batches_skipped": 0})
+    trials = [{"steps": 60, "learning_rate": rate, "validate_bottom_wer": 0.2 + rate, "validate_whole_wer": 0.1,
+               "kept": rate == 0.001} for rate in (0.001, 0.002)] if model == "ewc" else []
+    write_json(summary, {**read_json(summary), "steps": 60, "audio_s": 4500.0, "batches_skipped": 0, "trials": trials})
 
 
 def _errors(who: str, cohort: str, model: str) -> int:

@@ -11,14 +11,15 @@ import yaml
 
 from evenvoice.cohorts import load_method
 from evenvoice.mitigation import load_arm
-from evenvoice.params import ARMS, METHODS, MODELS, PARTS
+from evenvoice.params import ARMS, CONTROLS, MADE_FROM, METHODS, MODELS, PARTS
 
 ROOT = Path(__file__).resolve().parents[2]
 STAGES = yaml.safe_load((ROOT / "dvc.yaml").read_text(encoding="utf-8"))["stages"]
 FOLDERS = {"artifacts/hypotheses": MODELS, "artifacts/models": MODELS, "artifacts/cohorts": METHODS,
            "artifacts/learning": tuple(PARTS)}
-MATRICES = {"model": MODELS, "arm": ARMS, "method": METHODS, "part": tuple(PARTS)}
-READS_ALL = [(stage, folder) for stage in STAGES for folder in FOLDERS
+TRAINED = tuple(arm for arm in ARMS if arm not in MADE_FROM)
+MATRICES = {"model": MODELS, "arm": TRAINED, "method": METHODS, "part": tuple(PARTS)}
+READS_ALL = [(stage, folder) for stage in STAGES if stage not in MADE_FROM for folder in FOLDERS
              if sum(dep.startswith(f"{folder}/") for dep in STAGES[stage]["deps"]) > 1]
 """Stages that read the folder of more than one model or method."""
 
@@ -46,9 +47,21 @@ def test_a_stage_that_reads_several_reads_all_of_them(stage: str, folder: str) -
     assert found == wanted, f"the deps of {stage} in dvc.yaml below {folder} have to be\n{lines(wanted)}"
 
 
+@pytest.mark.parametrize(("arm", "other"), MADE_FROM.items())
+def test_an_arm_that_is_made_from_another_has_a_stage_that_reads_its_model(arm: str, other: str) -> None:
+    models = [dep for dep in STAGES[arm]["deps"] if dep.startswith("artifacts/models/")]
+
+    assert models == [f"artifacts/models/{MODELS[0]}", f"artifacts/models/{other}"]
+    assert STAGES[arm]["outs"] == [f"artifacts/models/{arm}"]
+
+
 @pytest.mark.parametrize("arm", ARMS)
 def test_the_file_of_an_arm_describes_it(arm: str) -> None:
-    assert load_arm(arm).title
+    described = load_arm(arm)
+
+    assert described.title
+    assert described.control == (arm in CONTROLS), f"its field in Arms (evenvoice/params.py) and {arm}.py disagree"
+    assert (described.plan is None) == (arm in MADE_FROM)
 
 
 @pytest.mark.parametrize("method", METHODS)

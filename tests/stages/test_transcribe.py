@@ -7,6 +7,7 @@ import pytest
 from evenvoice.data.schemas import HYPOTHESES
 from evenvoice.data.tables import read_table
 from evenvoice.params import load_params
+from evenvoice.storage import write_json
 from stages import transcribe
 from tests.builders.models import TEXTS, tiny_recogniser, write_features
 
@@ -20,7 +21,15 @@ def workspace(tmp_path, monkeypatch):
     write_features(tmp_path / "artifacts/features", TEXTS, SPLITS)
     for model in ("base", "ewc"):
         tiny_recogniser().save(tmp_path / "artifacts/models" / model)
+        write_json(tmp_path / "artifacts/models" / model / "summary.json", {})
     return params
+
+
+def test_an_arm_that_the_run_leaves_out_is_not_listened_to(workspace, tmp_path):
+    write_json(tmp_path / "artifacts/models/ewc/summary.json", {"left_out": True})
+    transcribe.main(workspace, "ewc")
+    table = read_table(tmp_path / "artifacts/hypotheses/ewc/hypotheses.parquet", HYPOTHESES)
+    assert table.num_rows == 0
 
 
 @pytest.mark.parametrize("model", ["base", "ewc"])

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from pydantic import BaseModel
 
 from evenvoice.errors import ParamsError
-from evenvoice.params import Params, load_params, overlay, parse_params, settle
+from evenvoice.params import Params, load_params, models_of, overlay, parse_params, settle
 from evenvoice.settings import Layer
 
 ROOT = Path(__file__).parents[2]
@@ -60,14 +60,28 @@ def test_the_committed_params_are_valid() -> None:
      "strength of band must be at most 0.95, got 1"),
     ({"ingest": {"plant": {"transform": "speed", "share": 0.2, "strength": -0.6}}},
      "ingest.plant.strength must be greater than or equal to -0.5"),
-    ({"arms": {"reweight": {"clusters": 3}}}, "arms must satisfy: reweight_random must have the values of reweight"),
+    ({"arms": {"reweight": {"clusters": 3}}}, "reweight_random must be set as reweight is"),
     ({"arms": {"reweight": {"adversary": "deep"}}}, "arms.reweight.adversary must be 'linear' or 'hidden', got 'deep'"),
+    ({"mitigate": {"arms": ["placebo", "ewcc"]}}, "mitigate.arms.1 must be one of finetune, l2sp, "),
+    ({"mitigate": {"arms": ["placebo", "ewcc"]}}, "got 'ewcc' instead. Correct mitigate.arms.1 in params.yaml. Did you "
+                                                  "mean ewc?"),
+    ({"mitigate": {"arms": ["ewc", "finetune"]}}, "mitigate.arms must be a list with a control in it (placebo"),
+    ({"mitigate": {"arms": ["placebo", "ewc", "ewc"]}}, "mitigate.arms must be a list that names each arm once, got "),
+    ({"mitigate": {"arms": "ewc"}}, "mitigate.arms must be a list, got 'ewc' instead"),
     ({"train": None}, "train must be a section of names and values, got None instead"),
 ])
 def test_a_wrong_value_is_refused_by_name(changes: dict[str, Any], message: str) -> None:
     with pytest.raises(ParamsError) as refused:
         parse_params(changed(changes), "params.yaml")
     assert message in str(refused.value)
+
+
+def test_arms_may_be_listed_in_any_order_or_not_at_all() -> None:
+    def models(arms: list[str]) -> tuple[str, ...]:
+        return models_of(parse_params(changed({"mitigate": {"arms": arms}}), "params.yaml").mitigate.arms)
+
+    assert models(["placebo", "finetune"]) == models(["finetune", "placebo"]) == ("base", "finetune", "placebo")
+    assert models([]) == ("base",)
 
 
 def test_a_missing_value_is_refused_because_nothing_has_a_hidden_default() -> None:

@@ -95,6 +95,16 @@ def test_methods_are_compared_at_equal_counts_where_at_least_two_have_something_
     assert "Spread beyond chance of each discovery method" in page
 
 
+def test_arms_that_did_not_run_are_named_in_one_line(page: str) -> None:
+    assert "Skipped in this run, since <code>mitigate.arms</code> does not list them: frozen, interpolate, " in page
+
+
+def test_trials_of_an_arm_stand_in_the_details_with_the_one_that_was_kept(page: str) -> None:
+    [first, second] = re.findall(r"<td>(steps 60, learning rate [^<]*)</td>.*?<td>(✓?)</td>", page)
+    assert first == ("steps 60, learning rate 0.001", "✓")
+    assert second == ("steps 60, learning rate 0.002", "")
+
+
 def test_tags_are_balanced(page: str) -> None:
     balance = Balance()
     balance.feed(page)
