@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 import torch
 
-from evenvoice.data.schemas import HYPOTHESES
-from evenvoice.data.tables import rows_table
+from evenvoice.data.schemas import EMBEDDINGS, HYPOTHESES
+from evenvoice.data.tables import rows_table, write_table
 from evenvoice.mitigation.tuning import Jury
 from evenvoice.models.recogniser import Recogniser
 from evenvoice.params import MADE_FROM, Params, load_params
@@ -33,6 +33,7 @@ def params(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Params:
     write_cohorts(Path("artifacts/cohorts"), made_partition({"south": 0.4, "north": 0.2}), SPEAKERS)
     tiny_recogniser().save(BASE)
     transcribe.main(given, "base")
+    write_table(Path("artifacts/embeddings/embeddings.parquet"), rows_table([], EMBEDDINGS))
     return given.model_copy(update={"train": tiny_train(), "featurize": FEATURIZE})
 
 
