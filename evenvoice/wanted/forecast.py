@@ -63,7 +63,8 @@ def _forecast(partition: Partition, *, hypotheses: Path, learning: Path, cohorts
     hours = float(summaries[0]["hours"])
     known: dict[str, Any] = {
         "method": partition.method, "cohort": bottom, "top": top, "limit": limit, "speakers": sizes[-1],
-        "hours": hours, "exponent": asdict(Range.of(law.exponent)), "gap": asdict(Range.of(law.gap(law.now))),
+        "hours": hours, "others": asdict(Range.of(law.others)), "gap": asdict(Range.of(law.gap(law.now))),
+        "gap_along": _along(law, limit),
         "points": tuple(map(_trained, points))}
     if refused := _refusal(law, limit, bottom):
         return Forecast(refused=refused, **known)
@@ -113,13 +114,19 @@ def _trained(point: Point) -> Trained:
                    bottom_wer_high=math.exp(bounds.high), top_wer=math.exp(point.top.estimate))
 
 
+def _along(law: Law, limit: float) -> tuple[tuple[float, float], ...]:
+    """The curve as the page draws it: training speakers, and the gap with so many."""
+    until = min(max(1.3 * float(law.needed(limit)[0]), 2.0 * law.now), FARTHEST * law.now)
+    return tuple((float(speakers), float(law.gap(speakers)[0])) for speakers in np.geomspace(law.now / 4, until, 40))
+
+
 def _refusal(law: Law, limit: float, cohort: str) -> str:
-    exponent, factor = Range.of(law.exponent), float(law.needed(limit)[0]) / law.now
+    rise, factor = Range.of(np.expm1(law.rise)), float(law.needed(limit)[0]) / law.now
     if factor <= 1:
         return f"{cohort} is within the limit, as far as discover and validate speakers show"
     if not law.helps:
-        return (f"trainings with more of {cohort} were not established to serve it better (exponent "
-                f"{exponent.estimate:.2f}, {exponent.low:.2f} to {exponent.high:.2f}), so scarcity of its speech is "
+        return (f"trainings with more of {cohort} were not established to serve it better (with a quarter of it "
+                f"{rise.estimate:+.0%} errors, {rise.low:+.0%} to {rise.high:+.0%}), so scarcity of its speech is "
                 "not shown to be the cause")
     if factor > FARTHEST:
         return (f"the curve reaches the limit only with more than {FARTHEST:g} times as many speakers of {cohort}, "

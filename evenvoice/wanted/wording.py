@@ -29,7 +29,8 @@ class Forecast:
         limit: relative gap that is aimed at.
         speakers: training speakers of the cohort now; ``hours`` their speech.
         points: what was trained and measured.
-        exponent: of the power law.
+        others: what everybody else's speech is worth to the cohort, in training speakers of its own.
+        gap_along: training speakers and the gap with them, along the curve.
         gap: to the top cohort now, as the curve has it.
         more_speakers: how many more bring the gap to the limit; bounds are None beyond what the points bear.
         more_hours: of speech, if they speak as much as those who are there.
@@ -44,7 +45,8 @@ class Forecast:
     speakers: int | None = None
     hours: float | None = None
     points: tuple[Trained, ...] = ()
-    exponent: dict[str, float] | None = None
+    others: dict[str, float] | None = None
+    gap_along: tuple[tuple[float, float], ...] = ()
     gap: dict[str, float] | None = None
     more_speakers: dict[str, int | None] | None = None
     more_hours: float | None = None

@@ -18,7 +18,8 @@ def made_forecast(cohort: str = "region-1", top: str = "region-3") -> Forecast:
     """40 training speakers, 71 more wanted."""
     return Forecast(
         refused="", method="geographic", cohort=cohort, top=top, limit=0.5, speakers=40, hours=2.0, points=POINTS,
-        exponent={"estimate": 0.5, "low": 0.4, "high": 0.6}, gap={"estimate": 1.5, "low": 1.2, "high": 1.9},
+        others={"estimate": 20.0, "low": 5.0, "high": 60.0}, gap_along=((10.0, 4.0), (40.0, 1.5), (120.0, 0.5)),
+        gap={"estimate": 1.5, "low": 1.2, "high": 1.9},
         more_speakers={"estimate": 71, "low": 40, "high": 160}, more_hours=3.6,
         gap_with={"estimate": 0.2, "low": 0.0, "high": 0.4})
 

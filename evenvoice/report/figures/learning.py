@@ -15,17 +15,17 @@ Row = Mapping[str, Any]
 
 
 def learning_figure(wanted: Row | None) -> str | None:
-    """Trainings as points, the power law through them, and the forecast where it meets the limit."""
+    """Trainings as points, the curve through them, and the forecast where it meets the limit."""
     if wanted is None or not wanted["points"]:
         return None
     points = wanted["points"]
     sizes = np.array([point["speakers"] for point in points])
-    limit = 100 * points[-1]["top_wer"] * (1 + wanted["limit"])
+    limit = 100 * float(np.mean([point["top_wer"] for point in points])) * (1 + wanted["limit"])
     needed = None if wanted["more_speakers"] is None else sizes[-1] + wanted["more_speakers"]["estimate"]
     with figure(7.6, 3.6) as drawing:
         axes = drawing.subplots()
         _draw_trainings(axes, sizes, points)
-        _draw_law(axes, wanted, sizes, until=1.25 * (needed or 1.6 * sizes[-1]))
+        _draw_law(axes, wanted)
         axes.axhline(limit, color=LIMIT, linewidth=1.2, linestyle=":", label=f"{wanted['top']} and the limit")
         if needed is not None:
             _draw_forecast(axes, wanted, sizes[-1], limit)
@@ -50,11 +50,10 @@ def _draw_trainings(axes: Axes, sizes: np.ndarray, points: list[Row]) -> None:
               markeredgewidth=2)
 
 
-def _draw_law(axes: Axes, wanted: Row, sizes: np.ndarray, until: float) -> None:
-    along = np.geomspace(sizes[0], until, 60)
-    now = 100 * wanted["points"][-1]["top_wer"] * (1 + wanted["gap"]["estimate"])
-    axes.plot(along, now * (along / sizes[-1]) ** -wanted["exponent"]["estimate"], "--", color=QUIET, linewidth=1.5,
-              label="power law")
+def _draw_law(axes: Axes, wanted: Row) -> None:
+    speakers, gaps = np.array(wanted["gap_along"]).T
+    top = np.mean([point["top_wer"] for point in wanted["points"]])
+    axes.plot(speakers, 100 * top * (1 + gaps), "--", color=QUIET, linewidth=1.5, label="curve through them")
 
 
 def _draw_forecast(axes: Axes, wanted: Row, now: int, limit: float) -> None:
