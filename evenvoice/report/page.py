@@ -89,7 +89,7 @@ def bounds(row: Any, name: str) -> str:
 
 
 def settings(trial: Mapping[str, Any]) -> str:
-    """How a trial differs from others of its arm: "steps 100, learning rate 0.0005, factor 4"."""
+    """How a trial differs from others of its arm: "factor 4, learning rate 0.0005, steps 100"."""
     return ", ".join(f"{name.replace('_', ' ')} {value:g}" for name, value in trial.items()
                      if name != "kept" and not name.startswith("validate_"))
 
