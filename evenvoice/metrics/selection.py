@@ -62,11 +62,12 @@ def choose(validate: SplitTable, partition: Partition, regression_margin: float,
     """Take the model with the lowest WER of the bottom cohort among those that help it and do not harm the whole.
 
     An arm is eligible when it lowers the WER of the bottom cohort, on validate speakers by themselves and together with
-    discover speakers, and keeps that of the whole within the margin.
+    discover speakers, and keeps that of the whole and that of the top cohort within the margin: the gate lets nobody
+    pass who levels down.
 
     Args:
         partition: of the method that the mitigation aimed at.
-        regression_margin: relative rise of the whole's WER over the base's that is still tolerated.
+        regression_margin: relative rise over the base's WER, of the whole or of the top cohort, that is tolerated.
         controls: models that are never chosen.
         discover: discover speakers under the same models; without them validate speakers choose alone.
 
@@ -105,8 +106,10 @@ class _Heard:
         return errors / sum(int(table.words.sum()) for table in self.tables)
 
     def bottom_wer(self, model: str) -> float | None:
-        counts = [table.table(model, table.members(self.partition.method, self.partition.bottom))
-                  for table in self.tables]
+        return self.cohort_wer(model, self.partition.bottom)
+
+    def cohort_wer(self, model: str, cohort: str) -> float | None:
+        counts = [table.table(model, table.members(self.partition.method, cohort)) for table in self.tables]
         words = sum(int(count.words.sum()) for count in counts)
         return sum(int(count.errors.sum()) for count in counts) / words if words else None
 
@@ -129,10 +132,13 @@ def _candidate(model: str, alone: _Heard, together: _Heard, margin: float, *, co
 
 def _judged(model: str, alone: _Heard, together: _Heard, margin: float) -> tuple[bool, str]:
     """Whether an arm may be chosen, and why or why not."""
-    whole, ceiling = together.whole_wer(model), together.whole_wer(BASE) * (1 + margin)
-    if whole > ceiling:
-        return False, (f"WER of the whole {whole:.2%} is above {ceiling:.2%}, what the margin tolerates, on "
-                       f"{together.who}")
+    top = together.partition.top
+    for of, (arm, base) in {"the whole": (together.whole_wer(model), together.whole_wer(BASE)),
+                            f"{top}, the top cohort,": (together.cohort_wer(model, top),
+                                                        together.cohort_wer(BASE, top))}.items():
+        if arm is not None and base is not None and arm > base * (1 + margin):
+            return False, (f"WER of {of} {arm:.2%} is above {base * (1 + margin):.2%}, what the margin tolerates, on "
+                           f"{together.who}")
     for heard in dict.fromkeys((alone, together)):
         arm, base = heard.bottom_wer(model), heard.bottom_wer(BASE)
         assert arm is not None
@@ -140,8 +146,8 @@ def _judged(model: str, alone: _Heard, together: _Heard, margin: float) -> tuple
         if arm >= base:
             return False, (f"WER of the bottom cohort {arm:.2%} is not below the base model's {base:.2%} on "
                            f"{heard.who}")
-    return True, (f"it helps the bottom cohort, and WER of the whole {whole:.2%} is within {ceiling:.2%}, what the "
-                  f"margin tolerates, on {together.who}")
+    return True, (f"it helps the bottom cohort, and WER of the whole ({together.whole_wer(model):.2%}) and of {top} stay "
+                  f"within what the margin tolerates, on {together.who}")
 
 
 def _best(candidates: tuple[Candidate, ...], heard: _Heard) -> Selection:

@@ -36,6 +36,12 @@ def test_an_arm_that_harms_the_whole_is_not_chosen_however_much_it_helps_the_bot
     assert not candidate(selection, "finetune").eligible
 
 
+def test_an_arm_that_harms_the_top_cohort_is_not_chosen_though_the_whole_gains() -> None:
+    selection = chosen(ewc={"north": 0.6, "south": 1.2}, l2sp={"north": 0.9, "south": 1.0})
+    assert selection.challenger == "l2sp"
+    assert "south, the top cohort," in candidate(selection, "ewc").why
+
+
 def test_the_base_stays_when_no_arm_beats_it_on_the_bottom_cohort() -> None:
     selection = chosen(ewc={"north": 1.0, "south": 0.5})
     assert selection.challenger == "base"
