@@ -109,7 +109,10 @@ class Moved:
 
 def moved(box: Box, feature: int, side: Side, values_SF: Floats, cuts: int,
           min_speakers: int) -> Moved:
-    """A box first as it is, then with one side between any two speakers up to the next places of the grid."""
+    """A box first as it is, then with one side between any two speakers up to the next places of the grid.
+
+    The side lies on the grid that :func:`boxes_by_edges` makes of the same values.
+    """
     values_S, bounds = values_SF[:, feature], box[feature]
     edge = getattr(bounds, side)
     grid = np.concatenate([[-np.inf], widest_gaps(values_S, cuts), [np.inf]])
