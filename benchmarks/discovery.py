@@ -1,6 +1,6 @@
 """Which planted regions the geographic method finds: straight cuts alone beside cuts and boxes, on the same speakers.
 
-    python -m benchmarks.discovery                     all sizes, some ten minutes on two cores
+    python -m benchmarks.discovery                     all sizes, some five minutes on two cores
     python -m benchmarks.discovery --trials 5 --null-trials 10 --out .    a first look
 
 Tables only, no speech. A speaker has about 70 words. Error rates differ between speakers by a gamma distribution with
@@ -197,8 +197,8 @@ HEADER: Final = (f"{'':41}{'| straight cuts':<28}| cuts and boxes\n spkr where  
 def main() -> None:
     """Measure every kind of world, print and keep the figures."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--trials", type=int, default=40, help="worlds with a region, of each kind")
-    parser.add_argument("--null-trials", type=int, default=200, help="worlds without one, of each kind")
+    parser.add_argument("--trials", type=int, default=20, help="worlds with a region, of each kind")
+    parser.add_argument("--null-trials", type=int, default=100, help="worlds without one, of each kind")
     parser.add_argument("--speakers", type=int, nargs="+", default=[100, 200, 500, 2000])
     parser.add_argument("--jobs", type=int, default=len(os.sched_getaffinity(0)))
     parser.add_argument("--out", type=Path, help="write to this folder instead of benchmarks/results")

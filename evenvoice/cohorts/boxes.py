@@ -8,13 +8,17 @@ Shapes: S speakers, P shufflings, K boxes.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Final, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from evenvoice.cohorts.bounds import Bounds, Box
+from evenvoice.cohorts.bounds import Bounds, Box, inside
 from evenvoice.cohorts.table import Floats, Integers
+
+Side = Literal["low", "high"]
+SIDES: Final[tuple[Side, ...]] = ("low", "high")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,6 +82,51 @@ def boxes_by_edges(values_SF: Floats, cuts: int, min_speakers: int) -> list[Boxe
     speakers_K = every.sums(np.ones((1, len(values_SF)), dtype=np.int64))[0]
     large_K = (speakers_K >= min_speakers) & (len(values_SF) - speakers_K >= min_speakers)
     return [_chosen(every, large_K & (edges_K == edges)) for edges in (2, 3, 4)]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Moved:
+    """The same box with one side elsewhere.
+
+    Args:
+        members: (K, S) who is inside.
+    """
+
+    boxes: tuple[Box, ...]
+    members: NDArray[np.bool_]
+
+    def __len__(self) -> int:
+        return len(self.boxes)
+
+    def sums(self, counts_PS: Integers) -> Floats:
+        """Sum (P, K) inside each box."""
+        return counts_PS.astype(np.float64) @ self.members.T.astype(np.float64)
+
+    def box(self, k: int) -> Box:
+        """Box k."""
+        return self.boxes[k]
+
+
+def moved(box: Box, feature: int, side: Side, values_SF: Floats, cuts: int,
+          min_speakers: int) -> Moved:
+    """A box first as it is, then with one side between any two speakers up to the next places of the grid.
+
+    The side lies on the grid that :func:`boxes_by_edges` makes of the same values.
+    """
+    values_S, bounds = values_SF[:, feature], box[feature]
+    edge = getattr(bounds, side)
+    grid = np.concatenate([[-np.inf], widest_gaps(values_S, cuts), [np.inf]])
+    place = int(np.searchsorted(grid, edge))
+    distinct = np.unique(values_S)
+    middles = (distinct[1:] + distinct[:-1]) / 2
+    near = middles[(middles > grid[place - 1]) & (middles < grid[place + 1]) & (middles != edge)]
+    sides = [replace(bounds, **{side: float(at)}) for at in (edge, *near)]
+    boxes = [{**box, feature: one} for one in sides if one.low < one.high]
+    members_KS = np.stack([inside(one, values_SF) for one in boxes])
+    speakers_K = members_KS.sum(axis=1)
+    large_K = (speakers_K >= min_speakers) & (len(values_SF) - speakers_K >= min_speakers)
+    return Moved(boxes=tuple(one for one, large in zip(boxes, large_K, strict=True) if large),
+                 members=members_KS[large_K])
 
 
 def widest_gaps(values_S: Floats, cuts: int) -> Floats:

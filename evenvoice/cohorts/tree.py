@@ -18,8 +18,8 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from evenvoice.cohorts.bounds import Box, Part, box_words, inside, part
-from evenvoice.cohorts.boxes import boxes_by_edges
+from evenvoice.cohorts.bounds import Box, Part, box_words, edges, inside, part
+from evenvoice.cohorts.boxes import SIDES, boxes_by_edges, moved
 from evenvoice.cohorts.features import Feature
 from evenvoice.cohorts.permutation import (
     Candidates,
@@ -173,8 +173,8 @@ def _grow(features: Sequence[Feature], table: CohortTable, settings: TreeSetting
     leaves = 1
     while frontier and leaves < settings.max_cohorts:
         _, node, rows_S = heapq.heappop(frontier)
-        item = _tested(node, families_of(rows_S), table.errors[rows_S], table.words[rows_S], settings, rng,
-                       first_child=2 * len(considered) + 1)
+        item = _tested(node, families_of(rows_S), values_SF[rows_S], table.errors[rows_S], table.words[rows_S],
+                       settings, rng, first_child=2 * len(considered) + 1)
         considered.append(item)
         if item.outcome == "kept":
             leaves += 1
@@ -191,9 +191,12 @@ def _families(features: Sequence[Feature], values_SF: Floats, settings: TreeSett
     return [cuts, *([boxes] for boxes in boxes_by_edges(values_SF, settings.box_edges, settings.min_speakers))]
 
 
-def _tested(node: int, families: Families, errors_S: Integers, words_S: Integers, settings: TreeSettings,
-            rng: np.random.Generator, first_child: int) -> ConsideredSplit:
-    """The test is of the best split of all families; the split is that of the family which stands out most."""
+def _tested(node: int, families: Families, values_SF: Floats, errors_S: Integers, words_S: Integers,
+            settings: TreeSettings, rng: np.random.Generator, first_child: int) -> ConsideredSplit:
+    """The test is of the best split of all families; the split is that of the family which stands out most.
+
+    Only after the test is the grid left, and each side of a box moved to where it parts the speakers best.
+    """
     gains_F = largest_gains(errors_PS=errors_S[None], words_PS=words_S[None], families=families,
                             min_words=settings.min_words, gain=settings.gain)[0]
     null_PF = shuffled_gains(errors_S=errors_S, words_S=words_S, families=families, gain=settings.gain,
@@ -201,6 +204,8 @@ def _tested(node: int, families: Families, errors_S: Integers, words_S: Integers
     p_value = permutation_p_value(float(gains_F.max()), null_PF)
     holds = p_value <= settings.significance
     box, gain = _best(families[beyond_chance(gains_F, null_PF)], errors_S, words_S, settings)
+    if holds and edges(box) > 1:
+        box, gain = _fitted(box, values_SF, errors_S, words_S, settings)
     return ConsideredSplit(
         split=Split(node=node, box=box, inside=first_child + 1, outside=first_child),
         speakers=len(errors_S), gain=gain, p_value=p_value, outcome="kept" if holds else "rejected",
@@ -220,6 +225,18 @@ def _best(family: Sequence[Candidates], errors_S: Integers, words_S: Integers,
             largest = float(gains_K[k])
             best = candidates.box(k)
     return best, largest
+
+
+def _fitted(box: Box, values_SF: Floats, errors_S: Integers, words_S: Integers,
+            settings: TreeSettings) -> tuple[Box, float]:
+    """A box whose sides were moved one after the other, each to the best place up to its neighbours on the grid."""
+    gain = -math.inf
+    for feature, bounds in sorted(box.items()):
+        for side in SIDES:
+            if math.isfinite(getattr(bounds, side)):
+                candidates = moved(box, feature, side, values_SF, settings.box_edges, settings.min_speakers)
+                box, gain = _best([candidates], errors_S, words_S, settings)
+    return box, gain
 
 
 def _cuts(column: int, feature: Feature, values_S: Floats, min_speakers: int) -> Cuts:

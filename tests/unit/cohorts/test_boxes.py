@@ -1,11 +1,11 @@
 """Candidate boxes beside a count by hand."""
 
 import numpy as np
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from evenvoice.cohorts.bounds import edges, inside
-from evenvoice.cohorts.boxes import boxes_by_edges, widest_gaps
+from evenvoice.cohorts.bounds import Bounds, edges, inside
+from evenvoice.cohorts.boxes import boxes_by_edges, moved, widest_gaps
 
 COORDINATES = st.integers(0, 12).map(lambda tenths: tenths / 10)
 PEOPLE = st.lists(st.tuples(COORDINATES, COORDINATES, st.integers(0, 9)), min_size=1, max_size=25)
@@ -22,6 +22,21 @@ def test_the_sum_of_each_box_is_that_of_the_people_in_it(people, cuts, least):
             assert edges(boxes.box(k)) == number
             assert sums_K[k] == counts_S[members_S].sum()
             assert least <= members_S.sum() <= len(people) - least
+
+
+@settings(deadline=None)
+@given(PEOPLE, st.integers(1, 3), st.integers(0, 2))
+def test_a_box_is_moved_by_one_side_and_first_left_as_it_is(people, least, place):
+    values_SF, counts_S = np.array([one[:2] for one in people]), np.array([one[2] for one in people])
+    grid = widest_gaps(values_SF[:, 0], 3)
+    assume(place < len(grid))
+    box = {0: Bounds(low=float(grid[place])), 1: Bounds(high=1.0)}
+    candidates = moved(box, 0, "low", values_SF, 3, least)
+    members = [inside(candidates.box(k), values_SF) for k in range(len(candidates))]
+    assert all(candidates.box(k)[1] == Bounds(high=1.0) for k in range(len(candidates)))
+    assert candidates.sums(counts_S[None]).tolist() == [[counts_S[who].sum() for who in members]]
+    if least <= inside(box, values_SF).sum() <= len(people) - least:
+        assert candidates.box(0) == box
 
 
 def test_every_rectangle_over_a_grid_is_a_candidate():

@@ -116,6 +116,11 @@ def test_a_region_in_the_middle_is_one_box_and_everyone_else_is_outside_of_it():
     assert np.bincount(tree.assign(in_the_middle("test"))).tolist() == [16, 128]
 
 
+def test_a_box_ends_where_its_region_does_although_the_grid_is_coarse():
+    tree = fit(in_the_middle("discover"), in_the_middle("validate"), replace(SETTINGS, box_edges=4))
+    assert tree.rule(0) == "north of 3.5, south of 7.5, east of 3.5, west of 7.5"
+
+
 def test_a_straight_border_stays_straight_where_boxes_are_searched_too():
     validate = row_of_speakers("validate", [5] * 8 + [20] * 8)
     tree = fit(BAD_NORTH, validate, replace(SETTINGS, box_edges=11))
