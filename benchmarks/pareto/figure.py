@@ -25,8 +25,10 @@ def pareto_figure(corpora: Mapping[str, Sequence[Standing]], note: str) -> str:
     with figure(6.2 * len(corpora) + 1.6, 5.0) as drawing:
         panels = drawing.subplots(1, len(corpora), squeeze=False)[0]
         for axes, (title, lines) in zip(panels, corpora.items(), strict=True):
-            for number, (_, arm) in enumerate(groupby(lines, key=lambda line: line.point.arm)):
-                _curve(axes, list(arm), COLOURS[number % len(COLOURS)], MARKERS[number % len(MARKERS)])
+            arms = [list(of_arm) for _, of_arm in groupby(lines, key=lambda line: line.point.arm)]
+            # curves take their colours first, so that no two of them look alike
+            for number, arm in enumerate(sorted(arms, key=lambda of_arm: len(of_arm) == 1)):
+                _curve(axes, arm, COLOURS[number % len(COLOURS)], MARKERS[number % len(MARKERS)])
             axes.axhline(0, color=QUIET, linewidth=0.9)
             axes.axvline(0, color=QUIET, linewidth=0.9)
             axes.set_title(title)
@@ -42,11 +44,12 @@ def pareto_figure(corpora: Mapping[str, Sequence[Standing]], note: str) -> str:
 
 def _curve(axes: Axes, lines: Sequence[Standing], colour: str, marker: str) -> None:
     """One arm; what is on the Pareto front has its intervals as a faint cross."""
-    shade = REFERENCE if lines[0].point.control else colour
+    control = lines[0].point.control
+    shade = REFERENCE if control else colour
     bottoms, wholes = ([100 * change.estimate for change in changes]
                        for changes in ([line.bottom for line in lines], [line.whole for line in lines]))
     axes.plot(bottoms, wholes, marker=marker, color=shade, linewidth=1.6, markersize=6, label=lines[0].point.arm,
-              zorder=2 if lines[0].point.control else 3, markerfacecolor="none" if lines[0].point.control else shade)
+              zorder=2 if control else 3, markerfacecolor="none" if control else shade)
     for line, x, y in zip(lines, bottoms, wholes, strict=True):
         if line.front:
             axes.plot([100 * line.bottom.low, 100 * line.bottom.high], [y, y], color=shade, alpha=0.3, linewidth=1)

@@ -58,7 +58,7 @@ def _front_part(arms: Sequence[Standing], compared: Sequence[Standing], ahead: S
     best = min(ahead, key=lambda line: _high(line.against))
     arms_ahead = ", ".join(dict.fromkeys(line.point.arm for line in ahead))
     holds = "which holds" if together else "which does not hold"
-    return (f"{arms_ahead} on the Pareto front strictly better than fine-tuning at equal bottom gain, most surely "
+    return (f"on the Pareto front and strictly better than fine-tuning at equal bottom gain: {arms_ahead}, most surely "
             f"{name_of(best)} with {_whole_against(best)}, {holds} for all {len(compared)} compared points at once")
 
 

@@ -1,4 +1,4 @@
-"""The benchmark of mitigation: what is trained, what its figures say of made-up counts, and a real trial at toy size."""
+"""The benchmark of mitigation: what is trained, what figures say of made-up counts, and a real trial at toy size."""
 
 from __future__ import annotations
 
@@ -227,14 +227,15 @@ def test_the_answer_says_both_halves_of_the_goal_with_their_figures() -> None:
     found = said(FINE_TUNED | {"finetune-steps-100": {"south": 0.8, "north": 1.4, "east": 1.4},
                                "ewc-weight-0.01": {"south": 0.81, "north": 0.99, "east": 0.99}}, plan)
     assert (found.better, found.better_together, found.healed) == (True, True, True)
-    assert found.sentence.startswith("Goal reached: ewc on the Pareto front strictly better than fine-tuning")
+    assert found.sentence.startswith("Goal reached: on the Pareto front and strictly better than fine-tuning at equal "
+                                     "bottom gain: ewc, most surely ewc (weight 0.01) with the whole -")
     assert "ewc (weight 0.01) lowers the bottom by 15 % or more with the whole not worse: bottom -1" in found.sentence
     assert "the control placebo: bottom +0.0 % (+0.0 to +0.0), whole +0.0 % (+0.0 to +0.0)." in found.sentence
 
 
 @pytest.mark.parametrize(("effect", "said_first", "said_then"), [
     ({"south": 0.95, "north": 1.5, "east": 1.5}, "no arm but fine-tuning gains", "no arm lowers the bottom by 15 %"),
-    ({"south": 0.95, "north": 0.95, "east": 0.95}, "ewc on the Pareto front strictly", "lowers it most without that"),
+    ({"south": 0.95, "north": 0.95, "east": 0.95}, "on the Pareto front and strictly better", "lowers it most without that"),
     ({"south": 1.2, "north": 1.2, "east": 1.2}, "no arm but fine-tuning gains", "no arm lowers the bottom by 15 %"),
 ])
 def test_what_is_missed_is_said_with_what_comes_closest(effect: dict[str, float], said_first: str,
