@@ -18,7 +18,7 @@ unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
 .PHONY: help run up down up-stack down-stack doctor relocate images stack-images base-image wheelhouse test test-engines test-science test-pythons lint repro lock clean \
-	bench-loss bench-train bench-stream bench-features bench-gpu bench-models bench-choice bench-discovery bench-healing env env-dev env-bench
+	bench-loss bench-train bench-stream bench-features bench-gpu bench-models bench-choice bench-discovery bench-healing bench-mitigation env env-dev env-bench
 
 help: ## this list
 	@echo "make <target>, where <target> is one of"
@@ -35,6 +35,7 @@ help: ## this list
 	@echo "                 JOBS=1                stages one after another; otherwise one per core, if memory allows"
 	@echo "make images takes BASE_IMAGE=tag WHEELHOUSE=folder ACCELERATOR=cuda TAG=local DOCKER=/path/docker"
 	@echo "make bench-models takes CORPORA='synthetic digits=path/to/corpora/real' SEEDS=5 STEPS='1200 300'"
+	@echo "make bench-mitigation takes CORPORA='synthetic accents=path/to/corpora/real' SEEDS=5"
 	@echo "make up takes    AIRFLOW_PORT=8080 MLFLOW_PORT=5000"
 	@echo "make relocate takes FROM=path         the old directory of artifacts, where the database does not say it"
 
@@ -118,6 +119,9 @@ bench-discovery: env-bench ## which planted regions are found: straight cuts bes
 
 bench-healing: env ## harm found, speech collected, harm healed: two runs over SEEDS, for hours
 	@$(VENV_PYTHON) -m benchmarks.healing --seeds $(SEEDS)
+
+bench-mitigation: env ## bottom cohort against everyone, over the settings of every arm and SEEDS, for hours
+	@$(VENV_PYTHON) -m benchmarks.mitigation --corpus $(CORPORA) --seeds $(SEEDS)
 
 repro: env ## the graph in this checkout by `dvc repro`, without Airflow or MLflow
 	@$(VENV_PYTHON) -m ops corpus

@@ -1,7 +1,7 @@
 """The stages of dvc.yaml one after another in a folder of their own, for benchmarks that repeat whole runs over seeds.
 
 Each stage is a process, as in a run, and several runs go side by side, each on one core. A run that was cut short goes
-on with the stage it was in.
+on with the stage it was in. A run may end before the end of the graph, and may begin with what another one has made.
 """
 
 from __future__ import annotations
@@ -9,35 +9,81 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from dags.dvc_graph import load_graph
+from dags.dvc_graph import Graph, load_graph
+from evenvoice.errors import WorkspaceError
 from evenvoice.params import overlay
 from evenvoice.storage import write_json, write_text
 
 ROOT = Path(__file__).resolve().parents[1]
+DONE = "done"
 
 
-def run_graph(place: Path, values: Mapping[str, Any], profile: str = "") -> None:
-    """Bring ``place`` to the end of the graph with ``values`` laid over params.yaml and a profile.
-
-    Raises:
-        CalledProcessError: a stage failed; its words are in ``place/log``.
-    """
+def settled_values(values: Mapping[str, Any], profile: str = "") -> dict[str, Any]:
+    """``values`` laid over params.yaml and a profile."""
     settled = yaml.safe_load((ROOT / "params.yaml").read_text(encoding="utf-8"))
     if profile:
         settled = overlay(settled, yaml.safe_load((ROOT / "profiles" / f"{profile}.yaml").read_text(encoding="utf-8")))
-    write_text(place / "params.yaml", yaml.safe_dump(overlay(settled, values), sort_keys=False))
+    return overlay(settled, values)
+
+
+def run_graph(place: Path, values: Mapping[str, Any], profile: str = "", *, until: str = "",
+              begun: Path | None = None) -> None:
+    """Bring ``place`` to the end of the graph with ``values`` laid over params.yaml and a profile.
+
+    Args:
+        until: the last stage, such as ``discover@clusters``: only it and what it reads from is run. Empty for all.
+        begun: folder of another run, whose finished stages count as this one's; what they made is linked to.
+
+    Raises:
+        WorkspaceError: ``place`` holds results of other parameters.
+        CalledProcessError: a stage failed; its words are in ``place/log``.
+    """
+    settled = settled_values(values, profile)
+    _write_params(place, yaml.safe_dump(settled, sort_keys=False))
     write_json(place / "corpus.json", {})
+    (place / DONE).mkdir(exist_ok=True)
+    graph = load_graph(ROOT, {"mitigate.cohorts": (settled["mitigate"]["cohorts"],)})
+    wanted = _needed(graph, until) if until else frozenset(graph.names)
+    if begun is not None:
+        _take_over(graph, wanted, begun, place)
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "EVENVOICE_HOME": str(place / "home"), "OMP_NUM_THREADS": "1"}
-    (place / "done").mkdir(exist_ok=True)
     with (place / "log").open("ab") as log:
-        for node in load_graph(ROOT).in_order():
-            if not (done := place / "done" / node.name).exists():
+        for node in graph.in_order():
+            if node.name in wanted and not (done := place / DONE / node.name).exists():
                 subprocess.run([sys.executable, *node.cmd.split()[1:]], cwd=place, env=environment,  # noqa: S603
                                stdout=log, stderr=subprocess.STDOUT, check=True)
                 done.touch()
+
+
+def is_done(place: Path, stage: str) -> bool:
+    """Whether ``place`` has what a stage makes."""
+    return (place / DONE / stage).exists()
+
+
+def _write_params(place: Path, text: str) -> None:
+    path = place / "params.yaml"
+    if path.exists() and any((place / DONE).glob("*")) and path.read_text(encoding="utf-8") != text:
+        raise WorkspaceError(name=str(place), rule="hold results of the parameters that are asked for",
+                             value="those of others", action="Delete that folder, or give another one with --work.")
+    write_text(path, text)
+
+
+def _needed(graph: Graph, until: str) -> frozenset[str]:
+    """``until`` and every node that it reads from, directly or through others."""
+    return frozenset(name for name in graph.names if until in graph.with_descendants([name]))
+
+
+def _take_over(graph: Graph, wanted: Collection[str], begun: Path, place: Path) -> None:
+    for node in graph:
+        if node.name in wanted and is_done(begun, node.name) and not is_done(place, node.name):
+            for out in node.outs:
+                (place / out).parent.mkdir(parents=True, exist_ok=True)
+                (place / out).unlink(missing_ok=True)
+                (place / out).symlink_to(begun / out)
+            (place / DONE / node.name).touch()

@@ -1,0 +1,1 @@
+"""Bottom cohort against everyone, for every arm of mitigation: `python -m benchmarks.mitigation`."""
