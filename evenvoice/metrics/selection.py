@@ -146,8 +146,8 @@ def _judged(model: str, alone: _Heard, together: _Heard, margin: float) -> tuple
         if arm >= base:
             return False, (f"WER of the bottom cohort {arm:.2%} is not below the base model's {base:.2%} on "
                            f"{heard.who}")
-    return True, (f"it helps the bottom cohort, and WER of the whole ({together.whole_wer(model):.2%}) and of {top} stay "
-                  f"within what the margin tolerates, on {together.who}")
+    return True, (f"it helps the bottom cohort, and WER of the whole ({together.whole_wer(model):.2%}) and of {top} "
+                  f"stay within what the margin tolerates, on {together.who}")
 
 
 def _best(candidates: tuple[Candidate, ...], heard: _Heard) -> Selection:

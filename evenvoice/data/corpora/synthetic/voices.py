@@ -29,9 +29,9 @@ SAMPLE_RATE: Final = 22_050
 
 FEMALE: Final = ("f1", "f2", "f3", "f4", "f5")
 MALE: Final = ("m1", "m2", "m3", "m4", "m5", "m6", "m7")
-"""espeak-ng's voice variants that sound like people: no whispers, robots or echoes. Few, so that a small model can learn
-them; speakers also differ in pitch, vocal tract, rate and room. m8 is left out, since recognisers err twice as often on it:
-that would be a second harm beside the one that a world's cause plants."""
+"""espeak-ng's voice variants that sound like people: no whispers, robots or echoes. Few, so that
+a small model can learn them; speakers also differ in pitch, vocal tract, rate and room. m8 is not
+among them: recognisers err twice as often on it, a second harm beside the one that a cause plants."""
 
 _LANGUAGE_FILES: Final = {
     "en-us": "en-US", "en-us-nyc": "en-US-nyc", "en-gb": "en", "en-gb-x-rp": "en-GB-x-rp",
