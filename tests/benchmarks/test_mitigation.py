@@ -235,8 +235,7 @@ def test_the_answer_says_both_halves_of_the_goal_with_their_figures() -> None:
 
 @pytest.mark.parametrize(("effect", "said_first", "said_then"), [
     ({"south": 0.95, "north": 1.5, "east": 1.5}, "no arm but fine-tuning gains", "no arm lowers the bottom by 15 %"),
-    ({"south": 0.95, "north": 0.95, "east": 0.95}, "on the Pareto front and strictly better",
-     "lowers it most without that"),
+    ({"south": 0.95, "north": 0.95, "east": 0.95}, "on the Pareto front and strictly", "lowers it most without that"),
     ({"south": 1.2, "north": 1.2, "east": 1.2}, "no arm but fine-tuning gains", "no arm lowers the bottom by 15 %"),
 ])
 def test_what_is_missed_is_said_with_what_comes_closest(effect: dict[str, float], said_first: str,
