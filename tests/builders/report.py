@@ -9,7 +9,7 @@ from evenvoice.data.tables import rows_table, write_table
 from evenvoice.evaluation import evaluate
 from evenvoice.gates import judge, read_evidence
 from evenvoice.metrics.partitions import FrozenCohort, Partition
-from evenvoice.params import Evaluate, Gate
+from evenvoice.params import METHODS, Evaluate, Gate
 from evenvoice.progress import Progress
 from evenvoice.report import Contents, Sources, read_contents
 from evenvoice.storage import read_json, write_json
@@ -74,8 +74,9 @@ def _write_cohorts(directory: Path, people: list[tuple[str, str, str]]) -> None:
     write_cohorts(directory, regions, people)
     described = directory / "geographic" / "description.json"
     write_json(described, {**read_json(described), "extra": {"boxes": BOXES}})
-    for method, reason in (("geodemographic", "there is no census and no attribute"), ("clusters", "no embeddings")):
-        write_cohorts(directory, no_partition(method, reason), [(split, who, None) for split, who, _ in people])
+    for method in METHODS[1:]:
+        nobody = [(split, who, None) for split, who, _ in people]
+        write_cohorts(directory, no_partition(method, f"nothing for {method}"), nobody)
 
 
 def _write_model(sources: Sources, model: str, people: list[tuple[str, str, str]]) -> None:

@@ -51,7 +51,7 @@ def write_inputs(directory: Path, *, backwards: bool = False) -> None:
     partition = made_partition({"region-1": 0.3, "region-2": 0.15, "region-3": 0.1, "region-4": 0.2})
     write_cohorts(directory / "cohorts", partition, [*train, *people])
     nowhere = [(split, speaker, None) for split, speaker, _ in [*train, *people]]
-    for method in ("geodemographic", "clusters"):
+    for method in METHODS[1:]:
         write_cohorts(directory / "cohorts", no_partition(method, f"nothing for {method}"), nowhere)
 
 

@@ -18,8 +18,8 @@ from tests.builders.origins import made_origins, write_identity
 from tests.builders.tables import Made, made_partition, made_split, no_partition
 from tests.builders.wanted import write_wanted
 
-PARTITIONS = (made_partition({"north": 0.2, "south": 0.1}), no_partition("geodemographic", "no census"),
-              no_partition("clusters", "no embeddings"))
+PARTITIONS = (made_partition({"north": 0.2, "south": 0.1}),
+              *(no_partition(method, f"nothing for {method}") for method in METHODS[1:]))
 
 
 def everywhere(test: SplitTable) -> SplitTable:
