@@ -33,6 +33,7 @@ def run_graph(place: Path, values: Mapping[str, Any], profile: str = "") -> None
         settled = overlay(settled, yaml.safe_load((ROOT / "profiles" / f"{profile}.yaml").read_text(encoding="utf-8")))
     write_text(place / "params.yaml", yaml.safe_dump(overlay(settled, values), sort_keys=False))
     write_json(place / "corpus.json", {})
+    write_json(place / "watched.json", {})
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "EVENVOICE_HOME": str(place / "home"), "OMP_NUM_THREADS": "1"}
     (place / "done").mkdir(exist_ok=True)
     with (place / "log").open("ab") as log:
