@@ -133,7 +133,7 @@ lock: ## resolve the locks anew from pyproject.toml
 
 clean: ## remove runs, cache and reports of this checkout; packages and registry stay
 	cd .evenvoice 2>/dev/null && rm -rf runs cache locks corpora made_with dvc || true
-	rm -rf artifacts reports checkpoints pieces corpus.json
+	rm -rf artifacts reports checkpoints pieces corpus.json watched.json
 
 env:
 	@$(PYTHON) ops/bootstrap.py run

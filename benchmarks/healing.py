@@ -79,7 +79,7 @@ def heal(seed: int, work: Path) -> Outcome:
         return Outcome(**outcome)
     wanted = found["more_speakers"]["high"] or found["more_speakers"]["estimate"]
     run_graph(second, {"seed": seed, "synthetic": {"collect": _spread(wanted)},
-                       "discover": {"watched": str(first / "artifacts" / "cohorts" / METHOD)}})
+                       "discover": {"watched": {"rules": str(first / "artifacts" / "cohorts" / METHOD)}}})
     after = read_json(second / "reports" / "verdict.json")
     return Outcome(**{**outcome, "collected": wanted, "gap_forecast": found["gap_with"],
                       "verdict_after": after["verdict"], "gap_after": _bottom_gap(after, "watched")})

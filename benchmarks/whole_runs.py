@@ -15,6 +15,7 @@ from typing import Any
 
 import yaml
 
+from dags import watched
 from dags.dvc_graph import Graph, load_graph
 from evenvoice.errors import WorkspaceError
 from evenvoice.params import overlay
@@ -47,6 +48,7 @@ def run_graph(place: Path, values: Mapping[str, Any], profile: str = "", *, unti
     settled = settled_values(values, profile)
     _write_params(place, yaml.safe_dump(settled, sort_keys=False))
     write_json(place / "corpus.json", {})
+    write_json(place / "watched.json", watched.read(settled))
     (place / DONE).mkdir(exist_ok=True)
     graph = load_graph(ROOT, {"mitigate.cohorts": (settled["mitigate"]["cohorts"],)})
     wanted = _needed(graph, until) if until else frozenset(graph.names)

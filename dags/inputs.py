@@ -1,5 +1,8 @@
 """Every file and folder that a parameter names, described by content: what corpus.json holds.
 
+All but one: the cohorts of an earlier run reach the workspace as they are (dags/watched.py), since ingest would run
+again for what corpus.json says.
+
 Which parameters those are is said by the schema alone (``evenvoice.params.InputPath``), so one that is added later is
 made absolute and described like the others.
 """
@@ -16,6 +19,7 @@ from evenvoice.data.corpora.fingerprint import SYNTHETIC, content_of, fingerprin
 from evenvoice.params import Params
 
 CORPUS: Final = "ingest.corpus"
+WATCHED: Final = "discover.watched.rules"
 _SCHEMA: Final[dict[str, Any]] = Params.model_json_schema(by_alias=True)
 
 
@@ -53,6 +57,7 @@ def describe(params: Mapping[str, Any], contents: Contents | None = None) -> dic
         CorpusError: the corpus does not exist, or something cannot be read.
     """
     paths = named_paths(params)
+    paths.pop(WATCHED, None)
     corpus = fingerprint(paths.pop(CORPUS, ""), params["ingest"]["select"], contents=contents)
     others = {name: content_of(path, parameter=name) for name, path in paths.items()}
     return {**corpus, "others": others} if others else corpus

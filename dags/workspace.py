@@ -15,7 +15,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
-from dags import checkout, inputs
+from dags import checkout, inputs, watched
 from dags.dvc_graph import load_graph, with_arms
 from dags.remote import local_config
 from dags.runs import Run, prune, state_of
@@ -30,6 +30,8 @@ from evenvoice.storage import read_json, write_json, write_text
 
 CORPUS: Final = "corpus.json"
 """What the files are that parameters name, by which DVC sees whether one of them changed."""
+WATCHED: Final = "watched.json"
+"""The cohorts of an earlier run that this one judges again, since a stage reads nothing outside its workspace."""
 SHOW: Final = "show"
 RERUN: Final = "rerun"
 
@@ -60,6 +62,7 @@ def create(run: Run, request: Request) -> None:
     Raises:
         ParamsError: a parameter, the profile or a changed value breaks its rule, or names a file that is not there.
         CorpusError: the corpus is not there, or something of it cannot be read.
+        ArtifactError, CohortError: the cohorts to be watched are damaged, or nobody could be placed by them.
         WorkspaceError: git cannot read the clone, or another run id maps to the same directory.
     """
     if run.description.exists():
@@ -71,12 +74,14 @@ def create(run: Run, request: Request) -> None:
     params = run_params(run.root, request)
     progress = Progress("snapshot", unit="file", sink=run.progress)
     described = inputs.describe(params, Contents(run.state / "corpora", request.verify, progress))
+    earlier = watched.read(params)
     shutil.rmtree(run.workspace, ignore_errors=True)
     run.workspace.mkdir(parents=True)
     digest = _copy_checkout(run.root, run.workspace)
     _settle_params(run, request, params)
     _settle_graph(run.workspace, params)
     write_json(run.workspace / CORPUS, described)
+    write_json(run.workspace / WATCHED, earlier)
     _configure_dvc(run)
     lock = _lock_file(run, request, params)
     _seed_lock(run, lock)
@@ -120,8 +125,9 @@ def publish_lock(run: Run) -> None:
 
 
 def describe_corpus(params: Mapping[str, Any], root: Path) -> None:
-    """Write corpus.json into a checkout, for `dvc repro` there."""
+    """Write corpus.json and watched.json into a checkout, for `dvc repro` there."""
     write_json(root / CORPUS, inputs.describe(params, Contents(state_of(root) / "corpora")))
+    write_json(root / WATCHED, watched.read(params))
 
 
 def _settle_params(run: Run, request: Request, params: dict[str, Any]) -> None:

@@ -56,7 +56,7 @@ def _positive_or_auto(value: Any) -> float | str:
 PositiveOrAuto = Annotated[
     float | Literal["auto"], PlainValidator(_positive_or_auto),
     WithJsonSchema({"type": ["number", "string"], "exclusiveMinimum": 0, "pattern": f"^{AUTO}$"})]
-Method = Literal["geographic", "geodemographic", "clusters"]
+Method = Literal["geographic", "geodemographic", "clusters", "watched"]
 METHODS: Final[tuple[str, ...]] = get_args(Method)
 """Ways to find cohorts, in the order of every table; each is a file of evenvoice/cohorts. A new one goes last: the
 place of a method is part of the seed of its random numbers."""
@@ -334,6 +334,13 @@ class Clusters(Section):
     stability_runs: int = Field(ge=2, description="Refits on resampled speakers behind the adjusted Rand index.")
 
 
+class Watched(Section):
+    """Cohorts of an earlier run, judged again as they were."""
+
+    rules: InputPath = Field(description="Folder of one method's cohorts of an earlier run, such as "
+                                         "reports/cohorts/geographic; they are judged again. Empty watches none.")
+
+
 class Discover(Section):
     """Cohort discovery: fitted on discover speakers, pruned on validate speakers, never on test."""
 
@@ -342,6 +349,7 @@ class Discover(Section):
     geographic: Geographic
     geodemographic: Geodemographic
     clusters: Clusters
+    watched: Watched
 
 
 def _control_of(arm: str) -> Any:
@@ -666,6 +674,12 @@ def names(section: type[BaseModel], *, sections: bool = False, prefix: str = "")
             yield from names(entry.annotation, sections=sections, prefix=f"{dotted}.")
         else:
             yield dotted
+
+
+def is_input_path(section: Section, name: str) -> bool:
+    """Whether a field is an :data:`InputPath`."""
+    extra = type(section).model_fields[name].json_schema_extra
+    return isinstance(extra, dict) and "is_input_path" in extra
 
 
 def mappings(section: type[BaseModel]) -> frozenset[str]:

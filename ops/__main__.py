@@ -99,7 +99,8 @@ def _parser() -> argparse.ArgumentParser:
     up.add_argument("--airflow-port", type=int, default=AIRFLOW_PORT)
     up.add_argument("--mlflow-port", type=int, default=MLFLOW_PORT)
     commands.add_parser("down", help="stop what `up` started")
-    commands.add_parser("corpus", help="write corpus.json, which tells DVC what the recordings are now")
+    commands.add_parser("corpus", help="write corpus.json and watched.json, which tell DVC what lies outside the "
+                        "checkout: recordings, and cohorts of an earlier run")
     commands.add_parser("lock", help="resolve the locks anew")
     commands.add_parser("doctor", help="what this machine lacks")
     commands.add_parser("up-stack", help="start the whole service in containers")

@@ -14,6 +14,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from itertools import product
 from pathlib import Path
 from types import FrameType
 from typing import Any, NoReturn
@@ -27,7 +28,7 @@ from dags.runs import Run
 from dags.workspace import SHOW, Request, run_params
 from evenvoice.errors import ParamsError
 from evenvoice.locks import exclusive
-from evenvoice.params import ARMS, Params, mappings
+from evenvoice.params import ARMS, METHODS, Params, mappings
 from evenvoice.settings import read_value
 from evenvoice.storage import fresh_directory, write_bytes, write_json
 from ops.board import Board, Events, clock
@@ -44,6 +45,9 @@ POLL_S = 0.2
 REPORTS = ("index.html", "model_card.md")
 MODEL = "model"
 """What `evenvoice transcribe` uses where none is named."""
+COHORTS = "cohorts"
+FROZEN = ("rules.json", "description.json")
+"""What a later run needs to judge cohorts again; who is in which stays with the run."""
 
 
 @dataclass(frozen=True)
@@ -147,11 +151,18 @@ def _with_entries_gathered(changes: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def publish_reports(run: Run, outcome: Outcome) -> None:
-    """Put the newest report and the model it judges where people look, and what became of that into verdict.json."""
+    """Put the newest report, the model it judges and its cohorts where people look.
+
+    What became of the model is added to verdict.json.
+    """
     target = run.root / "reports"
     with fresh_directory(target / MODEL) as draft:
         shutil.copytree(run.workspace / "artifacts" / "models" / outcome.verdict["challenger"], draft,
                         dirs_exist_ok=True)
+    found = run.workspace / "artifacts" / "cohorts"
+    with fresh_directory(target / COHORTS) as draft:
+        for method, name in product(METHODS, FROZEN):
+            write_bytes(draft / method / name, (found / method / name).read_bytes())
     for name in REPORTS:
         write_bytes(target / name, (run.workspace / "reports" / name).read_bytes())
     model = {"version": outcome.registered["version"], "promotion": outcome.promotion["outcome"],

@@ -6,6 +6,7 @@ from typing import Final
 from evenvoice.params import BASE
 
 SOURCE: Final = Path("corpus.json")
+WATCHED: Final = Path("watched.json")
 CORPUS: Final = Path("artifacts/corpus")
 FEATURES: Final = Path("artifacts/features")
 TOKENIZER: Final = Path("artifacts/tokenizer")

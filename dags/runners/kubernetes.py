@@ -59,6 +59,7 @@ class KubernetesRunner:
             params=(run.workspace / "params.yaml").read_text(encoding="utf-8"),
             graph=(run.workspace / "dvc.yaml").read_text(encoding="utf-8"),
             corpus=(run.workspace / "corpus.json").read_text(encoding="utf-8"),
+            watched=(run.workspace / "watched.json").read_text(encoding="utf-8"),
             lock=lock.read_text(encoding="utf-8") if lock.exists() else "", code=tree_digest(run.workspace),
             upstream={node.name: node.upstream for node in load_graph(run.workspace)}))
         return {"runner": "kubernetes", "image": image, "image_digest": image.partition("@")[2], "exchange": url}

@@ -1,7 +1,7 @@
 """Discovery of cohorts: fit on discover speakers, prune on validate speakers, freeze, place everyone.
 
-What each method is handed decides what it can know: two tables, of discover and of validate speakers. Speakers of the
-other splits only meet the frozen rule.
+What each method is handed decides what it can know: two tables, of discover and of validate speakers, and what an
+earlier run found where that is watched. Speakers of the other splits only meet the frozen rule.
 """
 
 from __future__ import annotations
@@ -12,12 +12,13 @@ from typing import Any, Final
 
 import numpy as np
 
-from evenvoice.cohorts.description import Found, Method, NotApplicable, describe, write_cohorts
+from evenvoice.cohorts.description import Found, Given, Method, NotApplicable, describe, write_cohorts
 from evenvoice.cohorts.frozen import RULES, rules
 from evenvoice.cohorts.table import CohortTable, load_cohort_table
+from evenvoice.cohorts.watched import Earlier, read_earlier
 from evenvoice.errors import CohortError
 from evenvoice.origins import ORIGIN, Origin
-from evenvoice.params import METHODS, Discover
+from evenvoice.params import METHODS, Discover, Section, is_input_path
 from evenvoice.progress import Progress
 from evenvoice.storage import fresh_directory, read_json, write_json
 
@@ -40,36 +41,48 @@ def load_method(name: str) -> Method:
     return found
 
 
-def find_cohorts(method: str, table: CohortTable, settings: Discover, seed: int) -> Found | NotApplicable:
+def find_cohorts(method: str, table: CohortTable, settings: Discover, seed: int, earlier: Earlier | None = None
+                 ) -> Found | NotApplicable:
     """Fit one method on the discover speakers of ``table`` and prune it on its validate speakers.
 
+    Args:
+        earlier: what an earlier run found, for the method that looks at it again.
+
     Raises:
-        CohortError: an unknown method.
+        CohortError: an unknown method, or watched cohorts that the corpus says too little for.
     """
     found = load_method(method)
     rng = np.random.default_rng([seed, _STREAM, METHODS.index(method)])
-    return found.find(table.counted("discover"), table.counted("validate"), settings, rng)
+    given = Given(discover=table.counted("discover"), validate=table.counted("validate"), earlier=earlier)
+    return found.find(given, settings, rng)
 
 
-def discover(method: str, *, corpus: Path, hypotheses: Path, embeddings: Path, out: Path, settings: Discover,
-             coordinate_decimals: int, seed: int, progress: Progress) -> None:
+def discover(method: str, *, corpus: Path, hypotheses: Path, embeddings: Path, watched: Path, out: Path,
+             settings: Discover, coordinate_decimals: int, seed: int, progress: Progress) -> None:
     """Find cohorts by one method; write who is in which, the frozen rule and a description to ``out``, or nothing.
 
     Args:
+        watched: what an earlier run found, as evenvoice/cohorts/watched.py has it.
         coordinate_decimals: ingest rounded locations to this; later speakers are placed by the same.
 
     Raises:
         ArtifactError: an input is missing or broken.
-        CohortError: an unknown method.
+        CohortError: an unknown method, or watched cohorts that this run cannot place anyone by.
     """
     origin = Origin.read(read_json(hypotheses / ORIGIN), str(hypotheses / ORIGIN))
+    earlier = read_earlier(read_json(watched), str(watched), coordinate_decimals)
     table = load_cohort_table(corpus=corpus, hypotheses=hypotheses, embeddings=embeddings)
-    found = find_cohorts(method, table, settings, seed)
-    own = getattr(settings, method).model_dump()
-    parameters: dict[str, Any] = {"min_speakers": settings.min_speakers, "min_words": settings.min_words, **own}
+    found = find_cohorts(method, table, settings, seed, earlier)
+    parameters: dict[str, Any] = {"min_speakers": settings.min_speakers, "min_words": settings.min_words,
+                                  **_own_values(getattr(settings, method))}
     with fresh_directory(out) as draft:
         write_cohorts(draft, found, table)
         write_json(draft / RULES, rules(method, found, coordinate_decimals))
         describe(draft, method=method, title=load_method(method).title, found=found, table=table,
                  parameters=parameters, origin=origin)
     progress.note(found.reason)
+
+
+def _own_values(section: Section) -> dict[str, Any]:
+    """But for paths: what lies there is an input by its content, wherever it lay."""
+    return section.model_dump(exclude={name for name in type(section).model_fields if is_input_path(section, name)})

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from evenvoice.cohorts.description import MOST_COARSE, Found, Method, NotApplicable
+from evenvoice.cohorts.description import MOST_COARSE, Found, Given, Method, NotApplicable
 from evenvoice.cohorts.table import CohortTable, Floats, word_error_rate
 from evenvoice.params import Discover
 
@@ -27,12 +27,12 @@ class NearestCentroid:
         return nearest(table.embeddings, self.centroids)
 
 
-def find_clusters(discover: CohortTable, _validate: CohortTable, settings: Discover,
-                  rng: np.random.Generator) -> Found | NotApplicable:
+def find_clusters(given: Given, settings: Discover, rng: np.random.Generator) -> Found | NotApplicable:
     """Cluster the discover speakers; with fewer clusters than asked for where some would be too small.
 
     Nothing is pruned on validate speakers: errors have no say in where the clusters lie.
     """
+    discover = given.discover
     embedded = discover.where(~np.isnan(discover.embeddings).any(axis=1) & (discover.embeddings.shape[1] > 0))
     needed = 2 * settings.min_speakers
     if len(embedded) < needed:

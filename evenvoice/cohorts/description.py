@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +17,10 @@ from evenvoice.origins import Origin
 from evenvoice.params import Discover
 from evenvoice.storage import write_json
 
+if TYPE_CHECKING:
+    from evenvoice.cohorts.watched import Earlier
+
+DESCRIPTION: Final = "description.json"
 MOST_COARSE: Final = 8
 """Methods are compared at equal numbers of cohorts up to this one; beyond it cohorts get too small to show anything."""
 
@@ -29,49 +33,6 @@ class FrozenRule(Protocol):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Found:
-    """A method's rule in the order of discover WER, worst first.
-
-    Args:
-        coarser: the same search cut down to 2, 3, ... cohorts, fewer than or as many as here, in no order of WER.
-        prefix: names are ``<prefix>-1``, ``<prefix>-2`` and so on, worst first.
-        rules: one human-readable rule per cohort.
-        reason: how the cohorts came about.
-    """
-
-    rule: FrozenRule
-    prefix: str
-    rules: tuple[str, ...]
-    reason: str
-    coarser: Mapping[int, FrozenRule] = field(default_factory=dict)
-    extra: dict[str, Any] = field(default_factory=dict)
-
-    def names(self) -> list[str]:
-        """Cohort names in rank order."""
-        return [f"{self.prefix}-{number}" for number in range(1, len(self.rules) + 1)]
-
-
-@dataclass(frozen=True)
-class NotApplicable:
-    """A method that has nothing to go by in this corpus."""
-
-    reason: str
-
-
-@dataclass(frozen=True, kw_only=True)
-class Method:
-    """A way to find cohorts, as the file of its name describes it.
-
-    Attributes:
-        title: its name for people.
-        find: fits on discover speakers, the first table, and prunes on validate speakers, the second.
-    """
-
-    title: str
-    find: Callable[[CohortTable, CohortTable, Discover, np.random.Generator], Found | NotApplicable]
-
-
-@dataclass(frozen=True, kw_only=True)
 class Cohort:
     """One cohort as discover speakers show it; rank 1 is the worst."""
 
@@ -81,6 +42,70 @@ class Cohort:
     discover_speakers: int
     discover_words: int
     discover_wer: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Found:
+    """A method's rule in the order of discover WER, worst first.
+
+    Args:
+        coarser: the same search cut down to 2, 3, ... cohorts, fewer than or as many as here, in no order of WER.
+        prefix: names are ``<prefix>-1``, ``<prefix>-2`` and so on, worst first.
+        rules: one human-readable rule per cohort.
+        reason: how the cohorts came about.
+        earlier: the cohorts as the run described them that found them, with its names and the WER of its discover
+            speakers; empty where this run found them.
+    """
+
+    rule: FrozenRule
+    prefix: str
+    rules: tuple[str, ...]
+    reason: str
+    coarser: Mapping[int, FrozenRule] = field(default_factory=dict)
+    extra: dict[str, Any] = field(default_factory=dict)
+    earlier: tuple[Cohort, ...] = ()
+
+    def names(self) -> list[str]:
+        """Cohort names in rank order."""
+        if self.earlier:
+            return [cohort.cohort for cohort in self.earlier]
+        return [f"{self.prefix}-{number}" for number in range(1, len(self.rules) + 1)]
+
+
+@dataclass(frozen=True)
+class NotApplicable:
+    """A method that has nothing to go by in this corpus, or that nobody asked for."""
+
+    reason: str
+    asked: bool = True
+
+
+@dataclass(frozen=True, kw_only=True)
+class Given:
+    """What a method is handed, and so all that it can know.
+
+    Attributes:
+        discover: speakers to fit on.
+        validate: speakers to prune on.
+        earlier: what an earlier run found, where its cohorts are watched.
+    """
+
+    discover: CohortTable
+    validate: CohortTable
+    earlier: Earlier | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Method:
+    """A way to find cohorts, as the file of its name describes it.
+
+    Attributes:
+        title: its name for people.
+        find: fits and prunes.
+    """
+
+    title: str
+    find: Callable[[Given, Discover, np.random.Generator], Found | NotApplicable]
 
 
 def write_cohorts(draft: Path, found: Found | NotApplicable, table: CohortTable) -> None:
@@ -99,12 +124,15 @@ def describe(draft: Path, *, method: str, title: str, found: Found | NotApplicab
              parameters: dict[str, Any], origin: Origin) -> None:
     """Write description.json.
 
+    Where nobody asked for the method (``asked``), report and gate need not say that it found nothing.
+
     Args:
         origin: of the hypotheses that the cohorts were found in.
     """
     cohorts = _cohorts(found, table, _labels(found, table)) if isinstance(found, Found) else []
-    write_json(draft / "description.json", {
+    write_json(draft / DESCRIPTION, {
         "method": method, "title": title, "applicable": isinstance(found, Found), "reason": found.reason,
+        "asked": isinstance(found, Found) or found.asked,
         "parameters": parameters, "origin": origin.to_json(), "cohorts": [asdict(cohort) for cohort in cohorts],
         "extra": found.extra if isinstance(found, Found) else {}})
 
@@ -118,6 +146,8 @@ def _keys(table: CohortTable) -> list[dict[str, object]]:
 
 
 def _cohorts(found: Found, table: CohortTable, labels_S: NDArray[np.intp]) -> list[Cohort]:
+    if found.earlier:
+        return list(found.earlier)
     counted_S = (table.splits == "discover") & (table.words > 0)
     cohorts = []
     for number, (name, rule) in enumerate(zip(found.names(), found.rules, strict=True)):

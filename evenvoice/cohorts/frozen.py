@@ -74,13 +74,21 @@ def read_rules(directory: Path) -> FrozenMethod:
         ArtifactError: missing, not JSON, or not a rule; the message names the part.
     """
     path = directory / RULES
-    content = read_json(path)
+    return frozen_method(read_json(path), str(path))
+
+
+def frozen_method(content: Any, source: str) -> FrozenMethod:
+    """The rule in what :func:`rules` gave, read from ``source``.
+
+    Raises:
+        ArtifactError: not a rule; the message names the part.
+    """
     try:
         read = _File.model_validate(content)
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         where = ".".join(str(part) for part in first["loc"]) or "the whole"
-        raise ArtifactError(name=f"{path}, {where}", rule="be a frozen rule as the discover stage writes it",
+        raise ArtifactError(name=f"{source}, {where}", rule="be a frozen rule as the discover stage writes it",
                             value=first["msg"], action="Take the file that the run wrote, or run discover again."
                             ) from error
     return FrozenMethod(method=read.method, cohorts=tuple(read.cohorts), coordinate_decimals=read.coordinate_decimals,

@@ -13,7 +13,7 @@ from typing import Final
 
 import numpy as np
 
-from evenvoice.cohorts.description import Found, Method, NotApplicable
+from evenvoice.cohorts.description import Found, Given, Method, NotApplicable
 from evenvoice.cohorts.features import Feature, indicator, statistic
 from evenvoice.cohorts.geographic import found_by_tree
 from evenvoice.cohorts.table import ATTRIBUTES, CohortTable, Floats
@@ -23,25 +23,24 @@ from evenvoice.params import Discover
 MAJORITY: Final = 0.5
 
 
-def find_groups(discover: CohortTable, validate: CohortTable, settings: Discover,
-                rng: np.random.Generator) -> Found | NotApplicable:
+def find_groups(given: Given, settings: Discover, rng: np.random.Generator) -> Found | NotApplicable:
     """Grow the tree on census statistics where enough discover speakers have them, else on speaker attributes."""
+    discover = given.discover
     needed = 2 * settings.min_speakers
     sources = {"census by postal code": _census_features(discover),
                "speaker attributes": _attribute_features(discover, settings.min_speakers)}
     for source, features in sources.items():
         if features and placeable(features, discover).sum() >= needed:
-            found = found_by_tree(_fit(features, discover, validate, settings, rng), prefix="group")
+            found = found_by_tree(_fit(features, given, settings, rng), prefix="group")
             found.extra["source"] = source
             return found
     return NotApplicable(f"fewer than {needed} discover speakers have census statistics of their postal code, "
                          f"and no attribute value is shared by {settings.min_speakers} of them")
 
 
-def _fit(features: Sequence[Feature], discover: CohortTable, validate: CohortTable, settings: Discover,
-         rng: np.random.Generator) -> CohortTree:
+def _fit(features: Sequence[Feature], given: Given, settings: Discover, rng: np.random.Generator) -> CohortTree:
     own = settings.geodemographic
-    return fit_tree(features=features, discover=discover, validate=validate, rng=rng, settings=TreeSettings(
+    return fit_tree(features=features, discover=given.discover, validate=given.validate, rng=rng, settings=TreeSettings(
         max_cohorts=own.max_cohorts, gain="difference", permutations=own.permutations,
         significance=own.significance, min_speakers=settings.min_speakers, min_words=settings.min_words))
 

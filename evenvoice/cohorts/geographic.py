@@ -14,24 +14,23 @@ from typing import Any, Final
 import numpy as np
 
 from evenvoice.cohorts.bounds import Bounds, Box, Part
-from evenvoice.cohorts.description import MOST_COARSE, Found, Method, NotApplicable
+from evenvoice.cohorts.description import MOST_COARSE, Found, Given, Method, NotApplicable
 from evenvoice.cohorts.features import coordinate
-from evenvoice.cohorts.table import CohortTable
 from evenvoice.cohorts.tree import CohortTree, TreeSettings, fit_tree
 from evenvoice.params import Discover
 
 FEATURES: Final = (coordinate("lat"), coordinate("lon"))
 
 
-def find_regions(discover: CohortTable, validate: CohortTable, settings: Discover,
-                 rng: np.random.Generator) -> Found | NotApplicable:
+def find_regions(given: Given, settings: Discover, rng: np.random.Generator) -> Found | NotApplicable:
     """Grow the tree on the discover speakers who have a location, and prune it on the validate speakers who do."""
+    discover = given.discover
     located = int((~np.isnan(discover.lat)).sum())
     needed = 2 * settings.min_speakers
     if located < needed:
         return NotApplicable(f"{located} discover speakers have a location, {needed} needed for two regions")
     own = settings.geographic
-    tree = fit_tree(features=FEATURES, discover=discover, validate=validate, rng=rng, settings=TreeSettings(
+    tree = fit_tree(features=FEATURES, discover=discover, validate=given.validate, rng=rng, settings=TreeSettings(
         max_cohorts=own.max_cohorts, gain=own.split_gain, permutations=own.permutations, box_edges=own.box_edges,
         significance=own.significance, min_speakers=settings.min_speakers, min_words=settings.min_words))
     found = found_by_tree(tree, prefix="region")

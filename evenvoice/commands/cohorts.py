@@ -5,11 +5,12 @@ from __future__ import annotations
 import argparse
 from typing import Final
 
-from evenvoice.commands import cohorts_assign
+from evenvoice.commands import cohorts_assign, cohorts_wanted
 from evenvoice.commands.parsing import Command, add_commands
 
 COMMANDS: Final[tuple[tuple[str, Command, str], ...]] = (
     ("assign", cohorts_assign, "say which cohort speakers are in, by the frozen rules of a run"),
+    ("wanted", cohorts_wanted, "say whom to look for: whose speech a run wants, and how much of it"),
 )
 
 

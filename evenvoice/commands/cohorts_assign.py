@@ -61,10 +61,15 @@ def _check_ending(out: Path | None) -> None:
 
 
 def _assigned(newcomers: Newcomers, rules: Mapping[str, FrozenMethod], *, every: bool) -> dict[str, list[str | None]]:
-    """One column per method; where all were asked for, those that the table does not allow are named and left out."""
+    """One column per method; where all were asked for, those that the table does not allow are named and left out.
+
+    So are, without a word, those that found nobody's cohort.
+    """
     columns: dict[str, list[str | None]] = {}
     lacking = {method: newcomers.lacks(frozen) for method, frozen in rules.items()}
     for method, frozen in rules.items():
+        if every and frozen.rule is None:
+            continue
         if every and lacking[method] and not all(lacking.values()):
             print(f"{method}: left out, since there is not {lacking[method]}", file=sys.stderr)
             continue

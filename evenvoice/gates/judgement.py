@@ -32,7 +32,8 @@ def judge(evidence: Evidence, limits: Gate, *, seed: int) -> Verdict:
     outcome = _outcome(evidence, whole, cohorts, regression)
     why = reasons(outcome, Findings(whole=whole, cohorts=cohorts, regression=regression), Wording(limits),
                   untested=_untested(evidence),
-                  silent=[silent(partition) for partition in evidence.partitions if not partition.comparable])
+                  silent=[silent(partition) for partition in evidence.partitions
+                          if partition.asked and not partition.comparable])
     return Verdict(verdict=outcome, reasons=why.lines, undecided=why.undecided, further=why.further,
                    limits=limits.model_dump(), challenger=evidence.challenger, base=evidence.base, whole=whole,
                    cohorts=cohorts, regression=regression, healed=evidence.healed, wanted=evidence.wanted,

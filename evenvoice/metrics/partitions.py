@@ -22,12 +22,17 @@ class FrozenCohort:
 
 @dataclass(frozen=True, kw_only=True)
 class Partition:
-    """What one discovery method found, or why it found nothing."""
+    """What one discovery method found, or why it found nothing.
+
+    Attributes:
+        asked: False where the run did not ask for it, so that nobody need be told that it found nothing.
+    """
 
     method: str
     applicable: bool
     reason: str
     cohorts: tuple[FrozenCohort, ...]
+    asked: bool = True
 
     @property
     def comparable(self) -> bool:
@@ -55,7 +60,7 @@ class Partition:
 
     def to_json(self) -> dict[str, Any]:
         """An entry of methods.json."""
-        return {"applicable": self.applicable, "reason": self.reason,
+        return {"applicable": self.applicable, "asked": self.asked, "reason": self.reason,
                 "cohorts": [asdict(cohort) for cohort in self.cohorts],
                 "bottom": self.bottom if self.comparable else None, "top": self.top if self.comparable else None}
 
@@ -72,7 +77,7 @@ def read_partition(method: str, content: Mapping[str, Any], source: str) -> Part
                                      discover_words=int(row["discover_words"]),
                                      discover_wer=float(row["discover_wer"])) for row in content["cohorts"])
         partition = Partition(method=method, applicable=bool(content["applicable"]), reason=str(content["reason"]),
-                              cohorts=cohorts)
+                              cohorts=cohorts, asked=bool(content["asked"]))
     except (KeyError, TypeError, ValueError) as error:
         raise ArtifactError(name=f"{source}, method {method!r}", rule="describe each cohort by name, rule and figures",
                             value=f"{type(error).__name__}: {error}", action="Run the discover stage again.") from error

@@ -56,14 +56,18 @@ def is_hidden(method: str, cohort: str | None, hidden: Hidden) -> bool:
 def published_verdict(verdict: Row, hidden: Hidden) -> dict[str, Any]:
     """verdict.json without what it says about hidden cohorts."""
     return {**verdict,
-            **{lines: [LEFT_OUT if _mentions_hidden(line, hidden) else line for line in verdict[lines]]
-               for lines in LINES},
+            **{lines: [published_line(line, hidden) for line in verdict[lines]] for lines in LINES},
             "healed": _published_healing(verdict["healed"], hidden),
             "wanted": _published_wanted(verdict["wanted"], hidden),
             "regression": {scope: found for scope, found in verdict["regression"].items()
                            if not is_hidden(*_method_and_cohort(scope), hidden)},
             "cohorts": [_without_gap_to_hidden(row, hidden) for row in verdict["cohorts"]
                         if not is_hidden(row["method"], row["cohort"], hidden)]}
+
+
+def published_line(line: str, hidden: Hidden) -> str:
+    """A sentence, or that it is left out since it speaks of a hidden cohort."""
+    return LEFT_OUT if _mentions_hidden(line, hidden) else line
 
 
 def _published_wanted(wanted: Row | None, hidden: Hidden) -> Row | None:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from evenvoice.data.schemas import COHORT_WER, COMPARISONS, CURVE, EQUAL_COUNTS, GAPS, REJECTED, VARIANCES
 from evenvoice.data.tables import read_table
-from evenvoice.metrics.publication import Hidden, Row, hidden_cohorts, is_hidden, published_verdict
+from evenvoice.metrics.publication import Hidden, Row, hidden_cohorts, is_hidden, published_line, published_verdict
 from evenvoice.origins import ORIGINS, SUMMARY, Origins, collect, demand_same
 from evenvoice.params import ARMS, BASE, METHODS
 from evenvoice.storage import read_json, sha256
@@ -148,7 +149,7 @@ def read_contents(sources: Sources, minimum: int) -> Contents:
     return Contents(
         verdict=published_verdict(read_json(sources.verdict), hidden),
         corpus=read_json(sources.corpus / "summary.json"),
-        methods=tuple(_method(sources.cohorts / name, name, hidden) for name in METHODS),
+        methods=tuple(_methods(sources.cohorts, hidden)),
         cohort_wer=tuple(row for row in cohort_wer if not is_hidden(row["method"], row["cohort"], hidden)),
         gaps=tuple(row for row in read_table(sources.evaluation / "gaps.parquet", GAPS).to_pylist()
                    if not {row["bottom"], row["top"]} & hidden.get(row["method"], frozenset())),
@@ -209,11 +210,15 @@ def _selection(selection: Row, titles: dict[str, str], hidden: Hidden) -> Row:
     return {**selection, "candidates": candidates, "reason": reason}
 
 
-def _method(directory: Path, name: str, hidden: Hidden) -> Method:
-    description = read_json(directory / "description.json")
-    shown = tuple(row for row in description["cohorts"] if not is_hidden(name, row["cohort"], hidden))
-    return Method(name=name, title=description["title"], applicable=description["applicable"],
-                  reason=description["reason"], cohorts=shown, extra=description.get("extra", {}))
+def _methods(cohorts: Path, hidden: Hidden) -> Iterator[Method]:
+    """Those that the run asked for; the reason of one may name a cohort and its WER."""
+    for name in METHODS:
+        description = read_json(cohorts / name / "description.json")
+        if description["asked"]:
+            shown = tuple(row for row in description["cohorts"] if not is_hidden(name, row["cohort"], hidden))
+            yield Method(name=name, title=description["title"], applicable=description["applicable"],
+                         reason=published_line(description["reason"], hidden), cohorts=shown,
+                         extra=description.get("extra", {}))
 
 
 def _equal_counts(path: Path, minimum: int) -> tuple[Row, ...]:

@@ -10,6 +10,7 @@ import numpy as np
 import pyarrow as pa
 
 from evenvoice.cohorts.table import CohortTable
+from evenvoice.cohorts.watched import read_folder
 from evenvoice.data.schemas import EMBEDDINGS, HYPOTHESES, SPEAKERS
 from evenvoice.data.tables import rows_table, write_table
 from evenvoice.origins import ORIGIN
@@ -29,7 +30,7 @@ def discover_settings(**changes: Any) -> Discover:
         "geographic": {"max_cohorts": 8, "box_edges": 8, "split_gain": "poisson", "permutations": 100,
                        "significance": 0.05},
         "geodemographic": {"max_cohorts": 8, "permutations": 100, "significance": 0.05},
-        "clusters": {"cohorts": 4, "restarts": 10, "stability_runs": 5},
+        "clusters": {"cohorts": 4, "restarts": 10, "stability_runs": 5}, "watched": {"rules": ""},
     }
     for name, value in changes.items():
         base[name] = {**base[name], **value} if isinstance(value, Mapping) else value
@@ -72,6 +73,12 @@ def located_world(seed: int, *, factor: float = 1.0, speakers: int = 240, disper
 def inside_box(lat: np.ndarray, lon: np.ndarray, box: Mapping[str, float] = UNIT_BOX) -> np.ndarray:
     """Who lies in a box."""
     return (lat > box["lat_min"]) & (lat <= box["lat_max"]) & (lon > box["lon_min"]) & (lon <= box["lon_max"])
+
+
+def watch(root: Path, earlier: Path | None = None) -> Path:
+    """Write watched.json with what discover wrote to ``earlier``, or with nothing."""
+    write_json(root / "watched.json", {} if earlier is None else read_folder(earlier, coordinate_decimals=1))
+    return root / "watched.json"
 
 
 def write_inputs(root: Path, table: CohortTable, census: dict[str, list[object]] | None = None) -> dict[str, Path]:

@@ -34,6 +34,8 @@ from tests.builders.checkout import committed, full_checkout
 
 KEPT: Final = {"model": ("base", "ewc"), "method": ("geographic",), "arm": ("ewc",),
                "part": ("half",)}
+DESCRIPTIONS: Final = ("corpus.json", "watched.json")
+"""What a workspace is given beside parameters and code."""
 CHANGES: Final[Mapping[str, object]] = {
     "seed": 7, "ingest.max_duration_s": 29.0, "synthetic.speakers": 50, "featurize.n_mels": 40,
     "tokenizer.vocabulary": 300, "train.steps": 7, "transcribe.batch_s": 500.0, "train_speaker.steps": 5,
@@ -102,9 +104,9 @@ def sweep_image(docker: str, root: Path, directory: Path) -> str:
 
 
 def data_of(node: Node, graph: Graph) -> list[str]:
-    """What a stage reads of other stages and of the description of its corpus; not code."""
+    """What a stage reads of other stages and of what the workspace was given; not code."""
     outs = {out for other in graph for out in other.outs}
-    return [dep for dep in node.deps if dep in outs or dep == "corpus.json"]
+    return [dep for dep in node.deps if dep in outs or dep in DESCRIPTIONS]
 
 
 def _cut(stage: Mapping[str, Any]) -> dict[str, Any]:
@@ -119,12 +121,12 @@ def expected(workspace: Path) -> dict[str, str]:
     """Every output with what it has to hold under the parameters of this workspace, worked out without DVC."""
     graph = load_graph(workspace)
     params = yaml.safe_load((workspace / "params.yaml").read_text(encoding="utf-8"))
-    known = {"corpus.json": (workspace / "corpus.json").read_text(encoding="utf-8")}
+    known = {name: (workspace / name).read_text(encoding="utf-8") for name in DESCRIPTIONS}
     for node in graph.in_order():
         values = stand_in.values_of(params, params_of(node))
         content = stand_in.digest(node.name, values, {dep: known[dep] for dep in data_of(node, graph)})
         known |= dict.fromkeys(node.outs, content)
-    return {path: content for path, content in known.items() if path != "corpus.json"}
+    return {path: content for path, content in known.items() if path not in DESCRIPTIONS}
 
 
 def found(workspace: Path) -> dict[str, str]:

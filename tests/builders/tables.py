@@ -61,9 +61,9 @@ def made_partition(discover_wer: Mapping[str, float], method: str = "geographic"
         for name, wer in discover_wer.items()))
 
 
-def no_partition(method: str, reason: str = "nobody has a location") -> Partition:
+def no_partition(method: str, reason: str = "nobody has a location", *, asked: bool = True) -> Partition:
     """A method that does not apply."""
-    return Partition(method=method, applicable=False, reason=reason, cohorts=())
+    return Partition(method=method, applicable=False, reason=reason, cohorts=(), asked=asked)
 
 
 def write_hypotheses(directory: Path, model: str, rows: Sequence[tuple[str, str, str, int, int]]) -> None:

@@ -26,7 +26,7 @@ def clone(tmp_path: Path) -> Path:
 
 def make_what_is_ignored(root: Path) -> None:
     for name in (".venv/bin/python", ".evenvoice/runs/a", "artifacts/big", "docs/__pycache__/a.pyc", "a.egg-info/b",
-                 "docker/stack.env.old", "corpus.json"):
+                 "docker/stack.env.old", "corpus.json", "watched.json"):
         (root / name).parent.mkdir(parents=True, exist_ok=True)
         (root / name).write_text("made\n", encoding="utf-8")
 

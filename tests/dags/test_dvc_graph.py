@@ -12,6 +12,7 @@ import yaml
 
 from dags.dvc_graph import load_graph, parse_graph
 from evenvoice.errors import ParamsError
+from evenvoice.params import METHODS
 
 ROOT = Path(__file__).resolve().parents[2]
 STAGES = {
@@ -81,7 +82,7 @@ def test_a_run_without_arms_goes_from_the_base_model_to_the_evaluation() -> None
 
     assert "mitigate" not in {node.group for node in graph}
     assert next(node for node in graph if node.name == "evaluate").upstream == (
-        "train", "transcribe@base", "discover@geographic", "discover@geodemographic", "discover@clusters")
+        "train", "transcribe@base", *(f"discover@{method}" for method in METHODS))
 
 
 def test_another_list_of_arms_runs_nothing_again_that_both_lists_name() -> None:

@@ -32,6 +32,7 @@ def marked(rules: Any, name: str = "") -> list[str]:
 
 
 MARKED = marked({key: value for key, value in Params.model_json_schema(by_alias=True).items() if key != "$defs"})
+DESCRIBED = [name for name in MARKED if name != inputs.WATCHED]
 
 
 def with_value(params: dict[str, Any], name: str, value: Any) -> dict[str, Any]:
@@ -47,11 +48,19 @@ def replace_in_place(path: Path) -> None:
     assert (path.stat().st_size, path.stat().st_mtime_ns) == (before.st_size, before.st_mtime_ns)
 
 
-def test_the_corpus_and_the_census_are_paths() -> None:
-    assert MARKED == ["ingest.corpus", "ingest.census"]
+def test_the_corpus_the_census_and_the_cohorts_of_an_earlier_run_are_paths() -> None:
+    assert MARKED == ["ingest.corpus", "ingest.census", "discover.watched.rules"]
 
 
-@pytest.mark.parametrize("name", MARKED)
+def test_watched_cohorts_are_not_described_so_that_ingest_need_not_run_again_for_them(tmp_path: Path) -> None:
+    watching = with_value(params_yaml(), inputs.WATCHED, str(tmp_path))
+
+    assert inputs.describe(watching) == inputs.describe(params_yaml())
+    ingest = yaml.safe_load((REPOSITORY / "dvc.yaml").read_text(encoding="utf-8"))["stages"]["ingest"]
+    assert not {"discover", "watched.json"} & {*ingest["params"], *ingest["deps"]}
+
+
+@pytest.mark.parametrize("name", DESCRIBED)
 def test_every_file_that_a_parameter_names_is_seen_to_change_in_place(name: str, tmp_path: Path) -> None:
     path = write_manifest(tmp_path, [{"path": "a.flac", "postal_code": "10115"}], "table.tsv")
     params = with_value(params_yaml(), name, str(path))
@@ -61,7 +70,7 @@ def test_every_file_that_a_parameter_names_is_seen_to_change_in_place(name: str,
     assert inputs.describe(params) != before
 
 
-@pytest.mark.parametrize("name", MARKED)
+@pytest.mark.parametrize("name", DESCRIBED)
 def test_every_folder_that_a_parameter_names_is_seen_to_change_below(name: str, tmp_path: Path) -> None:
     path = write_manifest(tmp_path / "folder" / "deep", [{"path": "a.flac", "postal_code": "10115"}], "table.tsv")
     params = with_value(params_yaml(), name, str(tmp_path / "folder"))
@@ -70,7 +79,7 @@ def test_every_folder_that_a_parameter_names_is_seen_to_change_below(name: str, 
     assert inputs.describe(params) != before
 
 
-@pytest.mark.parametrize("name", MARKED)
+@pytest.mark.parametrize("name", DESCRIBED)
 def test_every_path_that_a_parameter_names_in_vain_is_refused_by_name(name: str, tmp_path: Path) -> None:
     params = with_value(params_yaml(), name, str(tmp_path / "nowhere"))
     with pytest.raises((ParamsError, CorpusError), match=f"{name.rpartition('.')[2]}.* must .*exist"):
@@ -88,7 +97,7 @@ def test_every_path_is_meant_from_the_checkout_and_an_empty_one_or_an_address_st
         "/one.tsv", "s3://bucket/one.tsv", ""]
 
 
-@pytest.mark.parametrize("name", MARKED)
+@pytest.mark.parametrize("name", DESCRIBED)
 def test_a_stage_that_is_told_of_a_path_is_told_of_what_lies_there(name: str) -> None:
     stages = yaml.safe_load((REPOSITORY / "dvc.yaml").read_text(encoding="utf-8"))["stages"].values()
     assert [stage for stage in stages if "corpus.json" in stage.get("deps", ())

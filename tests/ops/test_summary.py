@@ -13,6 +13,7 @@ from rich.console import Console
 from dags.runs import Run
 from evenvoice.data.schemas import COHORT_WER, GAPS
 from evenvoice.data.tables import write_table
+from evenvoice.params import METHODS
 from evenvoice.storage import read_json, write_json, write_text
 from ops.board import Board
 from ops.run import publish_reports
@@ -45,6 +46,10 @@ def finished_run(root: Path, wers: list[dict[str, Any]]) -> Run:
     write_text(space / "reports/index.html", "<html></html>")
     write_text(space / "reports/model_card.md", "# card")
     write_text(space / "artifacts/models/ewc/config.json", "the challenger's")
+    for method in METHODS:
+        write_json(space / "artifacts/cohorts" / method / "rules.json", {"method": method})
+        write_json(space / "artifacts/cohorts" / method / "description.json", {"title": f"What {method} found"})
+        write_text(space / "artifacts/cohorts" / method / "cohorts.parquet", "who is in which")
     write_json(space / "artifacts/evaluation/selection.json", {"reason": "lowest WER of the bottom cohort."})
     write_json(space / "artifacts/hypotheses/ewc/compute.json",
                {"macs_per_audio_s": {"total": 31.4e6}, "parameters": 1_560_000})
@@ -97,6 +102,27 @@ def test_the_published_verdict_says_what_became_of_the_model(tmp_path: Path) -> 
                                 "run": "make-1"}
     assert (tmp_path / "reports/index.html").exists()
     assert (tmp_path / "reports/model/config.json").read_text() == "the challenger's"
+
+
+def test_the_cohorts_are_published_without_anybody_in_them(tmp_path: Path) -> None:
+    run = finished_run(tmp_path, WERS)
+    write_text(tmp_path / "reports/cohorts/of_last_year/rules.json", "{}")
+
+    publish_reports(run, read_outcome(run))
+
+    published = {str(file.relative_to(tmp_path / "reports/cohorts"))
+                 for file in (tmp_path / "reports/cohorts").rglob("*") if file.is_file()}
+    assert published == {f"{method}/{name}" for method in METHODS for name in ("rules.json", "description.json")}
+
+
+def test_cohorts_of_which_a_part_is_missing_are_not_published_at_all(tmp_path: Path) -> None:
+    run = finished_run(tmp_path, WERS)
+    (run.workspace / "artifacts/cohorts" / METHODS[-1] / "rules.json").unlink()
+
+    with pytest.raises(FileNotFoundError):
+        publish_reports(run, read_outcome(run))
+
+    assert not (tmp_path / "reports/cohorts").exists()
 
 
 @pytest.mark.parametrize("failed", [True, False])

@@ -13,7 +13,7 @@ import pytest
 from evenvoice.data.schemas import COHORT_WER, COMPARISONS, GAPS
 from evenvoice.data.tables import read_table
 from evenvoice.errors import ArtifactError
-from evenvoice.params import MODELS, load_params, models_of
+from evenvoice.params import METHODS, MODELS, load_params, models_of
 from evenvoice.storage import read_json, write_json
 from stages import evaluate
 from tests.builders.tables import made_partition, no_partition, write_cohorts, write_hypotheses
@@ -51,7 +51,7 @@ def write_inputs(directory: Path, *, backwards: bool = False) -> None:
     partition = made_partition({"region-1": 0.3, "region-2": 0.15, "region-3": 0.1, "region-4": 0.2})
     write_cohorts(directory / "cohorts", partition, [*train, *people])
     nowhere = [(split, speaker, None) for split, speaker, _ in [*train, *people]]
-    for method in ("geodemographic", "clusters"):
+    for method in METHODS[1:]:
         write_cohorts(directory / "cohorts", no_partition(method, f"nothing for {method}"), nowhere)
 
 
@@ -113,8 +113,8 @@ def test_the_challenger_and_the_reasons_of_silent_methods_are_written(run: Run) 
     selection = read_json(Path("artifacts/evaluation/selection.json"))
     assert (selection["challenger"], selection["method"], selection["bottom"]) == ("ewc", "geographic", "region-1")
     methods = read_json(Path("artifacts/evaluation/methods.json"))
-    assert methods["clusters"] == {"applicable": False, "reason": "nothing for clusters", "cohorts": [], "bottom": None,
-                                   "top": None}
+    assert methods["clusters"] == {"applicable": False, "asked": True, "reason": "nothing for clusters", "cohorts": [],
+                                   "bottom": None, "top": None}
     assert methods["geographic"]["top"] == "region-3"
     assert not rows("cohort_wer", method="clusters")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -18,8 +19,8 @@ from tests.builders.origins import made_origins, write_identity
 from tests.builders.tables import Made, made_partition, made_split, no_partition
 from tests.builders.wanted import write_wanted
 
-PARTITIONS = (made_partition({"north": 0.2, "south": 0.1}), no_partition("geodemographic", "no census"),
-              no_partition("clusters", "no embeddings"))
+PARTITIONS = (made_partition({"north": 0.2, "south": 0.1}),
+              *(no_partition(method, f"nothing for {method}") for method in METHODS[1:]))
 
 
 def everywhere(test: SplitTable) -> SplitTable:
@@ -66,7 +67,13 @@ def test_the_verdict_is_written_and_its_reasons_are_the_last_lines(params: Param
     assert (verdict["verdict"], verdict["challenger"], verdict["base"]) == ("PASS", "ewc", "base")
     lines = capsys.readouterr().out.splitlines()
     assert lines == ["PASS (ewc against base)", *(f"- {reason}" for reason in verdict["reasons"])]
-    assert lines[-1] == "- The clusters method does not apply: no embeddings."
+    assert lines[-1] == "- The watched method does not apply: nothing for watched."
+
+
+def test_a_method_that_nobody_asked_for_is_not_said_to_have_found_nothing(params: Params) -> None:
+    write_inputs(Made(100, 0.1), (*PARTITIONS[:-1], replace(PARTITIONS[-1], asked=False)))
+    gate.main(params)
+    assert "watched" not in str(read_json(Path("reports/verdict.json")))
 
 
 def test_an_unfavourable_verdict_is_a_result_and_no_error(params: Params) -> None:

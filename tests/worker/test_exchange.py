@@ -28,8 +28,8 @@ from worker.exchange import Exchange, Settings
 pytestmark = pytest.mark.engine
 ROOT = Path(__file__).parents[2]
 STAGES = {
-    "double": {"cmd": "python -m stages.double", "deps": ["corpus.json", "stages/double.py"], "params": ["seed"],
-               "outs": ["out/doubled"]},
+    "double": {"cmd": "python -m stages.double", "deps": ["corpus.json", "watched.json", "stages/double.py"],
+               "params": ["seed"], "outs": ["out/doubled"]},
     "add": {"cmd": "python -m stages.add", "deps": ["out/doubled", "stages/add.py"], "outs": ["out/sum.txt"]},
 }
 UPSTREAM: Mapping[str, tuple[str, ...]] = {"double": (), "add": ("double",)}
@@ -63,7 +63,7 @@ class Site:
               upstream: Mapping[str, tuple[str, ...]] = UPSTREAM) -> Exchange:
         exchange = self.exchange(run)
         exchange.open(Settings(params="seed: 1\n", graph=yaml.safe_dump({"stages": STAGES}),
-                               corpus=f'{{"numbers": [{numbers}]}}', lock=lock,
+                               corpus=f'{{"numbers": [{numbers}]}}', watched="{}", lock=lock,
                                code=tree_digest(self.image), upstream=upstream))
         return exchange
 
@@ -259,7 +259,7 @@ def test_a_run_keeps_the_settings_it_began_with(site: Site) -> None:
     site.begin("first", "stages: {later: {}}\n")
     assert exchange.settings().lock == "stages: {}\n"
 
-    changed = Settings(params="seed: 2\n", graph="", corpus="{}", lock="", code="x", upstream=UPSTREAM)
+    changed = Settings(params="seed: 2\n", graph="", corpus="{}", watched="{}", lock="", code="x", upstream=UPSTREAM)
     with pytest.raises(ArtifactError, match=r"settings.json must be written once"):
         exchange.open(changed)
 

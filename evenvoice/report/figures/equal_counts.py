@@ -17,15 +17,15 @@ APART = 0.1
 
 def equal_counts_figure(contents: Contents) -> str | None:
     """Lines over the number of cohorts, filled where chance rarely gives as much; None with nothing to compare."""
-    lines = [(method.title, [row for row in contents.equal_counts if row["method"] == method.name])
-             for method in contents.methods]
-    if sum(bool(rows) for _, rows in lines) < 2:
+    lines = [(number, method.title, rows) for number, method in enumerate(contents.methods)
+             if (rows := [row for row in contents.equal_counts if row["method"] == method.name])]
+    if len(lines) < 2:
         return None
     with figure(7.6, 3.4) as drawing:
         axes = drawing.subplots()
         axes.axhline(0, color=QUIET, linewidth=1)
-        for number, (title, rows) in enumerate(lines):
-            _draw(axes, title, rows, number, (number - (len(lines) - 1) / 2) * APART)
+        for place, (number, title, rows) in enumerate(lines):
+            _draw(axes, title, rows, number, (place - (len(lines) - 1) / 2) * APART)
         axes.plot([], [], "o", markerfacecolor="white", markeredgecolor=INK, label="within chance (95th percentile)")
         axes.set_xlabel("cohorts")
         axes.set_ylabel("spread beyond chance, %")
@@ -37,8 +37,6 @@ def equal_counts_figure(contents: Contents) -> str | None:
 
 
 def _draw(axes: Axes, title: str, rows: list[Row], number: int, shift: float) -> None:
-    if not rows:
-        return
     colour, marker = COLOURS[number % len(COLOURS)], MARKERS[number % len(MARKERS)]
     places = [row["cohorts"] + shift for row in rows]
     beyond = [100 * (row["spread"] - row["null_spread"]) for row in rows]

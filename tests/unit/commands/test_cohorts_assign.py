@@ -14,7 +14,7 @@ from evenvoice.data.schemas import COHORTS, EMBEDDINGS, SPEAKERS
 from evenvoice.data.tables import read_table, rows_table, write_table
 from evenvoice.params import METHODS
 from evenvoice.progress import Progress
-from tests.builders.cohorts import cohort_table, discover_settings, write_inputs
+from tests.builders.cohorts import cohort_table, discover_settings, watch, write_inputs
 
 SPLITS = ["train"] * 40 + ["discover"] * 80 + ["validate"] * 40 + ["test"] * 40
 CENSUS = {"postal_code": [f"0{number}" for number in range(8)], "renters": [0.7, 0.2] * 4}
@@ -43,7 +43,8 @@ def run(tmp_path_factory):
 def discovered(root, census):
     paths = write_inputs(root, world(), census=census)
     for method in METHODS:
-        discover(method, **paths, out=root / "cohorts" / method, coordinate_decimals=1, seed=1,
+        watched = watch(root, root / "cohorts/geographic" if method == "watched" else None)
+        discover(method, **paths, watched=watched, out=root / "cohorts" / method, coordinate_decimals=1, seed=1,
                  settings=discover_settings(clusters={"cohorts": 2}), progress=Progress("discover"))
     speakers = pq.read_table(root / "corpus/speakers.parquet")
     voices = pq.read_table(root / "embeddings/embeddings.parquet")
@@ -100,7 +101,7 @@ def test_methods_that_the_table_does_not_allow_are_named_and_left_out(capsys, ru
     table = written(tmp_path / "new.tsv", "speaker\tlat\tlon\nann\t35.1\t-95.0\nbo\t\t\n")
     assert main(["cohorts", "assign", "--rules", str(run / "cohorts"), str(table)]) == 0
     said = capsys.readouterr()
-    assert said.out == "speaker\tgeographic\nann\tregion-1\nbo\t\n"
+    assert said.out == "speaker\tgeographic\twatched\nann\tregion-1\tregion-1\nbo\t\t\n"
     assert said.err.splitlines() == ["geodemographic: left out, since there is not the column 'accent'",
                                      "clusters: left out, since there is not the column 'embedding'"]
 

@@ -14,8 +14,8 @@ def write_discovery(directory: Path, *, wer: dict[str, float], training: dict[st
     """``wer`` is each cohort's on discovery speakers; ``training`` places the training speakers."""
     described = [{"cohort": cohort, "rule": f"lives in {cohort}", "rank": 1, "discover_speakers": 20,
                   "discover_words": 900, "discover_wer": rate} for cohort, rate in wer.items()]
-    write_json(directory / "description.json", {"method": "geographic", "applicable": bool(wer), "reason": "told",
-                                                "parameters": {}, "cohorts": described, "extra": {}})
+    write_json(directory / "description.json", {"method": "geographic", "applicable": bool(wer), "asked": True,
+                                                "reason": "told", "parameters": {}, "cohorts": described, "extra": {}})
     placed = [{"speaker": name, "split": "train", "cohort": cohort} for name, cohort in training.items()]
     everyone_else = [{"speaker": "someone else", "split": "test", "cohort": cohort} for cohort in wer]
     write_table(directory / "cohorts.parquet", rows_table([*placed, *everyone_else], COHORTS))

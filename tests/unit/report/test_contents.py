@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from evenvoice.metrics.publication import LEFT_OUT
 from evenvoice.report import read_contents
 from evenvoice.storage import write_json
 from tests.builders.report import made_contents, write_evaluation
@@ -48,3 +49,24 @@ def test_a_model_that_the_page_is_not_about_changes_nothing_on_it(tmp_path: Path
     write_json(sources.cohorts / "a method of last year" / "description.json", {})
 
     assert read_contents(sources, minimum=5).inputs == alone
+
+
+def test_a_method_that_nobody_asked_for_is_not_spoken_of(tmp_path: Path) -> None:
+    contents = made_contents(tmp_path)
+    assert [method.name for method in contents.methods] == ["geographic", "geodemographic", "clusters"]
+    assert "watched" not in str(contents.verdict)
+
+
+def test_watched_cohorts_are_judged_as_those_of_any_other_method(tmp_path: Path) -> None:
+    contents = made_contents(tmp_path, watched=True)
+    assert [cohort["cohort"] for cohort in contents.methods[-1].cohorts] == ["region-1", "region-2", "region-3"]
+    gaps = {method: {row["cohort"]: row["gap"] for row in contents.verdict["cohorts"] if row["method"] == method}
+            for method in ("geographic", "watched")}
+    assert gaps["watched"] == gaps["geographic"]
+
+
+def test_how_a_hidden_cohort_came_about_is_not_told_with_its_figures(tmp_path: Path) -> None:
+    contents = made_contents(tmp_path, sizes={"region-1": 4, "region-2": 12, "region-3": 60}, watched=True)
+    assert contents.hidden["watched"] == {"region-1", "region-2"}
+    assert contents.methods[-1].reason == LEFT_OUT
+    assert [cohort["cohort"] for cohort in contents.methods[-1].cohorts] == ["region-3"]

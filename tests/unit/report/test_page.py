@@ -95,6 +95,13 @@ def test_methods_are_compared_at_equal_counts_where_at_least_two_have_something_
     assert "Spread beyond chance of each discovery method" in page
 
 
+def test_watched_cohorts_have_a_forest_of_their_own_and_no_map(tmp_path: Path) -> None:
+    page = render_page(made_contents(tmp_path, watched=True), ingest=INGEST, report=REPORT, seed=1)
+    assert "Word error rate per cohort, watched" in page
+    assert "3 cohorts of an earlier run: region-1 had 24.0 % WER on discover speakers then" in page
+    assert page.count("Regions of the geographic tree, shaded by word error rate") == 1
+
+
 def test_arms_that_did_not_run_are_named_in_one_line(page: str) -> None:
     assert "Skipped in this run, since <code>mitigate.arms</code> does not list them: frozen, interpolate, " in page
 
