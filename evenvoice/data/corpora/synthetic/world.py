@@ -85,7 +85,7 @@ class Region:
 
 
 COMMON: Final = Conditions(
-    accents={"en-us": 0.60, "en-us-nyc": 0.15, "en-gb": 0.15, "en-gb-x-rp": 0.10}, scarce_accent=0.0,
+    accents={"en-us": 0.75, "en-us-nyc": 0.25}, scarce_accent=0.0,
     snr_db=20.5, noises={"pink": 0.5, "babble": 0.3, "hum": 0.2}, rt60_s=0.27, direct_to_reverberant_db=9.5,
     narrowband_share=0.12, rate_wpm=172.0, pitch=50.0, vocal_tract=1.0)
 """How everybody sounds who is not left out."""
@@ -106,20 +106,20 @@ WIDEBAND_HZ: Final = (6500.0, 7800.0)
 """Where a device's own microphone ends."""
 TELEPHONE_LOW_HZ: Final = 250.0
 MICROPHONE_LOW_HZ: Final = 60.0
-RATE_SPREAD_WPM: Final = 16.0
+RATE_SPREAD_WPM: Final = 12.0
 RATE_RANGE_WPM: Final = (130.0, 225.0)
 RATE_JITTER: Final = 0.04
 """Relative standard deviation between recordings of a speaker."""
 SENIOR_RATE: Final = 0.93
 """People of 60 and older speak this much slower, everywhere."""
-PITCH_SPREAD: Final = 12.0
+PITCH_SPREAD: Final = 9.0
 PITCH_LIMITS: Final = (20.0, 80.0)
 PITCH_RANGE_MEAN: Final = 50.0
 """On the scale of the pitch; spread and limits are its too."""
 PITCH_JITTER: Final = 3.0
-VOCAL_TRACT_SPREAD: Final = 0.03
+VOCAL_TRACT_SPREAD: Final = 0.02
 """Standard deviation of the vocal tract length relative to the voice's own; it moves formants and pitch."""
-VOCAL_TRACT_SPREAD_LIMIT: Final = 0.07
+VOCAL_TRACT_SPREAD_LIMIT: Final = 0.05
 """Nobody lies further than this from their group's mean."""
 LEVEL_DBFS: Final = -26.0
 """Mean level of the speech."""
