@@ -69,7 +69,7 @@ def between(found: Forecast) -> str:
     """The interval of how many more speakers are wanted."""
     assert found.more_speakers is not None
     low, high = found.more_speakers["low"], found.more_speakers["high"]
-    return f"{low} or more" if high is None else f"{low} to {high}"
+    return f"at least {low}" if high is None else f"{low} to {high}"
 
 
 def _and(names: list[str]) -> str:
