@@ -38,6 +38,7 @@ from evenvoice.training.objective import Batch, Objective
 from evenvoice.training.optimiser import AdamW
 from evenvoice.training.schedule import one_cycle, step_seed
 from evenvoice.training.settings import FitSettings
+from evenvoice.training.told import ToldCohorts
 
 Penalty = Callable[[nn.Module], Tensor]
 
@@ -49,7 +50,7 @@ TRAINS = ("data/batches.py", "data/feature_store.py", "losses", "mitigation", "m
 
 def fit(*, recogniser: Recogniser, store: FeatureStore, indices: NDArray[np.int64], settings: FitSettings, seed: int,
         progress: Progress, checkpoint_dir: Path | None, draw_weights: NDArray[np.float64] | None = None,
-        penalty: Penalty | None = None, identity: str = "") -> Curve:
+        penalty: Penalty | None = None, identity: str = "", told: ToldCohorts | None = None) -> Curve:
     """Train a recogniser in place, on a GPU where there is one, and with all processes that torchrun started.
 
     Args:
@@ -64,11 +65,13 @@ def fit(*, recogniser: Recogniser, store: FeatureStore, indices: NDArray[np.int6
         draw_weights: expected draws of each of ``indices`` per epoch; None draws each once.
         penalty: added to the loss of every step; called with ``recogniser.transducer``.
         identity: names the penalty and its settings, which the fingerprint of a checkpoint cannot see by itself.
+        told: cohorts of speakers that a recogniser with a cohort input is told; None tells it nothing.
 
     Raises:
         NonFiniteLoss: more batches with a NaN or infinite loss or gradient than ``settings.nonfinite_budget``.
         TrainingError: a checkpoint cannot be written, or a penalty without identity would be checkpointed.
         ArtifactError: all checkpoints of this very training are damaged.
+        ShapeError: cohorts that do not fit the store or the recogniser.
     """
     if penalty is not None and checkpoint_dir is not None and not identity:
         raise TrainingError(name="identity", rule="name the penalty where checkpoints are kept", value="nothing",
@@ -77,7 +80,7 @@ def fit(*, recogniser: Recogniser, store: FeatureStore, indices: NDArray[np.int6
     devices = [world.device] if world.device.type == "cuda" else []
     with torch.random.fork_rng(devices=devices):
         run = _Run(recogniser=recogniser, store=store, indices=indices, settings=settings, seed=seed, world=world,
-                   draw_weights=draw_weights, penalty=penalty)
+                   draw_weights=draw_weights, penalty=penalty, told=told)
         with closing(run), quickened(recogniser.transducer, world.device):
             run.check_agreement(identity)
             checkpoints = None if checkpoint_dir is None else Checkpoints(checkpoint_dir, run.fingerprint(identity))
@@ -119,14 +122,16 @@ class _Run:
 
     def __init__(self, *, recogniser: Recogniser, store: FeatureStore, indices: NDArray[np.int64],
                  settings: FitSettings, seed: int, world: World, draw_weights: NDArray[np.float64] | None,
-                 penalty: Penalty | None) -> None:
+                 penalty: Penalty | None, told: ToldCohorts | None) -> None:
+        if told is not None:
+            told.check(recordings=len(store), known=recogniser.cohorts)
         self.settings, self.world, self.curve, self.pace = settings, world, Curve(), Pace()
         self._seed, self._penalty, self._description = seed, penalty, recogniser.description
         self._transducer = recogniser.transducer.to(world.device).train()
         self._objective = world.wrap(Objective(self._transducer, settings.ctc_weight),
                                      every_parameter_used=settings.ctc_weight > 0)
         self._optimiser = AdamW(self._transducer, settings.weight_decay)
-        self._feed = Feed(recogniser, store, settings.augment, world.device)
+        self._feed = Feed(recogniser, store, settings.augment, world.device, told)
         self._hop_s = recogniser.featurize.hop_ms / 1000
         batch_s = settings.batch_s
         if batch_s == AUTO:
@@ -136,6 +141,7 @@ class _Run:
                                seed=step_seed(seed, step=0, rank=0, purpose=ORDER), draw_weights=draw_weights)
         self._batches = self._opened()
         self._texts, self._ids = store.texts[indices].tolist(), store.ids[indices].tolist()
+        self._told = [] if told is None else [told.dropout, told.numbers[indices].tolist()]
 
     def fingerprint(self, identity: str) -> str:
         """All that decides the result, code included; the audio counts through the corpus statistics in the weights."""
@@ -143,9 +149,9 @@ class _Run:
         weights = [tensor.detach().cpu().numpy().tobytes() for tensor in self._transducer.state_dict().values()]
         draws = b"" if plan.draw_weights is None else plan.draw_weights.astype(np.float64).tobytes()
         result_settings = {key: value for key, value in asdict(self.settings).items() if key != "checkpoint_every_s"}
-        return fingerprint(package_digest(*TRAINS), self._description.model_dump(), result_settings, self._seed,
+        return fingerprint(package_digest(*TRAINS), self._description.content(), result_settings, self._seed,
                            self.world.size, identity, self._ids, self._texts, plan.frames[plan.indices].tolist(),
-                           draws, *weights)
+                           draws, self._told, *weights)
 
     def step(self, dump: Path | None) -> None:
         """Draw a batch and update the weights, or skip it within the budget."""
