@@ -27,6 +27,9 @@ MODEL_CONFIG: Final = "config.json"
 SUMMARY: Final = "summary.json"
 ORIGIN: Final = "origin.json"
 ORIGINS: Final = "origins.json"
+PLACED: Final = "placed.parquet"
+"""Beside a model that is told cohorts: those of the speakers who are transcribed. No copy of the model that leaves the
+workspace holds it."""
 
 
 def model_digest(directory: Path) -> str:

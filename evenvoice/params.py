@@ -13,7 +13,7 @@ import reprlib
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal, TypeVar, get_args
+from typing import Annotated, Any, Final, Literal, Self, TypeVar, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, PlainValidator, ValidationError, WithJsonSchema, model_validator
 
@@ -275,6 +275,13 @@ class Oversample(Section):
     factor: float = Field(ge=1, description="How many times as often the bottom cohort is drawn.")
 
 
+class CohortInput(Section):
+    """Training on everyone, with each speaker's cohort told to the model."""
+
+    dropout: float = Field(ge=0, lt=1, description="Share of the training recordings, drawn anew for each batch, whose "
+                                                   "cohort is left out, so that the model learns to do without.")
+
+
 class Arms(Section):
     """What each mitigation arm has of its own; changing one runs that arm and what lies behind it.
 
@@ -286,6 +293,17 @@ class Arms(Section):
     ewc: EWC
     oversample: Oversample
     placebo: NoSettings
+    cohort_input: CohortInput
+    cohort_input_shuffled: CohortInput
+    cohort_input_constant: CohortInput
+
+    @model_validator(mode="after")
+    def _controls_differ_in_nothing_else(self) -> Self:
+        for control in (self.cohort_input_shuffled, self.cohort_input_constant):
+            if control != self.cohort_input:
+                raise ValueError(f"cohort_input_shuffled and cohort_input_constant must have the dropout of "
+                                 f"cohort_input ({self.cohort_input.dropout:g}), whose controls they are")
+        return self
 
 
 BASE: Final = "base"
@@ -293,6 +311,8 @@ BASE: Final = "base"
 ARMS: Final = tuple(Arms.model_fields)
 MODELS: Final = (BASE, *ARMS)
 """Every model that is transcribed and judged."""
+UNKNOWN: Final = "unknown"
+"""The cohort that a model with a cohort input may be told of anybody."""
 
 
 class Evaluate(Section):

@@ -27,6 +27,7 @@ from dags.runs import Run
 from dags.workspace import SHOW, Request, run_params
 from evenvoice.errors import ParamsError
 from evenvoice.locks import exclusive
+from evenvoice.origins import PLACED
 from evenvoice.settings import read_value
 from evenvoice.storage import fresh_directory, write_bytes, write_json
 from ops.board import Board, Events, clock
@@ -135,7 +136,7 @@ def publish_reports(run: Run, outcome: Outcome) -> None:
     target = run.root / "reports"
     with fresh_directory(target / MODEL) as draft:
         shutil.copytree(run.workspace / "artifacts" / "models" / outcome.verdict["challenger"], draft,
-                        dirs_exist_ok=True)
+                        dirs_exist_ok=True, ignore=shutil.ignore_patterns(PLACED))
     for name in REPORTS:
         write_bytes(target / name, (run.workspace / "reports" / name).read_bytes())
     model = {"version": outcome.registered["version"], "promotion": outcome.promotion["outcome"],

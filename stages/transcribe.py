@@ -3,8 +3,9 @@
 from evenvoice.data.pieces import Pieces, Shard
 from evenvoice.data.tables import write_table
 from evenvoice.decoding.hypotheses import TABLE, Transcriber, compute_of
+from evenvoice.models.placement import Placement
 from evenvoice.models.recogniser import Recogniser
-from evenvoice.origins import ORIGIN, Origin
+from evenvoice.origins import ORIGIN, PLACED, Origin
 from evenvoice.params import BASE, MODELS, Params
 from evenvoice.progress import Progress
 from evenvoice.storage import fresh_directory, sha256, write_json
@@ -22,7 +23,8 @@ def main(params: Params, model: str, shard: str = "") -> None:
     progress = Progress(f"transcribe@{model}")
     recogniser = Recogniser.load(paths.MODELS / model)
     recogniser.transducer.to(current_world().device)
-    transcriber = Transcriber(recogniser, params.transcribe, splits, progress)
+    placement = None if recogniser.cohorts is None else Placement.read(paths.MODELS / model / PLACED)
+    transcriber = Transcriber(recogniser, params.transcribe, splits, progress, placement)
     pieces = Pieces(paths.PIECES / f"transcribe-{model}",
                     {**params.transcribe.model_dump(), "splits": splits, "model": _model_hashes(model)}, progress)
     if shard:

@@ -25,8 +25,8 @@ from evenvoice.decoding.offline import decode_recordings
 from evenvoice.decoding.search import Search
 from evenvoice.decoding.words import Transcript
 from evenvoice.errors import ParamsError
-from evenvoice.models.cohorts import UNKNOWN
 from evenvoice.models.recogniser import Recogniser
+from evenvoice.params import UNKNOWN
 
 WIDEST_BEAM = 256
 """Beyond, memory goes and no word changes."""

@@ -8,14 +8,20 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from torch import Tensor, nn
 
 from evenvoice.data.feature_store import FeatureStore
+from evenvoice.metrics.partitions import Partition
+from evenvoice.models.placement import Placement
 from evenvoice.models.recogniser import Recogniser
 from evenvoice.progress import Progress
+from evenvoice.training.told import ToldCohorts
+
+if TYPE_CHECKING:
+    from evenvoice.mitigation.telling import Telling
 
 Penalty = Callable[[nn.Module], Tensor]
 
@@ -28,6 +34,8 @@ class Situation:
         recogniser: the base model, not yet changed.
         store: features of all recordings.
         bottom_speakers: training speakers of the worst cohorts.
+        cohorts: as discovery froze them.
+        placement: the cohort of every speaker.
         ctc_weight: of the loss that the base model was trained with.
         seed: of everything random in the arm.
         progress: where long preparations report.
@@ -36,6 +44,8 @@ class Situation:
     recogniser: Recogniser
     store: FeatureStore
     bottom_speakers: frozenset[str]
+    cohorts: Partition
+    placement: Placement
     ctc_weight: float
     seed: int
     progress: Progress
@@ -59,12 +69,26 @@ class Plan:
         draw_weights: expected draws of each of them per epoch; None draws each once.
         penalty: added to the loss of every step; None adds nothing.
         identity: names the penalty and its settings, so that a checkpoint of another one is never resumed.
+        telling: what the model is told of each speaker; None tells it nothing.
     """
 
     indices: np.ndarray
     draw_weights: np.ndarray | None = None
     penalty: Penalty | None = None
     identity: str = ""
+    telling: Telling | None = None
+
+    def learner(self, base: Recogniser) -> Recogniser:
+        """The model to train: the base model, or a copy of it that can be told cohorts."""
+        return base if self.telling is None else self.telling.listener(base)
+
+    def told(self, store: FeatureStore) -> ToldCohorts | None:
+        """What it is told while it trains."""
+        return None if self.telling is None else self.telling.training(store)
+
+    def placement(self, splits: tuple[str, ...]) -> Placement | None:
+        """What it is told of the speakers of these splits once it is trained."""
+        return None if self.telling is None else self.telling.placement.of(splits)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Final, Self
+from typing import Annotated, Self
 
 from pydantic import Field, model_validator
 
 from evenvoice.errors import ParamsError
-from evenvoice.params import Section
-
-UNKNOWN: Final = "unknown"
-"""What anybody may be called. It has a vector of its own, learned from recordings whose cohort was left out."""
+from evenvoice.params import UNKNOWN, Section
 
 
-class CohortInput(Section):
+class KnownCohorts(Section):
     """Cohorts that a recogniser knows; each but the unknown one is told to it by its place, counted from 1."""
 
     method: str

@@ -24,11 +24,11 @@ from pydantic import Field, ValidationError, model_validator
 from evenvoice.data.text import NORMALISATION_VERSION
 from evenvoice.data.tokenizer import Tokenizer
 from evenvoice.errors import ArtifactError, ParamsError
-from evenvoice.models.cohorts import UNKNOWN, CohortInput
+from evenvoice.models.cohorts import KnownCohorts
 from evenvoice.models.compute import macs_per_audio_s
 from evenvoice.models.shapes import Architecture
 from evenvoice.models.transducer import Transducer
-from evenvoice.params import Featurize, Section
+from evenvoice.params import UNKNOWN, Featurize, Section
 from evenvoice.storage import read_bytes, read_json, write_bytes, write_json
 
 WEIGHTS = "model.safetensors"
@@ -45,7 +45,7 @@ class Description(Section):
     sample_rate: int = Field(ge=8000, le=48000)
     normalisation_version: int
     units_sha256: str
-    cohorts: CohortInput | None = None
+    cohorts: KnownCohorts | None = None
     """What it can be told of a speaker; a model without is written as it always was."""
 
     @model_validator(mode="after")
@@ -78,7 +78,7 @@ class Recogniser:
     """
 
     def __init__(self, *, transducer: Transducer, tokenizer: Tokenizer, architecture: Architecture,
-                 featurize: Featurize, sample_rate: int, cohorts: CohortInput | None = None) -> None:
+                 featurize: Featurize, sample_rate: int, cohorts: KnownCohorts | None = None) -> None:
         self.transducer = transducer
         self.tokenizer = tokenizer
         self.featurize = featurize
@@ -107,7 +107,7 @@ class Recogniser:
         return cls(transducer=transducer, tokenizer=tokenizer, architecture=architecture, featurize=featurize,
                    sample_rate=sample_rate)
 
-    def with_cohorts(self, cohorts: CohortInput) -> Self:
+    def with_cohorts(self, cohorts: KnownCohorts) -> Self:
         """A copy that can be told these cohorts, and as yet hears what this one hears whichever it is told."""
         transducer = Transducer(self._architecture, len(cohorts.names))
         transducer.load_state_dict({**transducer.state_dict(), **self.transducer.state_dict()})

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from evenvoice.errors import ShapeError
-from evenvoice.models.cohorts import CohortInput
+from evenvoice.models.cohorts import KnownCohorts
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,7 +34,7 @@ class ToldCohorts:
         left_out_B = rng.random(len(indices)) < self.dropout
         return torch.from_numpy(np.where(left_out_B, 0, self.numbers[indices]))
 
-    def check(self, *, recordings: int, known: CohortInput | None) -> None:
+    def check(self, *, recordings: int, known: KnownCohorts | None) -> None:
         """Refuse what does not fit a store of so many recordings and a model that knows these cohorts.
 
         Raises:

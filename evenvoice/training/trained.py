@@ -5,15 +5,23 @@ from __future__ import annotations
 from pathlib import Path
 
 from evenvoice.data.tables import write_table
+from evenvoice.models.placement import Placement
 from evenvoice.models.recogniser import Recogniser
+from evenvoice.origins import PLACED
 from evenvoice.storage import fresh_directory, write_json
 from evenvoice.training.curve import Curve
 
 
-def write_trained(out: Path, recogniser: Recogniser, curve: Curve, **summary: object) -> None:
-    """Write weights and configuration, curve.parquet and summary.json; ``summary`` adds to the last."""
+def write_trained(out: Path, recogniser: Recogniser, curve: Curve, placement: Placement | None = None, /,
+                  **summary: object) -> None:
+    """Write weights and configuration, curve.parquet and summary.json; ``summary`` adds to the last.
+
+    ``placement`` is what a model with a cohort input is to be told of the speakers who are transcribed with it.
+    """
     with fresh_directory(out) as draft:
         recogniser.save(draft)
+        if placement is not None:
+            placement.write(draft / PLACED)
         write_table(draft / "curve.parquet", curve.table())
         write_json(draft / "summary.json",
                    {"parameters": recogniser.transducer.parameter_count, **curve.summary(), **summary})

@@ -21,7 +21,8 @@ RULES = {"region-1": "south of 34.2, west of -95.0", "region-2": "south of 34.2,
 BOXES = {"region-1": {"lat_min": None, "lat_max": 34.2, "lon_min": None, "lon_max": -95.0},
          "region-2": {"lat_min": None, "lat_max": 34.2, "lon_min": -95.0, "lon_max": None},
          "region-3": {"lat_min": 34.2, "lat_max": None, "lon_min": None, "lon_max": None}}
-HELP = {"base": 1.0, "finetune": 0.72, "l2sp": 0.78, "ewc": 0.7, "oversample": 0.85, "placebo": 0.98}
+HELP = {"base": 1.0, "finetune": 0.72, "l2sp": 0.78, "ewc": 0.7, "oversample": 0.85, "placebo": 0.98,
+        "cohort_input": 0.8, "cohort_input_shuffled": 0.97, "cohort_input_constant": 0.96}
 WORDS = 50
 
 

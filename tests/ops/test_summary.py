@@ -13,6 +13,7 @@ from rich.console import Console
 from dags.runs import Run
 from evenvoice.data.schemas import COHORT_WER, GAPS
 from evenvoice.data.tables import write_table
+from evenvoice.origins import PLACED
 from evenvoice.storage import read_json, write_json, write_text
 from ops.board import Board
 from ops.run import publish_reports
@@ -92,6 +93,15 @@ def test_the_published_verdict_says_what_became_of_the_model(tmp_path: Path) -> 
                                 "run": "make-1"}
     assert (tmp_path / "reports/index.html").exists()
     assert (tmp_path / "reports/model/config.json").read_text() == "the challenger's"
+
+
+def test_the_published_model_names_no_speaker(tmp_path: Path) -> None:
+    run = finished_run(tmp_path, WERS)
+    write_text(run.workspace / "artifacts/models/ewc" / PLACED, "who is in which cohort")
+
+    publish_reports(run, read_outcome(run))
+
+    assert [path.name for path in (tmp_path / "reports/model").iterdir()] == ["config.json"]
 
 
 @pytest.mark.parametrize("failed", [True, False])

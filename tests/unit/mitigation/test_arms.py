@@ -40,10 +40,11 @@ def test_every_arm_trains_and_gives_the_same_weights_twice(arm: str) -> None:
     def trained() -> torch.Tensor:
         given = situation()
         made = plan(arm, given)
-        fit(recogniser=given.recogniser, store=given.store, indices=made.indices, settings=tiny_settings(), seed=1,
+        learner = made.learner(given.recogniser)
+        fit(recogniser=learner, store=given.store, indices=made.indices, settings=tiny_settings(), seed=1,
             progress=given.progress, checkpoint_dir=None, draw_weights=made.draw_weights, penalty=made.penalty,
-            identity=made.identity)
-        return weights(given.recogniser)
+            identity=made.identity, told=made.told(given.store))
+        return weights(learner)
 
     first = trained()
     assert torch.equal(first, trained())

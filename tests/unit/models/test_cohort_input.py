@@ -11,13 +11,13 @@ from evenvoice.decoding.greedy import GreedyDecoder, transcribe_labels
 from evenvoice.decoding.offline import decode_recordings
 from evenvoice.decoding.stream import Stream, recognise
 from evenvoice.errors import ArtifactError, ParamsError, ShapeError
-from evenvoice.models.cohorts import CohortInput
+from evenvoice.models.cohorts import KnownCohorts
 from evenvoice.models.compute import macs_per_audio_s
 from evenvoice.models.recogniser import Recogniser
 from evenvoice.storage import read_json, sha256, write_json
 from tests.builders.models import ENCODERS, MELS, spoken, talkative_recogniser, tiny_recogniser
 
-COHORTS = CohortInput(method="geographic", names=("region-1", "region-2"))
+COHORTS = KnownCohorts(method="geographic", names=("region-1", "region-2"))
 TOLERANCE = {"atol": 1e-5, "rtol": 0.0}
 
 

@@ -1,0 +1,75 @@
+"""Cohort membership as an input of the model (arXiv 2207.11345): what an arm tells it of each speaker.
+
+Everybody is trained on, as often and for as many steps as in other arms; all that differs between the arm and its
+controls is which cohort is told of whom.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from evenvoice.data.feature_store import FeatureStore
+from evenvoice.data.schemas import SPLITS
+from evenvoice.mitigation.arm import Plan, Situation
+from evenvoice.models.cohorts import KnownCohorts
+from evenvoice.models.placement import Placement, Speaker
+from evenvoice.models.recogniser import Recogniser
+from evenvoice.training.told import ToldCohorts
+
+STREAM = 0xC0407  # keeps this draw apart from every other use of the seed
+EVERYONE = "everyone"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Telling:
+    """What a model is told.
+
+    Attributes:
+        known: the cohorts that it can be told apart.
+        placement: what it is told of each speaker, in training and ever after.
+        dropout: probability with which a training recording's cohort is left out.
+    """
+
+    known: KnownCohorts
+    placement: Placement
+    dropout: float
+
+    def listener(self, base: Recogniser) -> Recogniser:
+        """The base model, able to be told these cohorts."""
+        return base.with_cohorts(self.known)
+
+    def training(self, store: FeatureStore) -> ToldCohorts:
+        """What it is told of training recordings."""
+        numbers, indices = np.zeros(len(store), np.int64), store.indices("train")
+        numbers[indices] = self.placement.numbers(self.known, store, indices)
+        return ToldCohorts(numbers=numbers, dropout=self.dropout)
+
+
+def telling_plan(situation: Situation, placement: Placement, names: tuple[str, ...], dropout: float) -> Plan:
+    """Train on everyone, and tell the cohorts ``names`` as ``placement`` has them."""
+    known = KnownCohorts(method=situation.cohorts.method, names=names)
+    return Plan(indices=situation.training_indices(),
+                telling=Telling(known=known, placement=placement, dropout=dropout))
+
+
+def shuffled(placement: Placement, seed: int) -> Placement:
+    """Give speakers each other's cohorts, within each split, so that every cohort keeps its size there.
+
+    A speaker keeps what was drawn. Whoever is in several splits is drawn in the first and is told the same in all.
+    """
+    rng = np.random.default_rng([seed, STREAM])
+    drawn: dict[str, str | None] = {}
+    for split in SPLITS:
+        speakers = sorted(speaker for speaker, where in placement.cohort_of if where == split and speaker not in drawn)
+        order = rng.permutation(len(speakers))
+        drawn |= {speaker: placement.cohort_of[speakers[other], split]
+                  for speaker, other in zip(speakers, order, strict=True)}
+    return Placement({who: drawn[who[0]] for who in placement.cohort_of})
+
+
+def constant(placement: Placement) -> Placement:
+    """Tell the same of everyone."""
+    told: dict[Speaker, str | None] = dict.fromkeys(placement.cohort_of, EVERYONE)
+    return Placement(told)
