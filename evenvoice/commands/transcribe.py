@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from evenvoice.commands.models import DEFAULT_MODEL, model_directory
+from evenvoice.params import UNKNOWN
 
 if TYPE_CHECKING:
     from evenvoice.data.audio import Waveform
@@ -32,6 +33,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
                         help="hypotheses to search with (default: 1, greedy)")
     parser.add_argument("--nbest", type=_positive, default=1, metavar="N",
                         help="transcripts to print, at most --beam")
+    parser.add_argument("--cohort", default=UNKNOWN, metavar="NAME",
+                        help=f"cohort of the speaker, for a model with a cohort input (default: {UNKNOWN})")
     parser.add_argument("--json", action="store_true",
                         help="one JSON object per file: text, words with seconds and confidence, log-probability")
 
@@ -43,13 +46,15 @@ class Job:
     recogniser: Recogniser
     beam: int
     nbest: int
+    cohort: str
 
     def whole(self, path: Path) -> list[Transcript]:
         """Transcribe a file."""
         from evenvoice.decoding.stream import recognise
 
         waveform = _read(path)
-        return recognise(self.recogniser, waveform.samples, waveform.rate, beam=self.beam, nbest=self.nbest)
+        return recognise(self.recogniser, waveform.samples, waveform.rate, beam=self.beam, nbest=self.nbest,
+                         cohort=self.cohort)
 
     def streamed(self, path: Path, *, aloud: bool) -> list[Transcript]:
         """Transcribe a file while it is read, and print the words on the way where ``aloud``."""
@@ -57,7 +62,7 @@ class Job:
         from evenvoice.decoding.stream import Stream
 
         with AudioBlocks(path, BLOCK_S) as blocks:
-            stream = Stream(self.recogniser, blocks.rate, beam=self.beam, nbest=self.nbest)
+            stream = Stream(self.recogniser, blocks.rate, beam=self.beam, nbest=self.nbest, cohort=self.cohort)
             for block in blocks:
                 words = stream.feed(block)
                 if aloud and words:
@@ -74,8 +79,9 @@ def run(arguments: argparse.Namespace) -> int:
     from evenvoice.errors import RecordingRejected
     from evenvoice.models.recogniser import Recogniser
 
-    job = Job(Recogniser.load(model_directory(arguments.model)), arguments.beam, arguments.nbest)
-    build_search(job.recogniser, beam=job.beam, nbest=job.nbest)  # refuses a wrong --nbest before anything is read
+    job = Job(Recogniser.load(model_directory(arguments.model)), arguments.beam, arguments.nbest, arguments.cohort)
+    build_search(job.recogniser, beam=job.beam, nbest=job.nbest)  # refuses a wrong --nbest before anything is read,
+    job.recogniser.cohort_number(job.cohort)  # and this a wrong --cohort
     status = 0
     for path in arguments.files:
         if not arguments.json and len(arguments.files) > 1:
