@@ -24,4 +24,10 @@ def write_trained(out: Path, recogniser: Recogniser, curve: Curve, placement: Pl
             placement.write(draft / PLACED)
         write_table(draft / "curve.parquet", curve.table())
         write_json(draft / "summary.json",
-                   {"parameters": recogniser.transducer.parameter_count, **curve.summary(), **summary})
+                   {"parameters": recogniser.transducer.parameter_count, **curve.summary(), **_told(recogniser),
+                    **summary})
+
+
+def _told(recogniser: Recogniser) -> dict[str, str]:
+    """By which method the cohorts were found that a model is told, for whoever reports what it was judged with."""
+    return {} if recogniser.cohorts is None else {"told_cohorts_of": recogniser.cohorts.method}

@@ -56,7 +56,7 @@ def test_a_model_with_a_cohort_input_knows_the_cohorts_and_where_transcribed_spe
     assert (known.method, known.names) == ("geographic", ("region-1", "region-2"))
     assert placed("cohort_input") == {"s4": "region-2", "s5": None}
     summary = read_json(paths.MODELS / "cohort_input" / "summary.json")
-    assert (summary["recordings"], summary["control"]) == (3, False)
+    assert (summary["recordings"], summary["control"], summary["told_cohorts_of"]) == (3, False, "geographic")
 
 
 def test_its_controls_are_told_something_else(params: Params) -> None:
