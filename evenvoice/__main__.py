@@ -1,4 +1,4 @@
-"""``python -m evenvoice``, or ``evenvoice``: use a trained recogniser from the command line."""
+"""``python -m evenvoice``, or ``evenvoice``: use what a run left, recogniser and cohorts, from the command line."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ import sys
 from collections.abc import Sequence
 from typing import Final
 
-from evenvoice.commands import export, transcribe
+from evenvoice.commands import cohorts, export, transcribe
+from evenvoice.commands.parsing import add_commands
 from evenvoice.errors import EvenvoiceError
 
 INTERRUPTED: Final = 130
@@ -35,13 +36,10 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="evenvoice", description="Use a trained streaming speech recogniser.")
-    commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    for name, module, text in (("transcribe", transcribe, "write down what is said in recordings"),
-                               ("export", export, "write a recogniser as ONNX files")):
-        command = commands.add_parser(name, help=text, description=f"{text[0].upper()}{text[1:]}.")
-        module.add_arguments(command)
-        command.set_defaults(run=module.run)
+    parser = argparse.ArgumentParser(prog="evenvoice", description="Use what a run left: its recogniser, its cohorts.")
+    add_commands(parser, (("transcribe", transcribe, "write down what is said in recordings"),
+                          ("export", export, "write a recogniser as ONNX files"),
+                          ("cohorts", cohorts, "use the frozen rules that tell cohorts apart")))
     return parser
 
 

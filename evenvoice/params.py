@@ -210,6 +210,7 @@ class Geographic(Section):
     """Best-first tree over longitude and latitude."""
 
     max_cohorts: int = Field(ge=2, description="Leaves of the tree at most.")
+    box_edges: int = Field(ge=0, le=40, description="Places along each axis where boxes can end. 0: no boxes.")
     split_gain: Literal["poisson", "difference"] = Field(
         description="poisson: likelihood ratio of error counts. difference: |WER left - WER right| as in the paper.")
     permutations: int = Field(ge=20, description="Shufflings of locations across speakers behind the stopping test.")

@@ -10,7 +10,8 @@ from stages.entry import run_matrix_stage
 def main(params: Params, method: str) -> None:
     """Read corpus, base hypotheses and embeddings; write one method's cohorts."""
     cohorts.discover(method, corpus=paths.CORPUS, hypotheses=paths.HYPOTHESES / BASE, embeddings=paths.EMBEDDINGS,
-                     out=paths.COHORTS / method, settings=params.discover, seed=params.seed,
+                     out=paths.COHORTS / method, settings=params.discover,
+                     coordinate_decimals=params.ingest.coordinate_decimals, seed=params.seed,
                      progress=Progress(f"discover@{method}"))
 
 

@@ -12,13 +12,14 @@ from typing import Any, Final
 
 import numpy as np
 
-from evenvoice.cohorts.description import Found, Method, NotApplicable, write_discovery
+from evenvoice.cohorts.description import Found, Method, NotApplicable, describe, write_cohorts
+from evenvoice.cohorts.frozen import RULES, rules
 from evenvoice.cohorts.table import CohortTable, load_cohort_table
 from evenvoice.errors import CohortError
 from evenvoice.origins import ORIGIN, Origin
 from evenvoice.params import METHODS, Discover
 from evenvoice.progress import Progress
-from evenvoice.storage import read_json
+from evenvoice.storage import fresh_directory, read_json, write_json
 
 _STREAM: Final = 0x0C04
 """Sets this stage's random numbers apart from those of others with the same seed."""
@@ -51,8 +52,11 @@ def find_cohorts(method: str, table: CohortTable, settings: Discover, seed: int)
 
 
 def discover(method: str, *, corpus: Path, hypotheses: Path, embeddings: Path, out: Path, settings: Discover,
-             seed: int, progress: Progress) -> None:
-    """Find cohorts by one method and write cohorts.parquet and description.json to ``out``.
+             coordinate_decimals: int, seed: int, progress: Progress) -> None:
+    """Find cohorts by one method; write who is in which, the frozen rule and a description to ``out``, or nothing.
+
+    Args:
+        coordinate_decimals: ingest rounded locations to this; later speakers are placed by the same.
 
     Raises:
         ArtifactError: an input is missing or broken.
@@ -63,6 +67,9 @@ def discover(method: str, *, corpus: Path, hypotheses: Path, embeddings: Path, o
     found = find_cohorts(method, table, settings, seed)
     own = getattr(settings, method).model_dump()
     parameters: dict[str, Any] = {"min_speakers": settings.min_speakers, "min_words": settings.min_words, **own}
-    write_discovery(out, method=method, title=load_method(method).title, found=found, table=table,
-                    parameters=parameters, origin=origin)
+    with fresh_directory(out) as draft:
+        write_cohorts(draft, found, table)
+        write_json(draft / RULES, rules(method, found, coordinate_decimals))
+        describe(draft, method=method, title=load_method(method).title, found=found, table=table,
+                 parameters=parameters, origin=origin)
     progress.note(found.reason)

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from evenvoice.cohorts.description import Found, Method, NotApplicable
+from evenvoice.cohorts.description import MOST_COARSE, Found, Method, NotApplicable
 from evenvoice.cohorts.table import CohortTable, Floats, word_error_rate
 from evenvoice.params import Discover
 
@@ -41,9 +41,7 @@ def find_clusters(discover: CohortTable, _validate: CohortTable, settings: Disco
     seed = int(rng.integers(2**31))
     too_small: list[dict[str, Any]] = []
     for k in range(own.cohorts, 0, -1):
-        centroids_KD = _k_means(embedded.embeddings, k, own.restarts, seed)
-        labels_S = nearest(embedded.embeddings, centroids_KD)
-        sizes_K, words_K = np.bincount(labels_S, minlength=k), np.bincount(labels_S, embedded.words, minlength=k)
+        centroids_KD, labels_S, sizes_K, words_K = _clustered(embedded, k, own.restarts, seed)
         if k == 1 or (sizes_K.min() >= settings.min_speakers and words_K.min() >= settings.min_words):
             break
         too_small.append({"clusters": k, "smallest_speakers": int(sizes_K.min()), "smallest_words": int(words_K.min())})
@@ -53,10 +51,28 @@ def find_clusters(discover: CohortTable, _validate: CohortTable, settings: Disco
         reason += f"; {own.cohorts} were asked for, some would be under {settings.min_speakers} speakers or " \
                   f"{settings.min_words} words"
     return Found(rule=NearestCentroid(centroids=centroids_KD[_worst_first(embedded, labels_S, k)]),
-                 prefix="cluster", reason=reason,
+                 prefix="cluster", reason=reason, coarser=_coarser(embedded, k, settings, seed),
                  rules=tuple(f"nearest of {k} frozen centroids of speaker embeddings: number {number}"
                              for number in range(1, k + 1)) if k > 1 else ("everyone",),
                  extra={"stability": stability, "too_small": too_small})
+
+
+def _clustered(table: CohortTable, k: int, restarts: int, seed: int,
+               ) -> tuple[Floats, NDArray[np.intp], NDArray[np.intp], NDArray[Any]]:
+    """Centroids (K, D), the cluster of each speaker (S,), and speakers and words of each cluster (K,)."""
+    centroids_KD = _k_means(table.embeddings, k, restarts, seed)
+    labels_S = nearest(table.embeddings, centroids_KD)
+    return centroids_KD, labels_S, np.bincount(labels_S, minlength=k), np.bincount(labels_S, table.words, minlength=k)
+
+
+def _coarser(table: CohortTable, cohorts: int, settings: Discover, seed: int) -> dict[int, NearestCentroid]:
+    """Clusters of 2, 3, ... as k-means makes them, those left out of which one would be too small."""
+    coarser = {}
+    for k in range(2, min(cohorts, MOST_COARSE) + 1):
+        centroids_KD, _, sizes_K, words_K = _clustered(table, k, settings.clusters.restarts, seed)
+        if sizes_K.min() >= settings.min_speakers and words_K.min() >= settings.min_words:
+            coarser[k] = NearestCentroid(centroids=centroids_KD)
+    return coarser
 
 
 def nearest(embeddings_SD: Floats, centroids_KD: Floats) -> NDArray[np.intp]:

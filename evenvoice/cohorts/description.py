@@ -1,21 +1,24 @@
-"""What a cohort method found, and its two files: cohorts.parquet and description.json."""
+"""What a cohort method found, and the files that tell it: who is in which cohort, and a description for people."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from evenvoice.cohorts.table import CohortTable, word_error_rate
-from evenvoice.data.schemas import COHORTS
+from evenvoice.data.schemas import COARSER, COHORTS
 from evenvoice.data.tables import rows_table, write_table
 from evenvoice.origins import Origin
 from evenvoice.params import Discover
-from evenvoice.storage import fresh_directory, write_json
+from evenvoice.storage import write_json
+
+MOST_COARSE: Final = 8
+"""Methods are compared at equal numbers of cohorts up to this one; beyond it cohorts get too small to show anything."""
 
 
 class FrozenRule(Protocol):
@@ -30,6 +33,7 @@ class Found:
     """A method's rule in the order of discover WER, worst first.
 
     Args:
+        coarser: the same search cut down to 2, 3, ... cohorts, fewer than or as many as here, in no order of WER.
         prefix: names are ``<prefix>-1``, ``<prefix>-2`` and so on, worst first.
         rules: one human-readable rule per cohort.
         reason: how the cohorts came about.
@@ -39,6 +43,7 @@ class Found:
     prefix: str
     rules: tuple[str, ...]
     reason: str
+    coarser: Mapping[int, FrozenRule] = field(default_factory=dict)
     extra: dict[str, Any] = field(default_factory=dict)
 
     def names(self) -> list[str]:
@@ -78,25 +83,38 @@ class Cohort:
     discover_wer: float
 
 
-def write_discovery(out: Path, *, method: str, title: str, found: Found | NotApplicable, table: CohortTable,
-                    parameters: dict[str, Any], origin: Origin) -> None:
-    """Apply the frozen rule to every speaker of every split and write both files, or neither.
+def write_cohorts(draft: Path, found: Found | NotApplicable, table: CohortTable) -> None:
+    """Apply the frozen rule, and its coarser ones, to every speaker of every split."""
+    names = found.names() if isinstance(found, Found) else []
+    write_table(draft / "cohorts.parquet", rows_table([
+        {**row, "cohort": names[label] if label >= 0 else None}
+        for row, label in zip(_keys(table), _labels(found, table).tolist(), strict=True)], COHORTS))
+    write_table(draft / "coarser.parquet", rows_table([
+        {**row, "cohorts": count, "cohort": label if label >= 0 else None}
+        for count, rule in (sorted(found.coarser.items()) if isinstance(found, Found) else ())
+        for row, label in zip(_keys(table), rule.assign(table).tolist(), strict=True)], COARSER))
+
+
+def describe(draft: Path, *, method: str, title: str, found: Found | NotApplicable, table: CohortTable,
+             parameters: dict[str, Any], origin: Origin) -> None:
+    """Write description.json.
 
     Args:
         origin: of the hypotheses that the cohorts were found in.
     """
-    labels_S = found.rule.assign(table) if isinstance(found, Found) else np.full(len(table), -1, dtype=np.intp)
-    names = found.names() if isinstance(found, Found) else []
-    rows: list[dict[str, object]] = [
-        {"speaker": speaker, "split": split, "cohort": names[label] if label >= 0 else None}
-        for speaker, split, label in zip(table.speakers, table.splits, labels_S.tolist(), strict=True)]
-    cohorts = _cohorts(found, table, labels_S) if isinstance(found, Found) else []
-    with fresh_directory(out) as draft:
-        write_table(draft / "cohorts.parquet", rows_table(rows, COHORTS))
-        write_json(draft / "description.json", {
-            "method": method, "title": title, "applicable": isinstance(found, Found), "reason": found.reason,
-            "parameters": parameters, "origin": origin.to_json(), "cohorts": [asdict(cohort) for cohort in cohorts],
-            "extra": found.extra if isinstance(found, Found) else {}})
+    cohorts = _cohorts(found, table, _labels(found, table)) if isinstance(found, Found) else []
+    write_json(draft / "description.json", {
+        "method": method, "title": title, "applicable": isinstance(found, Found), "reason": found.reason,
+        "parameters": parameters, "origin": origin.to_json(), "cohorts": [asdict(cohort) for cohort in cohorts],
+        "extra": found.extra if isinstance(found, Found) else {}})
+
+
+def _labels(found: Found | NotApplicable, table: CohortTable) -> NDArray[np.intp]:
+    return found.rule.assign(table) if isinstance(found, Found) else np.full(len(table), -1, dtype=np.intp)
+
+
+def _keys(table: CohortTable) -> list[dict[str, object]]:
+    return [{"speaker": speaker, "split": split} for speaker, split in zip(table.speakers, table.splits, strict=True)]
 
 
 def _cohorts(found: Found, table: CohortTable, labels_S: NDArray[np.intp]) -> list[Cohort]:

@@ -8,15 +8,16 @@ value against all others. Splits maximise the difference in WER, as in the paper
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Final
 
 import numpy as np
 
 from evenvoice.cohorts.description import Found, Method, NotApplicable
+from evenvoice.cohorts.features import Feature, indicator, statistic
 from evenvoice.cohorts.geographic import found_by_tree
 from evenvoice.cohorts.table import ATTRIBUTES, CohortTable, Floats
-from evenvoice.cohorts.tree import CohortTree, Feature, TreeSettings, fit_tree, placeable
+from evenvoice.cohorts.tree import CohortTree, TreeSettings, fit_tree, placeable
 from evenvoice.params import Discover
 
 MAJORITY: Final = 0.5
@@ -53,8 +54,7 @@ def _census_features(discover: CohortTable) -> list[Feature]:
         values = discover.census[one_per_code, column]
         values = values[~np.isnan(values)]
         if len(values):
-            features.append(Feature(name=name, read=_statistic(column), thresholds=_thresholds(values),
-                                    above=f"{name} above {{}}", below=f"{name} at most {{}}"))
+            features.append(statistic(name, _thresholds(values)))
     return features
 
 
@@ -63,27 +63,13 @@ def _attribute_features(discover: CohortTable, min_speakers: int) -> list[Featur
     features = []
     for attribute in ATTRIBUTES:
         counts = Counter(value for value in getattr(discover, attribute) if value is not None)
-        features += [
-            Feature(name=f"{attribute}={value}", read=_indicator(attribute, value), thresholds=(0.5,),
-                    above=f"{attribute} is {value}", below=f"{attribute} is not {value}")
-            for value in sorted(counts) if counts[value] >= min_speakers]
+        features += [indicator(attribute, value) for value in sorted(counts) if counts[value] >= min_speakers]
     return features
 
 
 def _thresholds(values: Floats) -> tuple[float, ...]:
     is_share = values.min() >= 0 and values.max() <= 1
     return tuple(sorted({float(np.median(values))} | ({MAJORITY} if is_share else set())))
-
-
-def _statistic(column: int) -> Callable[[CohortTable], Floats]:
-    return lambda table: table.census[:, column]
-
-
-def _indicator(attribute: str, value: str) -> Callable[[CohortTable], Floats]:
-    def read(table: CohortTable) -> Floats:
-        known = getattr(table, attribute)
-        return np.array([np.nan if item is None else float(item == value) for item in known])
-    return read
 
 
 METHOD = Method(title="Geodemographic partitions", find=find_groups)

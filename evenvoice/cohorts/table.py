@@ -7,6 +7,7 @@ Shapes: S speakers, C census columns, D embedding width.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any, Final
@@ -89,8 +90,9 @@ def load_cohort_table(*, corpus: Path, hypotheses: Path, embeddings: Path) -> Co
     speakers = read_table(corpus / "speakers.parquet", SPEAKERS).to_pydict()
     row_of = {key: row for row, key in enumerate(zip(speakers["speaker"], speakers["split"], strict=True))}
     errors, words = _errors(hypotheses / "hypotheses.parquet", row_of)
-    lat, lon = _locations(speakers)
-    columns, census = _census(corpus / "census.parquet", speakers["postal_code"])
+    lat, lon = coordinates(speakers["lat"], speakers["lon"])
+    census_file = corpus / "census.parquet"
+    columns, census = census_of(read_table(census_file) if census_file.exists() else None, speakers["postal_code"])
     strings = {name: np.array(speakers[name], dtype=object) for name in ("postal_code", *ATTRIBUTES)}
     return CohortTable(speakers=np.array(speakers["speaker"], dtype=object), errors=errors, words=words, lat=lat,
                        splits=np.array(speakers["split"], dtype=object), lon=lon, census=census,
@@ -129,18 +131,19 @@ def _row(row_of: dict[tuple[str, str], int], row: dict[str, Any], path: Path) ->
                             action="It belongs to another corpus: run the stage that writes it again.") from None
 
 
-def _locations(speakers: dict[str, list[Any]]) -> tuple[Floats, Floats]:
-    lat = np.array(speakers["lat"], dtype=np.float64).round(COORDINATE_DECIMALS)
-    lon = np.array(speakers["lon"], dtype=np.float64).round(COORDINATE_DECIMALS)
+def coordinates(lat_S: Sequence[float | None], lon_S: Sequence[float | None]) -> tuple[Floats, Floats]:
+    """Locations as discovery compares them; half a location is none."""
+    lat = np.array(lat_S, dtype=np.float64).round(COORDINATE_DECIMALS)
+    lon = np.array(lon_S, dtype=np.float64).round(COORDINATE_DECIMALS)
     unknown = np.isnan(lat) | np.isnan(lon)
     lat[unknown] = lon[unknown] = np.nan
     return lat, lon
 
 
-def _census(path: Path, postal_codes: list[str | None]) -> tuple[tuple[str, ...], Floats]:
-    if not path.exists():
+def census_of(table: pa.Table | None, postal_codes: Sequence[str | None]) -> tuple[tuple[str, ...], Floats]:
+    """Names of the statistics, and those of each postal code (S, C), NaN for a code that the census does not have."""
+    if table is None:
         return (), np.empty((len(postal_codes), 0))
-    table = read_table(path)
     columns = tuple(name for name in table.column_names if name != "postal_code")
     values = np.column_stack([np.array(table[name].to_pylist(), dtype=np.float64) for name in columns])
     row_of = {code: row for row, code in enumerate(table["postal_code"].to_pylist())}

@@ -1,8 +1,8 @@
 """A binary tree over properties of speakers: grown best-first on discover speakers, pruned on validate speakers.
 
-The geographic and the geodemographic method differ only in the features that they hand to it. Growing asks of each
-split that chance rarely finds one as good; pruning asks that other speakers show the difference in the same
-direction. Neither looks at test speakers.
+The geographic and the geodemographic method differ only in the features that they hand to it, and in whether boxes are
+searched beside straight cuts. Growing asks of each split that chance rarely finds one as good; pruning asks that other
+speakers show the difference in the same direction. Neither looks at test speakers.
 
 Shapes: S speakers, F features, K cuts of one feature.
 """
@@ -10,38 +10,34 @@ Shapes: S speakers, F features, K cuts of one feature.
 from __future__ import annotations
 
 import heapq
-from collections.abc import Callable, Sequence
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from evenvoice.cohorts.permutation import Cuts, Gain, permutation_p_value, split_gains
-from evenvoice.cohorts.table import CohortTable, Floats, word_error_rate
+from evenvoice.cohorts.bounds import Box, Part, box_words, inside, part
+from evenvoice.cohorts.boxes import boxes_by_edges
+from evenvoice.cohorts.features import Feature
+from evenvoice.cohorts.permutation import (
+    Candidates,
+    Cuts,
+    Families,
+    Gain,
+    beyond_chance,
+    largest_gains,
+    permutation_p_value,
+    shuffled_gains,
+    split_gains,
+)
+from evenvoice.cohorts.table import CohortTable, Floats, Integers, word_error_rate
 
 UNPLACED: Final = -1
 ROOT: Final = 0
 MIN_VALIDATE_SPEAKERS: Final = 3
 """A split with fewer validate speakers on a side is merged: their WER says nothing about its direction."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Feature:
-    """One property of a speaker as a number.
-
-    Args:
-        read: takes the table to the property (S,); NaN where unknown, which counts as below every cut.
-        above: how a rule reads for speakers above a cut, with ``{}`` for the cut, e.g. ``north of {}``.
-        below: the same for the others.
-        thresholds: the only cuts allowed, ascending; None allows every cut between two neighbouring values.
-    """
-
-    name: str
-    read: Callable[[CohortTable], Floats]
-    above: str
-    below: str
-    thresholds: tuple[float, ...] | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,17 +50,20 @@ class TreeSettings:
     significance: float
     min_speakers: int
     min_words: int
+    box_edges: int = 0
 
 
 @dataclass(frozen=True, kw_only=True)
 class Split:
-    """Where a node parts its speakers: a feature above ``threshold`` goes to ``above``, all else to ``below``."""
+    """Where a node parts its speakers: who lies in ``box`` goes to ``inside``, all else to ``outside``.
+
+    A straight cut is a box with one edge: above the cut is inside.
+    """
 
     node: int
-    feature: int
-    threshold: float
-    below: int
-    above: int
+    box: Box
+    inside: int
+    outside: int
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,46 +78,53 @@ class ConsideredSplit:
     why: str
 
 
-@dataclass(frozen=True)
-class Bounds:
-    """What a node says about one feature: above ``low`` and not above ``high``; infinite where it says nothing."""
-
-    low: float = float("-inf")
-    high: float = float("inf")
-
-
 @dataclass(frozen=True, kw_only=True)
-class CohortTree:
-    """A frozen rule. ``leaves`` are node numbers in cohort order, worst WER of discover speakers first."""
+class FrozenTree:
+    """A rule that places anyone. ``leaves`` are node numbers in cohort order."""
 
     features: tuple[Feature, ...]
     splits: tuple[Split, ...]
     leaves: tuple[int, ...]
-    considered: tuple[ConsideredSplit, ...] = field(repr=False)
 
     def assign(self, table: CohortTable) -> NDArray[np.intp]:
         """Cohort number (S,) of each speaker, :data:`UNPLACED` for one of whom no feature is known."""
-        values_SF = feature_values(self.features, table)
-        nodes_S = _nodes(self.splits, values_SF)
+        nodes_S = _nodes(self.splits, feature_values(self.features, table))
         cohort_of = {node: cohort for cohort, node in enumerate(self.leaves)}
         cohorts_S = np.array([cohort_of[node] for node in nodes_S.tolist()], dtype=np.intp)
         cohorts_S[~placeable(self.features, table)] = UNPLACED
         return cohorts_S
 
-    def bounds(self, cohort: int) -> dict[int, Bounds]:
-        """Bounds of a cohort by feature number."""
-        return _bounds([item.split for item in self.considered], self.leaves[cohort])
+    def part(self, cohort: int) -> Part:
+        """Where the speakers of a cohort are."""
+        return _part(self.splits, self.leaves[cohort])
 
     def rule(self, cohort: int) -> str:
         """A cohort in words, e.g. ``north of 35.2, west of -101.3``."""
-        return _rule(self.features, self.bounds(cohort))
+        return self.part(cohort).words(self.features)
+
+    def first(self, cohorts: int) -> FrozenTree:
+        """The tree of so many cohorts that this one was before its later splits, in no order of WER.
+
+        Splits were made best first, each within a node of an earlier one.
+        """
+        splits = self.splits[:cohorts - 1]
+        parted = {split.node for split in splits}
+        nodes = {ROOT}.union(*({split.inside, split.outside} for split in splits))
+        return FrozenTree(features=self.features, splits=splits, leaves=tuple(sorted(nodes - parted)))
+
+
+@dataclass(frozen=True, kw_only=True)
+class CohortTree(FrozenTree):
+    """What was fitted: the worst WER of discover speakers first, and every split that was looked at."""
+
+    considered: tuple[ConsideredSplit, ...] = field(repr=False)
 
     def described_splits(self) -> list[dict[str, object]]:
         """Every split that was looked at, for description.json."""
         all_splits = [item.split for item in self.considered]
         return [{
-            "within": _rule(self.features, _bounds(all_splits, item.split.node)),
-            "split": _cut_text(self.features[item.split.feature].above, item.split.threshold),
+            "within": _part(all_splits, item.split.node).words(self.features),
+            "split": box_words(item.split.box, self.features),
             "speakers": item.speakers, "gain": item.gain, "p_value": item.p_value,
             "outcome": item.outcome, "why": item.why,
         } for item in self.considered]
@@ -148,74 +154,82 @@ def fit_tree(*, features: Sequence[Feature], discover: CohortTable, validate: Co
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Candidate:
-    """The best cut of a node, the speakers ``rows`` it would part, and all ``cuts`` it was chosen from."""
+class _Search:
+    """What a node was searched for: its speakers ``rows``, the best gain (F,) of each family, and all of them."""
 
-    feature: int
-    threshold: float
-    gain: float
-    cuts: tuple[Cuts, ...]
     rows: NDArray[np.intp]
+    gains: Floats
+    families: Families
 
 
 def _grow(features: Sequence[Feature], table: CohortTable, settings: TreeSettings,
           rng: np.random.Generator) -> list[ConsideredSplit]:
-    """Test the best candidate of all nodes, part its node if chance does not explain it, and go on."""
+    """Test the best split of all nodes, part its node if chance does not explain it, and go on."""
     values_SF = feature_values(features, table)
-    frontier: list[tuple[float, int, _Candidate]] = []
+    frontier: list[tuple[float, int, _Search]] = []
     considered: list[ConsideredSplit] = []
 
     def look_at(node: int, rows_S: NDArray[np.intp]) -> None:
-        candidate = _best_candidate(features, values_SF, table, rows_S, settings)
-        if candidate is not None:
-            heapq.heappush(frontier, (-candidate.gain, node, candidate))
+        search = _searched(features, values_SF, table, rows_S, settings)
+        if search.gains.max() > 0:
+            heapq.heappush(frontier, (-float(search.gains.max()), node, search))
 
     look_at(ROOT, np.arange(len(table)))
     leaves = 1
     while frontier and leaves < settings.max_cohorts:
-        _, node, candidate = heapq.heappop(frontier)
-        item = _tested(node, candidate, table, settings, rng, first_child=2 * len(considered) + 1)
+        _, node, search = heapq.heappop(frontier)
+        item = _tested(node, search, table, settings, rng, first_child=2 * len(considered) + 1)
         considered.append(item)
         if item.outcome == "kept":
             leaves += 1
-            above_S = _is_above(values_SF[candidate.rows], item.split)
-            look_at(item.split.below, candidate.rows[~above_S])
-            look_at(item.split.above, candidate.rows[above_S])
+            inside_S = inside(item.split.box, values_SF[search.rows])
+            look_at(item.split.outside, search.rows[~inside_S])
+            look_at(item.split.inside, search.rows[inside_S])
     return considered
 
 
-def _tested(node: int, candidate: _Candidate, table: CohortTable, settings: TreeSettings, rng: np.random.Generator,
+def _searched(features: Sequence[Feature], values_SF: Floats, table: CohortTable, rows_S: NDArray[np.intp],
+              settings: TreeSettings) -> _Search:
+    """Straight cuts are one family, and boxes of two, of three and of four edges one each."""
+    families: list[list[Candidates]] = [[_cuts(column, feature, values_SF[rows_S, column], settings.min_speakers)
+                                         for column, feature in enumerate(features)]]
+    families += [[boxes] for boxes in boxes_by_edges(values_SF[rows_S], settings.box_edges, settings.min_speakers)]
+    gains_PF = largest_gains(errors_PS=table.errors[rows_S][None], words_PS=table.words[rows_S][None],
+                             families=families, min_words=settings.min_words, gain=settings.gain)
+    return _Search(rows=rows_S, gains=gains_PF[0], families=families)
+
+
+def _tested(node: int, search: _Search, table: CohortTable, settings: TreeSettings, rng: np.random.Generator,
             first_child: int) -> ConsideredSplit:
-    p_value = permutation_p_value(
-        observed=candidate.gain, errors_S=table.errors[candidate.rows], words_S=table.words[candidate.rows],
-        cuts=candidate.cuts, min_words=settings.min_words, gain=settings.gain, permutations=settings.permutations,
-        rng=rng)
+    """The test is of the best split of all families; the split is that of the family which stands out most."""
+    errors_S, words_S = table.errors[search.rows], table.words[search.rows]
+    null_PF = shuffled_gains(errors_S=errors_S, words_S=words_S, families=search.families, gain=settings.gain,
+                             min_words=settings.min_words, permutations=settings.permutations, rng=rng)
+    p_value = permutation_p_value(float(search.gains.max()), null_PF)
     holds = p_value <= settings.significance
+    box, gain = _best(search.families[beyond_chance(search.gains, null_PF)], errors_S, words_S, settings)
     return ConsideredSplit(
-        split=Split(node=node, feature=candidate.feature, threshold=candidate.threshold, below=first_child,
-                    above=first_child + 1),
-        speakers=len(candidate.rows), gain=candidate.gain, p_value=p_value, outcome="kept" if holds else "rejected",
+        split=Split(node=node, box=box, inside=first_child + 1, outside=first_child),
+        speakers=len(search.rows), gain=gain, p_value=p_value, outcome="kept" if holds else "rejected",
         why="" if holds else f"chance alone finds a split as good in {p_value:.1%} of shufflings")
 
 
-def _best_candidate(features: Sequence[Feature], values_SF: Floats, table: CohortTable, rows_S: NDArray[np.intp],
-                    settings: TreeSettings) -> _Candidate | None:
-    cuts = tuple(_cuts(feature, values_SF[rows_S, column], settings.min_speakers)
-                 for column, feature in enumerate(features))
-    best: _Candidate | None = None
-    for column, candidates in enumerate(cuts):
-        if not len(candidates.sizes):
-            continue
-        gains_K = split_gains(errors_PS=table.errors[rows_S][None], words_PS=table.words[rows_S][None],
-                              cuts=candidates, min_words=settings.min_words, gain=settings.gain)[0]
-        k = int(gains_K.argmax())
-        if gains_K[k] > (best.gain if best else 0.0):
-            best = _Candidate(feature=column, threshold=float(candidates.thresholds[k]), gain=float(gains_K[k]),
-                              cuts=cuts, rows=rows_S)
-    return best
+def _best(family: Sequence[Candidates], errors_S: Integers, words_S: Integers,
+          settings: TreeSettings) -> tuple[Box, float]:
+    """The split of a family with the largest gain; of equals the first."""
+    best: Box = {}
+    largest = -math.inf
+    for candidates in family:
+        gains_K = split_gains(errors_PS=errors_S[None], words_PS=words_S[None], candidates=candidates,
+                              min_words=settings.min_words, gain=settings.gain)[0]
+        if gains_K.max(initial=-math.inf) > largest:
+            k = int(gains_K.argmax())
+            largest = float(gains_K[k])
+            best = candidates.box(k)
+    return best, largest
 
 
-def _cuts(feature: Feature, values_S: Floats, min_speakers: int) -> Cuts:
+def _cuts(column: int, feature: Feature, values_S: Floats, min_speakers: int) -> Cuts:
     values_S = np.where(np.isnan(values_S), -np.inf, values_S)
     order_S = np.argsort(values_S, kind="stable")
     sorted_S = values_S[order_S]
@@ -225,7 +239,7 @@ def _cuts(feature: Feature, values_S: Floats, min_speakers: int) -> Cuts:
         thresholds_K = np.array(feature.thresholds, dtype=np.float64)
     sizes_K = np.searchsorted(sorted_S, thresholds_K, side="right")
     large_K = (sizes_K >= min_speakers) & (len(values_S) - sizes_K >= min_speakers)
-    return Cuts(order=order_S, sizes=sizes_K[large_K], thresholds=thresholds_K[large_K])
+    return Cuts(feature=column, order=order_S, sizes=sizes_K[large_K], thresholds=thresholds_K[large_K])
 
 
 def _midpoints(sorted_S: Floats) -> Floats:
@@ -245,7 +259,7 @@ def _prune(considered: list[ConsideredSplit], features: Sequence[Feature], disco
         if item.outcome != "kept":
             continue
         splits = [other.split for other in judged if other.outcome == "kept"]
-        if any(split.node in (item.split.below, item.split.above) for split in splits):
+        if any(split.node in (item.split.inside, item.split.outside) for split in splits):
             judged[position] = replace(item, why="a split below it holds on validate speakers")
             continue
         judged[position] = _judged_on_validate(item, splits, features, discover, validate)
@@ -266,12 +280,12 @@ def _judged_on_validate(item: ConsideredSplit, splits: Sequence[Split], features
 
 def _difference(split: Split, splits: Sequence[Split], features: Sequence[Feature],
                 table: CohortTable) -> tuple[float, int]:
-    """WER above minus WER below a split, in points, and the speakers on its smaller side."""
+    """WER inside minus WER outside a split, in points, and the speakers on its smaller side."""
     nodes_S = _nodes(splits, feature_values(features, table))
-    below_S, above_S = nodes_S == split.below, nodes_S == split.above
-    difference = (word_error_rate(table.errors[above_S], table.words[above_S])
-                  - word_error_rate(table.errors[below_S], table.words[below_S]))
-    return difference, int(min(below_S.sum(), above_S.sum()))
+    inside_S, outside_S = nodes_S == split.inside, nodes_S == split.outside
+    difference = (word_error_rate(table.errors[inside_S], table.words[inside_S])
+                  - word_error_rate(table.errors[outside_S], table.words[outside_S]))
+    return difference, int(min(inside_S.sum(), outside_S.sum()))
 
 
 def _nodes(splits: Sequence[Split], values_SF: Floats) -> NDArray[np.intp]:
@@ -279,36 +293,17 @@ def _nodes(splits: Sequence[Split], values_SF: Floats) -> NDArray[np.intp]:
     nodes_S = np.full(len(values_SF), ROOT, dtype=np.intp)
     for split in sorted(splits, key=lambda split: split.node):
         here_S = nodes_S == split.node
-        nodes_S[here_S] = np.where(_is_above(values_SF[here_S], split), split.above, split.below)
+        nodes_S[here_S] = np.where(inside(split.box, values_SF[here_S]), split.inside, split.outside)
     return nodes_S
 
 
-def _is_above(values_SF: Floats, split: Split) -> NDArray[np.bool_]:
-    return np.asarray(values_SF[:, split.feature] > split.threshold)
-
-
-def _bounds(splits: Sequence[Split], node: int) -> dict[int, Bounds]:
-    parent_of = {child: split for split in splits for child in (split.below, split.above)}
-    bounds: dict[int, Bounds] = {}
+def _part(splits: Sequence[Split], node: int) -> Part:
+    """Where the speakers of a node are, by the splits above it."""
+    parent_of = {child: split for split in splits for child in (split.inside, split.outside)}
+    within: list[Box] = []
+    outside: list[Box] = []
     while node in parent_of:
         split = parent_of[node]
-        old = bounds.get(split.feature, Bounds())
-        bounds[split.feature] = (replace(old, low=max(old.low, split.threshold)) if node == split.above
-                                 else replace(old, high=min(old.high, split.threshold)))
+        (within if node == split.inside else outside).append(split.box)
         node = split.node
-    return bounds
-
-
-def _rule(features: Sequence[Feature], bounds: dict[int, Bounds]) -> str:
-    parts = []
-    for number in sorted(bounds):
-        feature, bound = features[number], bounds[number]
-        if np.isfinite(bound.low):
-            parts.append(_cut_text(feature.above, bound.low))
-        if np.isfinite(bound.high):
-            parts.append(_cut_text(feature.below, bound.high))
-    return ", ".join(parts) or "everyone"
-
-
-def _cut_text(text: str, threshold: float) -> str:
-    return text.replace("{}", f"{threshold:.6g}")
+    return part(reversed(within), reversed(outside))

@@ -81,6 +81,25 @@ COHORTS: Final = pa.schema([
 ])
 """One row per speaker and split, for every split: rules are frozen on discovery speakers, then applied."""
 
+COARSER: Final = pa.schema([
+    pa.field("speaker", pa.string(), nullable=False),
+    pa.field("split", pa.string(), nullable=False),
+    pa.field("cohorts", pa.int32(), nullable=False),  # into how many the rule was cut down
+    pa.field("cohort", pa.int32()),  # a number without a rank; null: cannot be placed
+])
+"""One row per speaker, split and number of cohorts: what a method finds with fewer cohorts, frozen like its own."""
+
+EQUAL_COUNTS: Final = pa.schema([
+    pa.field("method", pa.string(), nullable=False),
+    pa.field("cohorts", pa.int32(), nullable=False),
+    pa.field("smallest", pa.int32(), nullable=False),  # speakers of the smallest cohort
+    pa.field("unplaced", pa.int32(), nullable=False),  # speakers in no cohort
+    pa.field("spread", pa.float64(), nullable=False),  # (max W - min W) / min W
+    pa.field("null_spread", pa.float64(), nullable=False),  # mean spread of random partitions of the same sizes
+    pa.field("null_spread_high", pa.float64(), nullable=False),  # their 95th percentile
+])
+"""Base model, test speakers: how far the cohorts of each method lie apart when all methods make equally many."""
+
 CURVE: Final = pa.schema([
     pa.field("step", pa.int32(), nullable=False),
     pa.field("loss", pa.float64(), nullable=False),

@@ -26,7 +26,8 @@ def discover_settings(**changes: Any) -> Discover:
     """Settings of a small discovery; sections are changed by mapping, e.g. ``clusters={"cohorts": 3}``."""
     base: dict[str, Any] = {
         "min_speakers": 12, "min_words": 200,
-        "geographic": {"max_cohorts": 8, "split_gain": "poisson", "permutations": 100, "significance": 0.05},
+        "geographic": {"max_cohorts": 8, "box_edges": 8, "split_gain": "poisson", "permutations": 100,
+                       "significance": 0.05},
         "geodemographic": {"max_cohorts": 8, "permutations": 100, "significance": 0.05},
         "clusters": {"cohorts": 4, "restarts": 10, "stability_runs": 5},
     }
@@ -50,27 +51,27 @@ def cohort_table(*, splits: list[str], errors: list[int], words: list[int], **co
         "words": np.array(words, dtype=np.int64), **unknown, **columns, **strings})
 
 
-def located_world(seed: int, *, factor: float = 1.0, speakers: int = 240, dispersion: float = 0.35) -> CohortTable:
+def located_world(seed: int, *, factor: float = 1.0, speakers: int = 240, dispersion: float = 0.35,
+                  box: Mapping[str, float] = UNIT_BOX) -> CohortTable:
     """Speakers spread evenly over a map whose errors scatter more than words alone would explain.
 
     Args:
-        factor: how many times more errors the speakers inside :data:`UNIT_BOX` make; 1 plants nothing.
+        factor: how many times more errors the speakers inside ``box`` make; 1 plants nothing.
         dispersion: standard deviation of the log error rate between speakers.
     """
     rng = np.random.default_rng([seed, 7])
     splits = rng.permutation(np.repeat(["discover", "validate", "test"], [speakers // 2, speakers // 4, speakers // 4]))
     lat = rng.uniform(30, 40, speakers).round(1)
     lon = rng.uniform(-110, -90, speakers).round(1)
-    rate = 0.12 * np.exp(rng.normal(0, dispersion, speakers)) * np.where(inside_box(lat, lon), factor, 1.0)
+    rate = 0.12 * np.exp(rng.normal(0, dispersion, speakers)) * np.where(inside_box(lat, lon, box), factor, 1.0)
     errors = rng.binomial(WORDS_PER_SPEAKER, np.minimum(rate, 1.0))
     return cohort_table(splits=list(splits), errors=list(errors), words=[WORDS_PER_SPEAKER] * speakers, lat=lat,
                         lon=lon)
 
 
-def inside_box(lat: np.ndarray, lon: np.ndarray) -> np.ndarray:
-    """Who lies in :data:`UNIT_BOX`."""
-    return ((lat > UNIT_BOX["lat_min"]) & (lat <= UNIT_BOX["lat_max"])
-            & (lon > UNIT_BOX["lon_min"]) & (lon <= UNIT_BOX["lon_max"]))
+def inside_box(lat: np.ndarray, lon: np.ndarray, box: Mapping[str, float] = UNIT_BOX) -> np.ndarray:
+    """Who lies in a box."""
+    return (lat > box["lat_min"]) & (lat <= box["lat_max"]) & (lon > box["lon_min"]) & (lon <= box["lon_max"])
 
 
 def write_inputs(root: Path, table: CohortTable, census: dict[str, list[object]] | None = None) -> dict[str, Path]:

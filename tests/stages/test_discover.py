@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from evenvoice.cohorts import discover
-from evenvoice.data.schemas import COHORTS
+from evenvoice.cohorts.frozen import read_rules
+from evenvoice.data.schemas import COARSER, COHORTS
 from evenvoice.data.tables import read_table
 from evenvoice.errors import CohortError
 from evenvoice.params import METHODS
@@ -19,6 +20,7 @@ from tests.builders.cohorts import cohort_table, discover_settings, write_inputs
 from tests.builders.tables import write_hypotheses
 
 REPOSITORY = Path(__file__).parents[2]
+FILES = ("cohorts.parquet", "coarser.parquet", "rules.json", "description.json")
 SPLITS = ["train"] * 40 + ["discover"] * 80 + ["validate"] * 40 + ["test"] * 40
 
 
@@ -35,8 +37,8 @@ def world():
 
 def run(tmp_path, method: str, table=None, out: str = "out") -> Path:
     paths = write_inputs(tmp_path, world() if table is None else table)
-    discover(method, **paths, out=tmp_path / out, settings=discover_settings(clusters={"cohorts": 2}), seed=1,
-             progress=Progress("discover"))
+    discover(method, **paths, out=tmp_path / out, settings=discover_settings(clusters={"cohorts": 2}),
+             coordinate_decimals=1, seed=1, progress=Progress("discover"))
     return tmp_path / out
 
 
@@ -59,9 +61,26 @@ def test_the_description_ranks_cohorts_from_the_worst(tmp_path, method):
 
 
 @pytest.mark.parametrize("method", METHODS)
+def test_the_rule_that_was_written_places_everyone_where_the_run_did(tmp_path, method):
+    out = run(tmp_path, method)
+    placed = read_table(out / "cohorts.parquet", COHORTS)["cohort"].to_pylist()
+    assert len(set(placed)) == 2
+    assert read_rules(out).assign(world()) == placed
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_as_many_coarse_cohorts_as_there_are_are_those_that_were_found(tmp_path, method):
+    out = run(tmp_path, method)
+    coarser = read_table(out / "coarser.parquet", COARSER)
+    placed = read_table(out / "cohorts.parquet", COHORTS)["cohort"].to_pylist()
+    assert set(coarser["cohorts"].to_pylist()) == {2}
+    assert len(set(zip(coarser["cohort"].to_pylist(), placed, strict=True))) == 2
+
+
+@pytest.mark.parametrize("method", METHODS)
 def test_the_same_inputs_give_the_same_bytes(tmp_path, method):
     first, second = run(tmp_path, method, out="first"), run(tmp_path, method, out="second")
-    for name in ("cohorts.parquet", "description.json"):
+    for name in FILES:
         assert (first / name).read_bytes() == (second / name).read_bytes()
 
 
@@ -70,7 +89,7 @@ def test_changing_the_errors_of_test_speakers_changes_no_byte(tmp_path, method):
     altered = world()
     altered.errors[altered.splits == "test"] = 60
     first, second = run(tmp_path, method, out="first"), run(tmp_path, method, altered, out="second")
-    for name in ("cohorts.parquet", "description.json"):
+    for name in FILES:
         assert (first / name).read_bytes() == (second / name).read_bytes()
 
 
@@ -83,6 +102,7 @@ def test_a_method_that_does_not_apply_writes_its_reason_and_places_nobody(tmp_pa
     assert description["reason"]
     assert description["cohorts"] == []
     assert read_table(out / "cohorts.parquet", COHORTS)["cohort"].null_count == len(SPLITS)
+    assert read_rules(out).assign(bare) == [None] * len(SPLITS)
 
 
 @pytest.mark.parametrize("method", METHODS)

@@ -80,7 +80,7 @@ def read_recording(row: Row, *, root: Place, select: str, text_column: str, spli
         audio=FileAudio(locate(root, path, index=row.index) if path else "", start_s, end_s, formats),
         split=split or row.text("split"), lat=row.number_or_none("lat", "latitude"),
         lon=row.number_or_none("lon", "longitude"), postal_code=row.strict_text("postal_code"),
-        gender=attributes.gender(row.text("gender")), age_band=attributes.age_band(_age(row)),
+        gender=attributes.gender(row.text("gender")), age_band=attributes.age_band(age(row)),
         accent=row.text("accent", "accents"), country=row.text("country"))
 
 
@@ -100,7 +100,8 @@ def _span(row: Row) -> tuple[float, float | None]:
     return start_s, None if duration_s is None else start_s + duration_s
 
 
-def _age(row: Row) -> str | None:
+def age(row: Row) -> str | None:
+    """An age in years or a band, under either name."""
     value = row.values.get("age")
     if isinstance(value, float):
         return str(value)

@@ -57,6 +57,15 @@ def test_there_are_fewer_clusters_when_some_would_be_too_small():
     assert "3 were asked for" in found.reason
 
 
+def test_fewer_clusters_are_those_that_k_means_makes_of_as_many():
+    table, truth = voices((30, 30, 60), errors=(3, 6, 9))
+    table.embeddings[truth == 1] += 0.6 * np.eye(16)[0]  # the first two groups lie closer together
+    found = clusters(table, clusters={"cohorts": 3})
+    assert sorted(found.coarser) == [2, 3]
+    assert adjusted_rand_score(truth == 2, found.coarser[2].assign(table)) > 0.9
+    assert adjusted_rand_score(found.rule.assign(table), found.coarser[3].assign(table)) == 1
+
+
 def test_the_centroids_do_not_move_when_other_speakers_are_placed():
     table, _ = voices((30, 30, 30, 30), errors=(3, 6, 9, 12))
     alone = clusters(table.where(table.splits == "discover")).rule

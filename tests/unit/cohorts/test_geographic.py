@@ -1,5 +1,7 @@
 """Regions in worlds whose truth is known."""
 
+from collections.abc import Mapping
+
 import numpy as np
 import pytest
 from scipy.stats import binom
@@ -7,7 +9,10 @@ from scipy.stats import binom
 from evenvoice.cohorts import find_cohorts
 from evenvoice.cohorts.description import Found, NotApplicable
 from evenvoice.cohorts.table import CohortTable, word_error_rate
-from tests.builders.cohorts import cohort_table, discover_settings, inside_box, located_world
+from tests.builders.cohorts import UNIT_BOX, cohort_table, discover_settings, inside_box, located_world
+
+SMALL_BOX = {"lat_min": 35.0, "lat_max": 37.2, "lon_min": -102.0, "lon_max": -97.5}
+"""About 5 % of the speakers."""
 
 
 def regions(table: CohortTable, **changes) -> Found:
@@ -16,9 +21,9 @@ def regions(table: CohortTable, **changes) -> Found:
     return found
 
 
-def overlap(found: Found, table: CohortTable) -> float:
+def overlap(found: Found, table: CohortTable, box: Mapping[str, float] = UNIT_BOX) -> float:
     """Speakers in both the worst region and the planted one, over speakers in either."""
-    worst, planted = found.rule.assign(table) == 0, inside_box(table.lat, table.lon)
+    worst, planted = found.rule.assign(table) == 0, inside_box(table.lat, table.lon, box)
     return float((worst & planted).sum() / (worst | planted).sum())
 
 
@@ -80,6 +85,19 @@ def test_boxes_and_rules_tell_the_same_region():
     for edge, text in words.items():
         assert (text in rule) == (box[edge] is not None)
         assert box[edge] is None or f"{text} {box[edge]:.6g}" in rule
+
+
+def test_an_interior_region_with_a_twentieth_of_the_speakers_is_found():
+    found = regions(located_world(4, factor=2.0, speakers=1000, box=SMALL_BOX), geographic={"box_edges": 20})
+    world = located_world(4, factor=2.0, speakers=1000, box=SMALL_BOX)
+    assert overlap(found, world, SMALL_BOX) > 0.5
+    assert found.rules[-1].startswith("everyone except (")
+    assert found.extra["boxes"][f"region-{len(found.rules)}"]["except"]
+
+
+def test_straight_cuts_alone_do_not_see_it():
+    blind = regions(located_world(4, factor=2.0, speakers=1000, box=SMALL_BOX), geographic={"box_edges": 0})
+    assert blind.rules == ("everyone",)
 
 
 def test_a_corpus_without_locations_is_told_why_there_are_no_regions():

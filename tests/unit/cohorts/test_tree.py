@@ -1,13 +1,14 @@
 """Growing, pruning and freezing of the tree."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
-from evenvoice.cohorts.tree import UNPLACED, CohortTree, Feature, TreeSettings, fit_tree
+from evenvoice.cohorts.features import coordinate
+from evenvoice.cohorts.tree import UNPLACED, CohortTree, TreeSettings, fit_tree
 from tests.builders.cohorts import cohort_table
 
-NORTH = Feature(name="lat", read=lambda table: table.lat, above="north of {}", below="south of {}")
-EAST = Feature(name="lon", read=lambda table: table.lon, above="east of {}", below="west of {}")
 SETTINGS = TreeSettings(max_cohorts=4, gain="poisson", permutations=99, significance=0.05, min_speakers=5, min_words=50)
 
 
@@ -18,8 +19,8 @@ def row_of_speakers(split: str, errors: list[int]):
 
 
 def fit(discover, validate, settings: TreeSettings = SETTINGS) -> CohortTree:
-    return fit_tree(features=[NORTH, EAST], discover=discover, validate=validate, settings=settings,
-                    rng=np.random.default_rng(0))
+    return fit_tree(features=[coordinate("lat"), coordinate("lon")], discover=discover, validate=validate,
+                    settings=settings, rng=np.random.default_rng(0))
 
 
 BAD_NORTH = row_of_speakers("discover", [5, 6, 4, 5, 6, 5, 4, 6, 21, 19, 20, 22, 18, 20, 21, 19])
@@ -88,6 +89,37 @@ def test_bounds_along_a_path_are_tightened_rather_than_repeated():
                row_of_speakers("validate", [2] * 8 + [20] * 8 + [60] * 8))
     assert [tree.rule(cohort) for cohort in range(3)] == ["north of 15.5", "north of 7.5, south of 15.5",
                                                           "south of 7.5"]
+
+
+def test_fewer_cohorts_are_those_of_the_tree_before_its_last_splits():
+    steps = [2] * 8 + [20] * 8 + [60] * 8
+    tree = fit(row_of_speakers("discover", steps), row_of_speakers("validate", steps))
+    people = row_of_speakers("test", steps)
+    assert len(tree.leaves) == 3
+    assert len(set(zip(tree.first(3).assign(people).tolist(), tree.assign(people).tolist(), strict=True))) == 3
+    assert {tree.first(2).rule(number) for number in range(2)} == {"north of 15.5", "south of 15.5"}
+    assert tree.first(1).rule(0) == "everyone"
+
+
+def in_the_middle(split: str):
+    """Speakers on a square of 12 x 12, those of the 4 x 4 in its middle with three times the errors."""
+    lat, lon = (axis.ravel() for axis in np.meshgrid(np.arange(12.0), np.arange(12.0)))
+    middle = (abs(lat - 5.5) < 2) & (abs(lon - 5.5) < 2)
+    errors = np.where(middle, 24, 8) + np.arange(144) * 5 % 7 - 3
+    return cohort_table(splits=[split] * 144, errors=list(errors), words=[100] * 144, lat=lat, lon=lon)
+
+
+def test_a_region_in_the_middle_is_one_box_and_everyone_else_is_outside_of_it():
+    tree = fit(in_the_middle("discover"), in_the_middle("validate"), replace(SETTINGS, box_edges=11))
+    box = "north of 3.5, south of 7.5, east of 3.5, west of 7.5"
+    assert [tree.rule(cohort) for cohort in range(len(tree.leaves))] == [box, f"everyone except ({box})"]
+    assert np.bincount(tree.assign(in_the_middle("test"))).tolist() == [16, 128]
+
+
+def test_a_straight_border_stays_straight_where_boxes_are_searched_too():
+    validate = row_of_speakers("validate", [5] * 8 + [20] * 8)
+    tree = fit(BAD_NORTH, validate, replace(SETTINGS, box_edges=11))
+    assert [tree.rule(cohort) for cohort in range(2)] == ["north of 7.5", "south of 7.5"]
 
 
 def test_equal_seeds_give_equal_trees():

@@ -1,0 +1,219 @@
+"""Frozen rules as a file, rules.json beside cohorts.parquet, so that later speakers are placed as those of the run.
+
+Numbers are written as they are used. What is read is checked part by part: a rule that was cut short or edited is
+refused, and nobody is placed by it.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Final, Literal
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from evenvoice.cohorts.bounds import Bounds, Box
+from evenvoice.cohorts.clusters import NearestCentroid
+from evenvoice.cohorts.description import Found, FrozenRule, NotApplicable
+from evenvoice.cohorts.features import Feature, told_feature
+from evenvoice.cohorts.table import CohortTable
+from evenvoice.cohorts.tree import ROOT, FrozenTree, Split
+from evenvoice.errors import ArtifactError
+from evenvoice.params import METHODS
+from evenvoice.storage import read_json
+
+RULES: Final = "rules.json"
+
+
+@dataclass(frozen=True, kw_only=True)
+class FrozenMethod:
+    """What one method found, as later speakers need it.
+
+    Attributes:
+        rule: None where the method did not apply, so nobody has a cohort.
+        cohorts: names in the order of the rule's numbers.
+        coordinate_decimals: locations were rounded to this before cohorts were found.
+    """
+
+    method: str
+    rule: FrozenTree | NearestCentroid | None
+    cohorts: tuple[str, ...]
+    coordinate_decimals: int
+
+    def assign(self, table: CohortTable) -> list[str | None]:
+        """The cohort of each speaker, None for one whom the rule cannot place."""
+        if self.rule is None:
+            return [None] * len(table)
+        return [self.cohorts[number] if number >= 0 else None for number in self.rule.assign(table).tolist()]
+
+    @property
+    def features(self) -> tuple[Feature, ...]:
+        """What the rule looks at, unless it is the voice."""
+        return self.rule.features if isinstance(self.rule, FrozenTree) else ()
+
+    @property
+    def embedding_width(self) -> int | None:
+        """Of the voices that the rule looks at."""
+        return self.rule.centroids.shape[1] if isinstance(self.rule, NearestCentroid) else None
+
+
+def rules(method: str, found: Found | NotApplicable, coordinate_decimals: int) -> dict[str, Any]:
+    """The content of rules.json."""
+    return {"method": method, "coordinate_decimals": coordinate_decimals,
+            "cohorts": found.names() if isinstance(found, Found) else [],
+            "rule": _told(found.rule) if isinstance(found, Found) else None}
+
+
+def read_rules(directory: Path) -> FrozenMethod:
+    """Read what :func:`rules` wrote for one method.
+
+    Raises:
+        ArtifactError: missing, not JSON, or not a rule; the message names the part.
+    """
+    path = directory / RULES
+    content = read_json(path)
+    try:
+        read = _File.model_validate(content)
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        where = ".".join(str(part) for part in first["loc"]) or "the whole"
+        raise ArtifactError(name=f"{path}, {where}", rule="be a frozen rule as the discover stage writes it",
+                            value=first["msg"], action="Take the file that the run wrote, or run discover again."
+                            ) from error
+    return FrozenMethod(method=read.method, cohorts=tuple(read.cohorts), coordinate_decimals=read.coordinate_decimals,
+                        rule=read.rule.rule() if read.rule else None)
+
+
+def _told(rule: FrozenRule) -> dict[str, Any]:
+    if isinstance(rule, NearestCentroid):
+        return {"kind": "centroids", "centroids": rule.centroids.tolist()}
+    assert isinstance(rule, FrozenTree)
+    splits = [{"node": split.node, "inside": split.inside, "outside": split.outside, "box": _told_box(split.box)}
+              for split in rule.splits]
+    return {"kind": "tree", "features": [dict(feature.told) for feature in rule.features], "splits": splits,
+            "leaves": list(rule.leaves)}
+
+
+def _told_box(box: Box) -> list[dict[str, float | int | None]]:
+    return [{"feature": feature, "low": _finite(bounds.low), "high": _finite(bounds.high)}
+            for feature, bounds in sorted(box.items())]
+
+
+def _finite(edge: float) -> float | None:
+    return edge if math.isfinite(edge) else None
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, allow_inf_nan=False)
+
+
+class _Edges(_Part):
+    feature: int = Field(ge=0)
+    low: float | None
+    high: float | None
+
+    @model_validator(mode="after")
+    def _not_empty(self) -> _Edges:
+        bounds = self.bounds
+        if not bounds.edges or bounds.low >= bounds.high:
+            raise ValueError("a bound needs an edge, and low below high")
+        return self
+
+    @property
+    def bounds(self) -> Bounds:
+        return Bounds(-math.inf if self.low is None else self.low, math.inf if self.high is None else self.high)
+
+
+class _Split(_Part):
+    node: int = Field(ge=ROOT)
+    inside: int = Field(gt=ROOT)
+    outside: int = Field(gt=ROOT)
+    box: list[_Edges] = Field(min_length=1)
+
+    def split(self) -> Split:
+        return Split(node=self.node, inside=self.inside, outside=self.outside,
+                     box={edges.feature: edges.bounds for edges in self.box})
+
+
+class _Tree(_Part):
+    kind: Literal["tree"]
+    features: list[dict[str, str]] = Field(min_length=1)
+    splits: list[_Split]
+    leaves: list[int] = Field(min_length=1)
+
+    @model_validator(mode="after")
+    def _is_a_tree(self) -> _Tree:
+        for told in self.features:
+            told_feature(told)
+        open_nodes, seen = {ROOT}, {ROOT}
+        for split in self.splits:
+            children = {split.inside, split.outside}
+            if split.node not in open_nodes or len(children) < 2 or children & seen or min(children) <= split.node:
+                raise ValueError(f"node {split.node} is parted without a place in the tree")
+            open_nodes = (open_nodes - {split.node}) | children
+            seen |= children
+            features = [edges.feature for edges in split.box]
+            if max(features) >= len(self.features) or len(set(features)) < len(features):
+                raise ValueError(f"node {split.node} is parted by features that are not there, or by one twice")
+        if sorted(self.leaves) != sorted(open_nodes):
+            raise ValueError(f"leaves {self.leaves} are not the ends {sorted(open_nodes)} of the tree")
+        return self
+
+    @property
+    def size(self) -> int:
+        return len(self.leaves)
+
+    def rule(self) -> FrozenTree:
+        return FrozenTree(features=tuple(told_feature(told) for told in self.features),
+                          splits=tuple(split.split() for split in self.splits), leaves=tuple(self.leaves))
+
+
+class _Centroids(_Part):
+    kind: Literal["centroids"]
+    centroids: list[Annotated[list[float], Field(min_length=1)]] = Field(min_length=1)
+
+    @model_validator(mode="after")
+    def _of_one_width(self) -> _Centroids:
+        if len({len(centroid) for centroid in self.centroids}) > 1:
+            raise ValueError("centroids have different widths")
+        return self
+
+    @property
+    def size(self) -> int:
+        return len(self.centroids)
+
+    def rule(self) -> NearestCentroid:
+        return NearestCentroid(centroids=np.array(self.centroids, dtype=np.float64))
+
+
+class _File(_Part):
+    method: str
+    coordinate_decimals: int = Field(ge=0)
+    cohorts: list[Annotated[str, Field(min_length=1)]]
+    rule: Annotated[_Tree | _Centroids, Field(discriminator="kind")] | None
+
+    @model_validator(mode="after")
+    def _has_a_name_for_each(self) -> _File:
+        if self.method not in METHODS:
+            raise ValueError(f"there is no method {self.method!r}")
+        if len(set(self.cohorts)) < len(self.cohorts) or len(self.cohorts) != (self.rule.size if self.rule else 0):
+            raise ValueError(f"{len(self.cohorts)} names, some perhaps twice, for {self.rule.size if self.rule else 0} "
+                             "cohorts")
+        return self
+
+
+def read_all(directory: Path, methods: tuple[str, ...] = METHODS) -> Mapping[str, FrozenMethod]:
+    """The rules of several methods, each in the folder of its name.
+
+    Raises:
+        ArtifactError: as :func:`read_rules`, or a folder holds the rule of another method.
+    """
+    found = {method: read_rules(directory / method) for method in methods}
+    for method, frozen in found.items():
+        if frozen.method != method:
+            raise ArtifactError(name=str(directory / method / RULES), rule=f"hold the rule of {method}",
+                                value=frozen.method, action="Take the folder that the run wrote.")
+    return found

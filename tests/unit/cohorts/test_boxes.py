@@ -1,0 +1,46 @@
+"""Candidate boxes beside a count by hand."""
+
+import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
+
+from evenvoice.cohorts.bounds import edges, inside
+from evenvoice.cohorts.boxes import boxes_by_edges, widest_gaps
+
+COORDINATES = st.integers(0, 12).map(lambda tenths: tenths / 10)
+PEOPLE = st.lists(st.tuples(COORDINATES, COORDINATES, st.integers(0, 9)), min_size=1, max_size=25)
+
+
+@given(PEOPLE, st.integers(1, 4), st.integers(1, 3))
+def test_the_sum_of_each_box_is_that_of_the_people_in_it(people, cuts, least):
+    values_SF, counts_S = np.array([one[:2] for one in people]), np.array([one[2] for one in people])
+    for number, boxes in enumerate(boxes_by_edges(values_SF, cuts, least), start=2):
+        sums_K = boxes.sums(counts_S[None])[0]
+        for k in range(len(boxes)):
+            members_S = inside(boxes.box(k), values_SF)
+            assert edges(boxes.box(k)) == number
+            assert sums_K[k] == counts_S[members_S].sum()
+            assert least <= members_S.sum() <= len(people) - least
+
+
+def test_every_rectangle_over_a_grid_is_a_candidate():
+    corners = np.array([(row, column) for row in range(4) for column in range(4)], dtype=float)
+    two, three, four = boxes_by_edges(corners, 3, 1)
+    intervals = {"open": 1, "half": 6, "closed": 3}  # of four rows: all, from an end, and those between two cuts
+    assert len(two) == 2 * intervals["open"] * intervals["closed"] + intervals["half"] ** 2
+    assert len(three) == 2 * intervals["half"] * intervals["closed"]
+    assert len(four) == intervals["closed"] ** 2
+
+
+def test_no_cuts_and_no_people_give_no_boxes():
+    assert boxes_by_edges(np.array([[0.0, 0.0], [1.0, 1.0]]), 0, 1) == []
+    assert boxes_by_edges(np.empty((0, 2)), 3, 1) == []
+
+
+def test_edges_lie_between_settlements():
+    settlements = np.repeat([10.0, 20.0, 30.0, 40.0], 6) + np.tile([0.0, 0.1, 0.2, 0.3, 0.4, 0.5], 4)
+    assert {15.25, 25.25, 35.25} <= set(widest_gaps(settlements, 4).tolist())
+
+
+def test_few_different_places_are_all_cut_apart():
+    assert widest_gaps(np.array([3.0, 1.0, 1.0, 2.0]), 5).tolist() == [1.5, 2.5]
