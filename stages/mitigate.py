@@ -7,7 +7,7 @@ from evenvoice.mitigation import Situation, load_arm
 from evenvoice.mitigation.bottom import bottom_speakers, discovered_cohorts
 from evenvoice.models.placement import Placement
 from evenvoice.models.recogniser import Recogniser
-from evenvoice.origins import SUMMARY, features_digest, model_digest
+from evenvoice.origins import RULES, SUMMARY, features_digest, model_digest
 from evenvoice.params import ARMS, Params
 from evenvoice.progress import Progress
 from evenvoice.storage import read_json
@@ -21,8 +21,6 @@ from stages.entry import run_matrix_stage
 
 SEED = 8
 """Sets this stage's random numbers apart from those of the others; all arms share them, so they see the same order."""
-TRANSCRIBED = ("validate", "test")
-"""Splits that arms are judged on."""
 
 
 def main(params: Params, name: str) -> None:
@@ -43,6 +41,7 @@ def main(params: Params, name: str) -> None:
     situation = Situation(recogniser=recogniser, store=store, bottom_speakers=bottom,
                           cohorts=discovered_cohorts(discovered, settings.cohorts),
                           placement=Placement.read(discovered / "cohorts.parquet"),
+                          rule=read_json(discovered / RULES),
                           ctc_weight=params.train.ctc_weight, seed=seed, progress=progress)
     plan = arm.plan(situation, getattr(params.arms, name))
     learner = plan.learner(recogniser)
@@ -53,8 +52,8 @@ def main(params: Params, name: str) -> None:
                 settings=FitSettings.for_mitigation(params.train, settings, chosen_batch_s), seed=seed,
                 progress=Progress(f"mitigate@{name}"), checkpoint_dir=checkpoints, draw_weights=plan.draw_weights,
                 penalty=plan.penalty, identity=plan.identity, told=plan.told(store))
-    write_trained(paths.MODELS / name, learner, curve, plan.placement(TRANSCRIBED), **summary,
-                  bottom_speakers=len(bottom), recordings=len(plan.indices))
+    write_trained(paths.MODELS / name, learner, curve, plan.telling.write if plan.telling else None,
+                  **summary, bottom_speakers=len(bottom), recordings=len(plan.indices))
     discard(checkpoints)
 
 

@@ -36,6 +36,7 @@ class Situation:
         bottom_speakers: training speakers of the worst cohorts.
         cohorts: as discovery froze them.
         placement: the cohort of every speaker.
+        rule: by which later speakers are placed, as discovery wrote it.
         ctc_weight: of the loss that the base model was trained with.
         seed: of everything random in the arm.
         progress: where long preparations report.
@@ -46,6 +47,7 @@ class Situation:
     bottom_speakers: frozenset[str]
     cohorts: Partition
     placement: Placement
+    rule: object
     ctc_weight: float
     seed: int
     progress: Progress
@@ -85,10 +87,6 @@ class Plan:
     def told(self, store: FeatureStore) -> ToldCohorts | None:
         """What it is told while it trains."""
         return None if self.telling is None else self.telling.training(store)
-
-    def placement(self, splits: tuple[str, ...]) -> Placement | None:
-        """What it is told of the speakers of these splits once it is trained."""
-        return None if self.telling is None else self.telling.placement.of(splits)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -7,6 +7,7 @@ controls is which cohort is told of whom.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
@@ -16,10 +17,14 @@ from evenvoice.mitigation.arm import Plan, Situation
 from evenvoice.models.cohorts import KnownCohorts
 from evenvoice.models.placement import Placement, Speaker
 from evenvoice.models.recogniser import Recogniser
+from evenvoice.origins import PLACED, RULES
+from evenvoice.storage import write_json
 from evenvoice.training.told import ToldCohorts
 
 STREAM = 0xC0407  # keeps this draw apart from every other use of the seed
 EVERYONE = "everyone"
+TRANSCRIBED = ("validate", "test")
+"""Splits that arms are judged on."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,12 +33,14 @@ class Telling:
 
     Attributes:
         known: the cohorts that it can be told apart.
-        placement: what it is told of each speaker, in training and ever after.
+        placement: what it is told of each speaker of the corpus, in training and ever after.
+        rule: by which later speakers are placed alike; None where no rule does.
         dropout: probability with which a training recording's cohort is left out.
     """
 
     known: KnownCohorts
     placement: Placement
+    rule: object
     dropout: float
 
     def listener(self, base: Recogniser) -> Recogniser:
@@ -46,12 +53,19 @@ class Telling:
         numbers[indices] = self.placement.numbers(self.known, store, indices)
         return ToldCohorts(numbers=numbers, dropout=self.dropout)
 
+    def write(self, directory: Path) -> None:
+        """Put beside the model what it is to be told of whom: of speakers who are transcribed, and of later ones."""
+        self.placement.of(TRANSCRIBED).write(directory / PLACED)
+        if self.rule is not None:
+            write_json(directory / RULES, self.rule)
 
-def telling_plan(situation: Situation, placement: Placement, names: tuple[str, ...], dropout: float) -> Plan:
-    """Train on everyone, and tell the cohorts ``names`` as ``placement`` has them."""
+
+def telling_plan(situation: Situation, placement: Placement, names: tuple[str, ...], dropout: float,
+                 rule: object = None) -> Plan:
+    """Train on everyone, and tell the cohorts ``names`` as ``placement`` has them, and ``rule`` places later ones."""
     known = KnownCohorts(method=situation.cohorts.method, names=names)
     return Plan(indices=situation.training_indices(),
-                telling=Telling(known=known, placement=placement, dropout=dropout))
+                telling=Telling(known=known, placement=placement, rule=rule, dropout=dropout))
 
 
 def shuffled(placement: Placement, seed: int) -> Placement:

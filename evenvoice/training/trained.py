@@ -2,26 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 from evenvoice.data.tables import write_table
-from evenvoice.models.placement import Placement
 from evenvoice.models.recogniser import Recogniser
-from evenvoice.origins import PLACED
 from evenvoice.storage import fresh_directory, write_json
 from evenvoice.training.curve import Curve
 
 
-def write_trained(out: Path, recogniser: Recogniser, curve: Curve, placement: Placement | None = None, /,
+def write_trained(out: Path, recogniser: Recogniser, curve: Curve, beside: Callable[[Path], None] | None = None, /,
                   **summary: object) -> None:
     """Write weights and configuration, curve.parquet and summary.json; ``summary`` adds to the last.
 
-    ``placement`` is what a model with a cohort input is to be told of the speakers who are transcribed with it.
+    ``beside`` writes what else belongs to the model into the directory that it is given.
     """
     with fresh_directory(out) as draft:
         recogniser.save(draft)
-        if placement is not None:
-            placement.write(draft / PLACED)
+        if beside is not None:
+            beside(draft)
         write_table(draft / "curve.parquet", curve.table())
         write_json(draft / "summary.json",
                    {"parameters": recogniser.transducer.parameter_count, **curve.summary(), **_told(recogniser),

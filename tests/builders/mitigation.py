@@ -23,7 +23,7 @@ PLACEMENT = Placement({(f"s{number}", "train"): "region-1" if f"s{number}" in BO
 def situation(seed: int = 1) -> Situation:
     """Speaker s<n> says text n; all are in the train split, and s5 is in no cohort."""
     return Situation(recogniser=tiny_recogniser(), store=spoken_store(), bottom_speakers=BOTTOM,
-                     cohorts=COHORTS, placement=PLACEMENT,
+                     cohorts=COHORTS, placement=PLACEMENT, rule={"cohorts": ["region-1", "region-2"]},
                      ctc_weight=0.5, seed=seed, progress=Progress("mitigate@test"))
 
 

@@ -9,7 +9,7 @@ from evenvoice.data.tables import read_table, rows_table, write_table
 from evenvoice.errors import ArtifactError
 from evenvoice.mitigation.telling import EVERYONE
 from evenvoice.models.recogniser import Recogniser
-from evenvoice.origins import PLACED
+from evenvoice.origins import PLACED, RULES
 from evenvoice.params import Params, load_params
 from evenvoice.storage import read_json, write_json
 from evenvoice.tracking import manifest
@@ -39,6 +39,7 @@ def write_regions(*, wer: dict[str, float]) -> None:
     regions = paths.COHORTS / "geographic"
     write_json(regions / "description.json", {"method": "geographic", "applicable": True, "reason": "told",
                                               "cohorts": described})
+    write_json(regions / RULES, {"method": "geographic", "cohorts": list(wer)})
     rows = [{"speaker": f"s{number}", "split": split, "cohort": PLACEMENT[number]}
             for number, split in enumerate(SPLITS)]
     write_table(regions / "cohorts.parquet", rows_table(rows, COHORTS))
@@ -55,6 +56,7 @@ def test_a_model_with_a_cohort_input_knows_the_cohorts_and_where_transcribed_spe
     assert known is not None
     assert (known.method, known.names) == ("geographic", ("region-1", "region-2"))
     assert placed("cohort_input") == {"s4": "region-2", "s5": None}
+    assert read_json(paths.MODELS / "cohort_input" / RULES) == read_json(paths.COHORTS / "geographic" / RULES)
     summary = read_json(paths.MODELS / "cohort_input" / "summary.json")
     assert (summary["recordings"], summary["control"], summary["told_cohorts_of"]) == (3, False, "geographic")
 
@@ -63,6 +65,7 @@ def test_its_controls_are_told_something_else(params: Params) -> None:
     for arm in ("cohort_input_shuffled", "cohort_input_constant"):
         mitigate.main(params, arm)
         assert read_json(paths.MODELS / arm / "summary.json")["control"] is True
+        assert not (paths.MODELS / arm / RULES).exists(), "no rule places later speakers so"
     assert placed("cohort_input_constant") == {"s4": EVERYONE, "s5": EVERYONE}
     assert set(placed("cohort_input_shuffled")) == {"s4", "s5"}
 
@@ -90,7 +93,8 @@ def test_what_is_served_names_no_speaker(params: Params, tmp_path: Path) -> None
     mitigate.main(params, "cohort_input")
     write_json(tmp_path / "verdict.json", {})
     manifest.collect(paths.MODELS / "cohort_input", tmp_path / "verdict.json", tmp_path / "served")
-    assert PLACED not in {path.name for path in (tmp_path / "served").iterdir()}
+    assert {path.name for path in (tmp_path / "served").iterdir()} == {
+        "config.json", "manifest.json", "model.safetensors", RULES, "tokenizer.json"}
     assert not any(b"s4" in path.read_bytes() for path in (tmp_path / "served").glob("*.json"))
 
 
