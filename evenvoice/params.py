@@ -281,6 +281,8 @@ class CohortInput(Section):
 
     dropout: float = Field(ge=0, lt=1, description="Share of the training recordings, drawn anew for each batch, whose "
                                                    "cohort is left out, so that the model learns to do without.")
+    vector_rate: float = Field(gt=0, le=1000, description="How many times the arms' learning rate the cohorts' vectors "
+                                                          "take, which begin as zeros: with 1 they get nowhere.")
 
 
 class Arms(Section):
@@ -302,8 +304,8 @@ class Arms(Section):
     def _controls_differ_in_nothing_else(self) -> Self:
         for control in (self.cohort_input_shuffled, self.cohort_input_constant):
             if control != self.cohort_input:
-                raise ValueError(f"cohort_input_shuffled and cohort_input_constant must have the dropout of "
-                                 f"cohort_input ({self.cohort_input.dropout:g}), whose controls they are")
+                raise ValueError("cohort_input_shuffled and cohort_input_constant must be set as cohort_input is "
+                                 f"({self.cohort_input}), whose controls they are")
         return self
 
 

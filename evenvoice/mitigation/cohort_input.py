@@ -7,7 +7,7 @@ from evenvoice.params import CohortInput
 
 def plan_cohort_input(situation: Situation, settings: CohortInput) -> Plan:
     """Tell the cohorts that the frozen rule placed the speakers in."""
-    return telling_plan(situation, situation.placement, situation.cohorts.ranked, settings.dropout, situation.rule)
+    return telling_plan(situation, situation.placement, situation.cohorts.ranked, settings, situation.rule)
 
 
 ARM = Arm(title="Cohort input", plan=plan_cohort_input)

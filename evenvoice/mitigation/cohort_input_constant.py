@@ -10,7 +10,7 @@ from evenvoice.params import CohortInput
 
 def plan_cohort_input_constant(situation: Situation, settings: CohortInput) -> Plan:
     """Tell one cohort of everyone."""
-    return telling_plan(situation, constant(situation.placement), (EVERYONE,), settings.dropout)
+    return telling_plan(situation, constant(situation.placement), (EVERYONE,), settings)
 
 
 ARM = Arm(title="Cohort input, constant (control)", plan=plan_cohort_input_constant, control=True)

@@ -11,7 +11,7 @@ from evenvoice.params import CohortInput
 def plan_cohort_input_shuffled(situation: Situation, settings: CohortInput) -> Plan:
     """Tell cohorts that were permuted across speakers, once and for all."""
     return telling_plan(situation, shuffled(situation.placement, situation.seed), situation.cohorts.ranked,
-                        settings.dropout)
+                        settings)
 
 
 ARM = Arm(title="Cohort input, shuffled (control)", plan=plan_cohort_input_shuffled, control=True)

@@ -18,6 +18,7 @@ from evenvoice.models.cohorts import KnownCohorts
 from evenvoice.models.placement import Placement, Speaker
 from evenvoice.models.recogniser import Recogniser
 from evenvoice.origins import PLACED, RULES
+from evenvoice.params import CohortInput
 from evenvoice.storage import write_json
 from evenvoice.training.told import ToldCohorts
 
@@ -35,13 +36,13 @@ class Telling:
         known: the cohorts that it can be told apart.
         placement: what it is told of each speaker of the corpus, in training and ever after.
         rule: by which later speakers are placed alike; None where no rule does.
-        dropout: probability with which a training recording's cohort is left out.
+        settings: how it is told while it trains.
     """
 
     known: KnownCohorts
     placement: Placement
     rule: object
-    dropout: float
+    settings: CohortInput
 
     def listener(self, base: Recogniser) -> Recogniser:
         """The base model, able to be told these cohorts."""
@@ -51,7 +52,7 @@ class Telling:
         """What it is told of training recordings."""
         numbers, indices = np.zeros(len(store), np.int64), store.indices("train")
         numbers[indices] = self.placement.numbers(self.known, store, indices)
-        return ToldCohorts(numbers=numbers, dropout=self.dropout)
+        return ToldCohorts(numbers=numbers, dropout=self.settings.dropout, rate=self.settings.vector_rate)
 
     def write(self, directory: Path) -> None:
         """Put beside the model what it is to be told of whom: of speakers who are transcribed, and of later ones."""
@@ -60,12 +61,12 @@ class Telling:
             write_json(directory / RULES, self.rule)
 
 
-def telling_plan(situation: Situation, placement: Placement, names: tuple[str, ...], dropout: float,
+def telling_plan(situation: Situation, placement: Placement, names: tuple[str, ...], settings: CohortInput,
                  rule: object = None) -> Plan:
     """Train on everyone, and tell the cohorts ``names`` as ``placement`` has them, and ``rule`` places later ones."""
     known = KnownCohorts(method=situation.cohorts.method, names=names)
     return Plan(indices=situation.training_indices(),
-                telling=Telling(known=known, placement=placement, rule=rule, dropout=dropout))
+                telling=Telling(known=known, placement=placement, rule=rule, settings=settings))
 
 
 def shuffled(placement: Placement, seed: int) -> Placement:

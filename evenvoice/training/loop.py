@@ -38,7 +38,7 @@ from evenvoice.training.objective import Batch, Objective
 from evenvoice.training.optimiser import AdamW
 from evenvoice.training.schedule import one_cycle, step_seed
 from evenvoice.training.settings import FitSettings
-from evenvoice.training.told import ToldCohorts
+from evenvoice.training.told import COHORT_VECTORS, ToldCohorts
 
 Penalty = Callable[[nn.Module], Tensor]
 
@@ -130,7 +130,8 @@ class _Run:
         self._transducer = recogniser.transducer.to(world.device).train()
         self._objective = world.wrap(Objective(self._transducer, settings.ctc_weight),
                                      every_parameter_used=settings.ctc_weight > 0)
-        self._optimiser = AdamW(self._transducer, settings.weight_decay)
+        self._optimiser = AdamW(self._transducer, settings.weight_decay,
+                                None if told is None else {COHORT_VECTORS: told.rate})
         self._feed = Feed(recogniser, store, settings.augment, world.device, told)
         self._hop_s = recogniser.featurize.hop_ms / 1000
         batch_s = settings.batch_s
@@ -141,7 +142,7 @@ class _Run:
                                seed=step_seed(seed, step=0, rank=0, purpose=ORDER), draw_weights=draw_weights)
         self._batches = self._opened()
         self._texts, self._ids = store.texts[indices].tolist(), store.ids[indices].tolist()
-        self._told = [] if told is None else [told.dropout, told.numbers[indices].tolist()]
+        self._told = [] if told is None else [told.dropout, told.rate, told.numbers[indices].tolist()]
 
     def fingerprint(self, identity: str) -> str:
         """All that decides the result, code included; the audio counts through the corpus statistics in the weights."""

@@ -7,6 +7,7 @@ speaker of whom none is known.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 import torch
@@ -16,6 +17,9 @@ from torch import Tensor
 from evenvoice.errors import ShapeError
 from evenvoice.models.cohorts import KnownCohorts
 
+COHORT_VECTORS: Final = "encoder.cohort_CS"
+"""The parameter that holds them."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class ToldCohorts:
@@ -24,10 +28,12 @@ class ToldCohorts:
     Attributes:
         numbers: (recordings,) of every recording of the store; 0 where the speaker's cohort is not known.
         dropout: probability with which a recording's cohort is left out of a batch.
+        rate: how many times the learning rate the vectors of cohorts take.
     """
 
     numbers: NDArray[np.int64]
     dropout: float
+    rate: float
 
     def drawn(self, indices: NDArray[np.int64], rng: np.random.Generator) -> Tensor:
         """Cohorts (B,) of the recordings of a batch, some of them left out at random."""

@@ -10,9 +10,10 @@ from evenvoice.progress import Progress
 from tests.builders.models import spoken_store, tiny_recogniser
 
 BOTTOM = frozenset({"s1", "s4"})
+LISTENING = CohortInput(dropout=0.25, vector_rate=20.0)
 SETTINGS = Arms(finetune=NoSettings(), l2sp=L2SP(weight=0.5), ewc=EWC(weight=0.5, fisher_utterances=3),
-                oversample=Oversample(factor=3.0), placebo=NoSettings(), cohort_input=CohortInput(dropout=0.25),
-                cohort_input_shuffled=CohortInput(dropout=0.25), cohort_input_constant=CohortInput(dropout=0.25))
+                oversample=Oversample(factor=3.0), placebo=NoSettings(), cohort_input=LISTENING,
+                cohort_input_shuffled=LISTENING, cohort_input_constant=LISTENING)
 COHORTS = Partition(method="geographic", applicable=True, reason="told", cohorts=tuple(
     FrozenCohort(cohort=name, rule=name, discover_speakers=9, discover_words=90, discover_wer=wer)
     for name, wer in (("region-1", 0.3), ("region-2", 0.1))))

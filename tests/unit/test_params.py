@@ -43,7 +43,7 @@ def test_the_committed_params_are_valid() -> None:
     ({"ingest": {"allow_speaker_overlap": 1}}, "ingest.allow_speaker_overlap must be true or false, got 1 instead"),
     ({"ingest": {"select": 5}}, "Put quotes around a text that looks like something else."),
     ({"arms": {"cohort_input": {"dropout": 1.0}}}, "arms.cohort_input.dropout must be less than 1, got 1.0 instead"),
-    ({"arms": {"cohort_input": {"dropout": 0.5}}}, "must have the dropout of cohort_input (0.5), whose controls they"),
+    ({"arms": {"cohort_input": {"dropout": 0.5}}}, "must be set as cohort_input is (dropout=0.5"),
     ({"train": None}, "train must be a section of names and values, got None instead"),
 ])
 def test_a_wrong_value_is_refused_by_name(changes: dict[str, Any], message: str) -> None:

@@ -35,7 +35,7 @@ def test_everyone_is_trained_on_once_and_nothing_is_held_back(arm):
 def told(arm: str, seed: int = 1) -> list[int]:
     ids = plan(arm, situation(seed)).told(spoken_store())
     assert ids is not None
-    assert ids.dropout == 0.25
+    assert (ids.dropout, ids.rate) == (0.25, 20.0)
     return ids.numbers.tolist()
 
 
@@ -100,7 +100,7 @@ def test_a_model_learns_to_listen_to_what_it_is_told():
         KnownCohorts(method="geographic", names=("first", "second")))
     fit(recogniser=recogniser, store=store, indices=store.indices("train"), seed=1, checkpoint_dir=None,
         settings=tiny_settings(steps=120, learning_rate=0.02, batch_s=30.0), progress=Progress("test"),
-        told=ToldCohorts(numbers=np.array([1, 2]), dropout=0.1))
+        told=ToldCohorts(numbers=np.array([1, 2]), dropout=0.1, rate=1.0))
 
     def heard(*cohorts: int) -> list[str]:
         labels = transcribe_labels(recogniser, [store.features(0)] * len(cohorts), batch_s=60.0, cohorts=cohorts)
