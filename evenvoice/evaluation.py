@@ -15,7 +15,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from evenvoice.data.schemas import COHORT_WER, COHORTS, COMPARISONS, GAPS
+from evenvoice.data.schemas import COHORT_WER, COHORTS, COMPARISONS, EQUAL_COUNTS, GAPS
 from evenvoice.data.tables import read_table, rows_table, write_table
 from evenvoice.errors import ArtifactError
 from evenvoice.metrics.bootstrap import (
@@ -29,6 +29,7 @@ from evenvoice.metrics.bootstrap import (
     wer_interval,
 )
 from evenvoice.metrics.disparity import gap_over_bottom, null_spreads, spread
+from evenvoice.metrics.equal_counts import equal_counts
 from evenvoice.metrics.partitions import Partition, read_partition
 from evenvoice.metrics.selection import choose
 from evenvoice.metrics.speakers import SplitTable, read_splits, write_speakers
@@ -84,11 +85,15 @@ def evaluate(*, hypotheses: Path, cohorts: Path, models: Path, out: Path, settin
         gaps += [row for partition in partitions if partition.comparable
                  for row in _gap_rows(table, partition, groups, settings, rng)]
         comparisons += [row for group in groups for row in _comparison_rows(table, group, settings.confidence)]
+    rng = np.random.default_rng([seed, STREAM, len(tables)])
+    equal = [row for method in METHODS for row in equal_counts(
+        tables["test"], BASE, method, cohorts / method / "coarser.parquet", settings.null_partitions, rng)]
     target = next(partition for partition in partitions if partition.method == mitigated)
     chosen = choose(tables["validate"], target, regression_margin, controls=_controls(models))
     with fresh_directory(out) as draft:
         write_table(draft / "cohort_wer.parquet", rows_table(cohort_wer, COHORT_WER))
         write_table(draft / "gaps.parquet", rows_table(gaps, GAPS))
+        write_table(draft / "equal_counts.parquet", rows_table(equal, EQUAL_COUNTS))
         write_table(draft / "comparisons.parquet", rows_table(comparisons, COMPARISONS))
         write_speakers(draft / "speakers.parquet", tables.values(), METHODS)
         write_json(draft / ORIGINS, origins.to_json())

@@ -43,8 +43,11 @@ class Boxes:
         """Sum (P, K) inside each box."""
         north_east, south_east, north_west, south_west = self.corners
         cumulated = _cumulated(counts_PS, self.cells, self.shape)
-        return (cumulated[:, north_east] - cumulated[:, south_east] - cumulated[:, north_west]
-                + cumulated[:, south_west])
+        sums_PK: Floats = cumulated.take(north_east, axis=1)
+        sums_PK -= cumulated.take(south_east, axis=1)
+        sums_PK -= cumulated.take(north_west, axis=1)
+        sums_PK += cumulated.take(south_west, axis=1)
+        return sums_PK
 
     def box(self, k: int) -> Box:
         """Box k as bounds of features 0 and 1."""

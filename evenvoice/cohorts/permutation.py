@@ -80,16 +80,29 @@ def split_gains(*, errors_PS: Integers, words_PS: Integers, candidates: Candidat
     errors, words = int(errors_PS[0].sum()), int(words_PS[0].sum())
     one_errors_PK, one_words_PK = candidates.sums(errors_PS), candidates.sums(words_PS)
     other_errors_PK, other_words_PK = errors - one_errors_PK, words - one_words_PK
-    allowed_PK = np.minimum(one_words_PK, other_words_PK) >= min_words
-    one_rate_PK = one_errors_PK / np.maximum(one_words_PK, 1)
-    other_rate_PK = other_errors_PK / np.maximum(other_words_PK, 1)
+    few_PK = np.minimum(one_words_PK, other_words_PK) < min_words
     if gain == "difference":
-        gains_PK = np.abs(one_rate_PK - other_rate_PK)
+        gains_PK = np.abs(_rates(one_errors_PK, one_words_PK) - _rates(other_errors_PK, other_words_PK))
     else:
-        gains_PK = (one_errors_PK * np.log(np.maximum(one_rate_PK, _TINY))
-                    + other_errors_PK * np.log(np.maximum(other_rate_PK, _TINY))
-                    - errors * np.log(max(errors / max(words, 1), _TINY)))
-    return np.where(allowed_PK, gains_PK, -np.inf)
+        gains_PK = _log_likelihood(one_errors_PK, one_words_PK)
+        gains_PK += _log_likelihood(other_errors_PK, other_words_PK)
+        gains_PK -= errors * np.log(max(errors / max(words, 1), _TINY))
+    gains_PK[few_PK] = -np.inf
+    return gains_PK
+
+
+def _rates(errors_PK: Floats, words_PK: Floats) -> Floats:
+    rates_PK = np.maximum(words_PK, 1)
+    return np.divide(errors_PK, rates_PK, out=rates_PK)
+
+
+def _log_likelihood(errors_PK: Floats, words_PK: Floats) -> Floats:
+    """e ln(e / n), 0 without errors; in place, since this is where discovery spends its time."""
+    logs_PK = _rates(errors_PK, words_PK)
+    np.maximum(logs_PK, _TINY, out=logs_PK)
+    np.log(logs_PK, out=logs_PK)
+    logs_PK *= errors_PK
+    return logs_PK
 
 
 def largest_gains(*, errors_PS: Integers, words_PS: Integers, families: Families, min_words: int,

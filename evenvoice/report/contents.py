@@ -6,7 +6,7 @@ from collections import defaultdict
 from dataclasses import dataclass
 from pathlib import Path
 
-from evenvoice.data.schemas import COHORT_WER, COMPARISONS, CURVE, GAPS, REJECTED
+from evenvoice.data.schemas import COHORT_WER, COMPARISONS, CURVE, EQUAL_COUNTS, GAPS, REJECTED
 from evenvoice.data.tables import read_table
 from evenvoice.metrics.publication import Hidden, Row, hidden_cohorts, is_hidden, published_verdict
 from evenvoice.origins import ORIGINS, SUMMARY, Origins, collect, demand_same
@@ -55,6 +55,7 @@ class Contents:
     methods: tuple[Method, ...]
     cohort_wer: tuple[Row, ...]
     gaps: tuple[Row, ...]
+    equal_counts: tuple[Row, ...]
     comparisons: tuple[Row, ...]
     selection: Row
     titles: dict[str, str]
@@ -122,6 +123,7 @@ def read_contents(sources: Sources, minimum: int) -> Contents:
         cohort_wer=tuple(row for row in cohort_wer if not is_hidden(row["method"], row["cohort"], hidden)),
         gaps=tuple(row for row in read_table(sources.evaluation / "gaps.parquet", GAPS).to_pylist()
                    if not {row["bottom"], row["top"]} & hidden.get(row["method"], frozenset())),
+        equal_counts=_equal_counts(sources.evaluation / "equal_counts.parquet", minimum),
         comparisons=tuple(row for row in read_table(sources.evaluation / "comparisons.parquet", COMPARISONS).to_pylist()
                           if not is_hidden(row["method"], row["cohort"], hidden)),
         selection=_selection(selection, titles, hidden),
@@ -172,6 +174,12 @@ def _method(directory: Path, name: str, hidden: Hidden) -> Method:
     shown = tuple(row for row in description["cohorts"] if not is_hidden(name, row["cohort"], hidden))
     return Method(name=name, title=description["title"], applicable=description["applicable"],
                   reason=description["reason"], cohorts=shown, extra=description.get("extra", {}))
+
+
+def _equal_counts(path: Path, minimum: int) -> tuple[Row, ...]:
+    """Partitions of which no part is too small to be shown."""
+    return tuple(row for row in read_table(path, EQUAL_COUNTS).to_pylist()
+                 if row["smallest"] >= minimum and not 0 < row["unplaced"] < minimum)
 
 
 def _rejections(path: Path) -> tuple[tuple[str, int], ...]:

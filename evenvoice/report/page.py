@@ -10,7 +10,14 @@ import jinja2
 from evenvoice.params import Ingest, Report
 from evenvoice.report.arrivals import arrivals
 from evenvoice.report.contents import Contents
-from evenvoice.report.figures import arms_figure, curves_figure, forest_figure, gaps_figure, regions_figure
+from evenvoice.report.figures import (
+    arms_figure,
+    curves_figure,
+    equal_counts_figure,
+    forest_figure,
+    gaps_figure,
+    regions_figure,
+)
 
 
 def render_page(contents: Contents, *, ingest: Ingest, report: Report, seed: int) -> str:
@@ -18,6 +25,7 @@ def render_page(contents: Contents, *, ingest: Ingest, report: Report, seed: int
     figures = {
         "regions": regions_figure(contents),
         "gaps": gaps_figure(contents),
+        "equal_counts": equal_counts_figure(contents),
         "arms": arms_figure(contents),
         "curves": curves_figure(contents),
         "bakeoff": _asset("bakeoff.svg"),

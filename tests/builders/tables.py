@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from evenvoice.data.schemas import COHORTS, HYPOTHESES
+from evenvoice.data.schemas import COARSER, COHORTS, HYPOTHESES
 from evenvoice.data.tables import rows_table, write_table
 from evenvoice.metrics.partitions import FrozenCohort, Partition
 from evenvoice.metrics.speakers import SplitTable
@@ -75,11 +75,21 @@ def write_hypotheses(directory: Path, model: str, rows: Sequence[tuple[str, str,
         for split, speaker, utterance, words, errors in rows], HYPOTHESES))
 
 
+def write_coarser(directory: Path, counts: Sequence[Sequence[str]],
+                  rows: Sequence[tuple[str, str, str | None]]) -> None:
+    """coarser.parquet: one partition for each list of cohorts, in which the others join the last."""
+    write_table(directory / "coarser.parquet", rows_table(
+        [{"split": split, "speaker": speaker, "cohorts": len(names),
+          "cohort": None if cohort is None else names.index(cohort) if cohort in names else len(names) - 1}
+         for names in counts for split, speaker, cohort in rows], COARSER))
+
+
 def write_cohorts(directory: Path, partition: Partition, rows: Sequence[tuple[str, str, str | None]]) -> None:
     """cohorts.parquet from (split, speaker, cohort), and description.json; the base model is made beside them."""
     origin = write_identity(directory.parent / "models", "base")
     write_table(directory / partition.method / "cohorts.parquet", rows_table(
         [{"split": split, "speaker": speaker, "cohort": cohort} for split, speaker, cohort in rows], COHORTS))
+    write_coarser(directory / partition.method, [partition.ranked] if partition.comparable else [], rows)
     write_json(directory / partition.method / "description.json",
                {"method": partition.method, "title": f"The method {partition.method}", "parameters": {}, "extra": {},
                 "origin": origin.to_json(), **partition.to_json()})

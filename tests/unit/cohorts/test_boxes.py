@@ -1,7 +1,7 @@
 """Candidate boxes beside a count by hand."""
 
 import numpy as np
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from evenvoice.cohorts.bounds import edges, inside
@@ -11,6 +11,7 @@ COORDINATES = st.integers(0, 12).map(lambda tenths: tenths / 10)
 PEOPLE = st.lists(st.tuples(COORDINATES, COORDINATES, st.integers(0, 9)), min_size=1, max_size=25)
 
 
+@settings(deadline=None)
 @given(PEOPLE, st.integers(1, 4), st.integers(1, 3))
 def test_the_sum_of_each_box_is_that_of_the_people_in_it(people, cuts, least):
     values_SF, counts_S = np.array([one[:2] for one in people]), np.array([one[2] for one in people])

@@ -54,6 +54,17 @@ def test_nothing_on_the_page_needs_a_network(page: str) -> None:
     assert not re.search(r"<script|<link|<img|@import|url\((?!#)|(?:src|href)=\"(?!#)", without_names)
 
 
+def test_methods_are_compared_at_equal_counts_where_at_least_two_have_something_to_show(tmp_path: Path) -> None:
+    contents = made_contents(tmp_path)
+    row = {"method": "geographic", "cohorts": 2, "smallest": 20, "unplaced": 0, "spread": 0.9, "null_spread": 0.1,
+           "null_spread_high": 0.2}
+    one, both = (replace(contents, equal_counts=rows) for rows in ((row,), (row, {**row, "method": "clusters"})))
+    assert "Which method finds more here" not in render_page(one, ingest=INGEST, report=REPORT, seed=1)
+    page = render_page(both, ingest=INGEST, report=REPORT, seed=1)
+    assert "Which method finds more here" in page
+    assert "Spread beyond chance of each discovery method" in page
+
+
 def test_tags_are_balanced(page: str) -> None:
     balance = Balance()
     balance.feed(page)
