@@ -22,7 +22,7 @@ unexport PYTHONDONTWRITEBYTECODE
 
 help: ## this list
 	@echo "make <target>, where <target> is one of"
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  \1|\2/' | awk -F'|' '{printf "%-14s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  \1|\2/' | awk -F'|' '{printf "%-17s %s\n", $$1, $$2}'
 	@echo
 	@echo "make takes       PYTHON=python3.12     the Python of .venv, 3.11 to 3.14; another one makes .venv anew"
 	@echo "make run takes   PROFILE=digits        values of profiles/digits.yaml over params.yaml"

@@ -162,8 +162,8 @@ def _summary(outcomes: Sequence[Outcome]) -> dict[str, float | None]:
 
 
 def cells(speakers: Sequence[int]) -> Iterator[Cell]:
-    """The worlds with a region; largest first, so that no process is left alone with them at the end."""
-    for count in sorted(speakers, reverse=True):
+    """The worlds with a region."""
+    for count in sorted(speakers):
         for where, share, factor in product(("corner", "within"), (0.05, 0.1, 0.2), (1.2, 1.5, 2.0)):
             yield Cell(speakers=count, where=where, share=share, factor=factor)  # type: ignore[arg-type]
         for factor in (1.2, 1.5, 2.0):
@@ -172,7 +172,7 @@ def cells(speakers: Sequence[int]) -> Iterator[Cell]:
 
 def nulls(speakers: Sequence[int]) -> Iterator[Cell]:
     """The worlds without one."""
-    for count in sorted(speakers, reverse=True):
+    for count in sorted(speakers):
         yield Cell(speakers=count, where="nowhere", share=0.0, factor=1.0)
         yield Cell(speakers=count, where="nowhere", share=0.0, factor=1.0, world="synthetic")
 

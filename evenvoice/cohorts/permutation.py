@@ -146,5 +146,5 @@ def beyond_chance(observed_F: Floats, null_PF: Floats) -> int:
     A box has more edges to fit noise with than a straight cut: by gain alone every border would come out as a box.
     """
     found_F = np.isfinite(observed_F)
-    usual_F = np.median(null_PF[:, found_F], axis=0)
+    usual_F = np.median(np.maximum(null_PF[:, found_F], 0), axis=0)
     return int(np.flatnonzero(found_F)[np.argmax(observed_F[found_F] - usual_F)])

@@ -153,64 +153,57 @@ def fit_tree(*, features: Sequence[Feature], discover: CohortTable, validate: Co
     return CohortTree(features=tuple(features), splits=splits, leaves=tuple(leaves), considered=tuple(considered))
 
 
-@dataclass(frozen=True, kw_only=True)
-class _Search:
-    """What a node was searched for: its speakers ``rows``, the best gain (F,) of each family, and all of them."""
-
-    rows: NDArray[np.intp]
-    gains: Floats
-    families: Families
-
-
 def _grow(features: Sequence[Feature], table: CohortTable, settings: TreeSettings,
           rng: np.random.Generator) -> list[ConsideredSplit]:
     """Test the best split of all nodes, part its node if chance does not explain it, and go on."""
     values_SF = feature_values(features, table)
-    frontier: list[tuple[float, int, _Search]] = []
+    frontier: list[tuple[float, int, NDArray[np.intp]]] = []
     considered: list[ConsideredSplit] = []
 
+    def families_of(rows_S: NDArray[np.intp]) -> Families:
+        return _families(features, values_SF[rows_S], settings)
+
     def look_at(node: int, rows_S: NDArray[np.intp]) -> None:
-        search = _searched(features, values_SF, table, rows_S, settings)
-        if search.gains.max() > 0:
-            heapq.heappush(frontier, (-float(search.gains.max()), node, search))
+        gains_PF = largest_gains(errors_PS=table.errors[rows_S][None], words_PS=table.words[rows_S][None],
+                                 families=families_of(rows_S), min_words=settings.min_words, gain=settings.gain)
+        if gains_PF.max() > 0:
+            heapq.heappush(frontier, (-float(gains_PF.max()), node, rows_S))
 
     look_at(ROOT, np.arange(len(table)))
     leaves = 1
     while frontier and leaves < settings.max_cohorts:
-        _, node, search = heapq.heappop(frontier)
-        item = _tested(node, search, table, settings, rng, first_child=2 * len(considered) + 1)
+        _, node, rows_S = heapq.heappop(frontier)
+        item = _tested(node, families_of(rows_S), table.errors[rows_S], table.words[rows_S], settings, rng,
+                       first_child=2 * len(considered) + 1)
         considered.append(item)
         if item.outcome == "kept":
             leaves += 1
-            inside_S = inside(item.split.box, values_SF[search.rows])
-            look_at(item.split.outside, search.rows[~inside_S])
-            look_at(item.split.inside, search.rows[inside_S])
+            inside_S = inside(item.split.box, values_SF[rows_S])
+            look_at(item.split.outside, rows_S[~inside_S])
+            look_at(item.split.inside, rows_S[inside_S])
     return considered
 
 
-def _searched(features: Sequence[Feature], values_SF: Floats, table: CohortTable, rows_S: NDArray[np.intp],
-              settings: TreeSettings) -> _Search:
+def _families(features: Sequence[Feature], values_SF: Floats, settings: TreeSettings) -> Families:
     """Straight cuts are one family, and boxes of two, of three and of four edges one each."""
-    families: list[list[Candidates]] = [[_cuts(column, feature, values_SF[rows_S, column], settings.min_speakers)
-                                         for column, feature in enumerate(features)]]
-    families += [[boxes] for boxes in boxes_by_edges(values_SF[rows_S], settings.box_edges, settings.min_speakers)]
-    gains_PF = largest_gains(errors_PS=table.errors[rows_S][None], words_PS=table.words[rows_S][None],
-                             families=families, min_words=settings.min_words, gain=settings.gain)
-    return _Search(rows=rows_S, gains=gains_PF[0], families=families)
+    cuts = [_cuts(column, feature, values_SF[:, column], settings.min_speakers)
+            for column, feature in enumerate(features)]
+    return [cuts, *([boxes] for boxes in boxes_by_edges(values_SF, settings.box_edges, settings.min_speakers))]
 
 
-def _tested(node: int, search: _Search, table: CohortTable, settings: TreeSettings, rng: np.random.Generator,
-            first_child: int) -> ConsideredSplit:
+def _tested(node: int, families: Families, errors_S: Integers, words_S: Integers, settings: TreeSettings,
+            rng: np.random.Generator, first_child: int) -> ConsideredSplit:
     """The test is of the best split of all families; the split is that of the family which stands out most."""
-    errors_S, words_S = table.errors[search.rows], table.words[search.rows]
-    null_PF = shuffled_gains(errors_S=errors_S, words_S=words_S, families=search.families, gain=settings.gain,
+    gains_F = largest_gains(errors_PS=errors_S[None], words_PS=words_S[None], families=families,
+                            min_words=settings.min_words, gain=settings.gain)[0]
+    null_PF = shuffled_gains(errors_S=errors_S, words_S=words_S, families=families, gain=settings.gain,
                              min_words=settings.min_words, permutations=settings.permutations, rng=rng)
-    p_value = permutation_p_value(float(search.gains.max()), null_PF)
+    p_value = permutation_p_value(float(gains_F.max()), null_PF)
     holds = p_value <= settings.significance
-    box, gain = _best(search.families[beyond_chance(search.gains, null_PF)], errors_S, words_S, settings)
+    box, gain = _best(families[beyond_chance(gains_F, null_PF)], errors_S, words_S, settings)
     return ConsideredSplit(
         split=Split(node=node, box=box, inside=first_child + 1, outside=first_child),
-        speakers=len(search.rows), gain=gain, p_value=p_value, outcome="kept" if holds else "rejected",
+        speakers=len(errors_S), gain=gain, p_value=p_value, outcome="kept" if holds else "rejected",
         why="" if holds else f"chance alone finds a split as good in {p_value:.1%} of shufflings")
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import csv
+import io
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -77,8 +78,6 @@ def _write(columns: Mapping[str, Sequence[str | None]], out: Path | None) -> Non
     if out is None:
         _write_lines(columns, sys.stdout, "\t")
     elif out.suffix.lower() in DELIMITERS:
-        import io
-
         text = io.StringIO()
         _write_lines(columns, text, DELIMITERS[out.suffix.lower()])
         write_text(out, text.getvalue())

@@ -139,7 +139,8 @@ def test_a_voice_of_another_width_is_refused_by_row(capsys, run, tmp_path):
     assert "be a list of 2 numbers, got shape (3,)" in message
 
 
-def test_a_folder_without_rules_and_a_wrong_ending_are_refused_by_name(capsys, run, tmp_path):
+def test_a_missing_table_rules_that_are_none_and_a_wrong_ending_are_refused_by_name(capsys, run, tmp_path):
+    assert "nobody.csv must exist" in refused(capsys, "nobody.csv", "--rules", str(run / "cohorts"))
     assert "geographic/rules.json must exist" in refused(capsys, str(run / "both.parquet"), "--rules", str(tmp_path))
     assert "--out x.doc must end in .csv, .tsv, .parquet" in refused(
         capsys, str(run / "both.parquet"), "--rules", str(run / "cohorts"), "--out", "x.doc")
