@@ -18,7 +18,7 @@ unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
 .PHONY: help run up down up-stack down-stack doctor relocate images stack-images base-image wheelhouse test test-engines test-science test-pythons lint repro lock clean \
-	bench-loss bench-train bench-stream bench-features bench-gpu bench-models bench-discovery env env-dev env-bench
+	bench-loss bench-train bench-stream bench-features bench-gpu bench-models bench-choice bench-discovery bench-healing env env-dev env-bench
 
 help: ## this list
 	@echo "make <target>, where <target> is one of"
@@ -110,8 +110,14 @@ bench-gpu: ## all of it on a GPU, in seven minutes; needs torch, not .venv. TINY
 bench-models: env-bench ## which encoder: the bake-off, for hours
 	@$(VENV_PYTHON) -m benchmarks.model_bakeoff --corpus $(CORPORA) --seeds $(SEEDS) --steps $(STEPS)
 
+bench-choice: env ## which rule chooses the challenger best, on arms of known effect
+	@$(VENV_PYTHON) -m benchmarks.choice
+
 bench-discovery: env-bench ## which planted regions are found: straight cuts beside boxes, in some minutes
 	@$(VENV_PYTHON) -m benchmarks.discovery
+
+bench-healing: env ## harm found, speech collected, harm healed: two runs over SEEDS, for hours
+	@$(VENV_PYTHON) -m benchmarks.healing --seeds $(SEEDS)
 
 repro: env ## the graph in this checkout by `dvc repro`, without Airflow or MLflow
 	@$(VENV_PYTHON) -m ops corpus

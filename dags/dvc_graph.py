@@ -8,17 +8,20 @@ from __future__ import annotations
 
 import itertools
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from dags.yaml_files import read_yaml
 from evenvoice.errors import ParamsError
+from evenvoice.params import ARMS
 
 _REFERENCE = re.compile(r"\$\{([^}]+)\}")
 Values = Mapping[str, tuple[str, ...]]
 """Dotted name -> every value it may take; one value where it is settled."""
+CHOSEN_ARMS: Final = "mitigate.arms"
+RESULTS: Final = "artifacts/"
 
 
 @dataclass(frozen=True)
@@ -112,16 +115,44 @@ class Graph:
         return tuple(placed.values())
 
 
-def load_graph(root: Path, choices: Values | None = None) -> Graph:
+def load_graph(root: Path, choices: Values | None = None, *, arms: Collection[str] = ARMS) -> Graph:
     """Read dvc.yaml and params.yaml in ``root``.
 
     Args:
         choices: values that a parameter may take in another run. Each counts as a dependency, so a DAG drawn before
             the run's parameters are known has every edge that any of its runs needs.
+        arms: those of a run; the others are left out.
     """
-    stages = read_yaml(root / "dvc.yaml")["stages"]
+    stages = with_arms(read_yaml(root / "dvc.yaml")["stages"], arms)
     settled = _flat(read_yaml(root / "params.yaml"))
     return parse_graph(stages, {**settled, **(choices or {})})
+
+
+def with_arms(stages: Mapping[str, Any], arms: Collection[str]) -> dict[str, Any]:
+    """The ``stages`` of dvc.yaml for a run with these arms: nothing makes, transcribes or reads the others.
+
+    Stages that make a single model lose the parameter that lists the arms: they are left because they are in the list,
+    and another list is to run nothing again that both name.
+    """
+    gone = frozenset(ARMS).difference(arms)
+    return {name: kept for name, stage in stages.items() if (kept := _without(stage, gone))}
+
+
+def _without(stage: Mapping[str, Any], gone: frozenset[str]) -> dict[str, Any]:
+    """Empty where nothing of it is left."""
+    matrix = {key: [item for item in items if item not in gone] for key, items in stage.get("matrix", {}).items()}
+    outs = [out for out in stage.get("outs", []) if not _is_of(out, gone)]
+    if not all(matrix.values()) or len(outs) < len(stage.get("outs", [])):
+        return {}
+    deps = [dep for dep in stage.get("deps", []) if not _is_of(dep, gone)]
+    makes_one = any(_is_of(out, frozenset(ARMS)) or "${item.arm}" in out for out in outs)
+    params = [name for name in stage.get("params", []) if not (makes_one and name == CHOSEN_ARMS)]
+    changed = {"matrix": matrix, "deps": deps, "params": params}
+    return {part: changed.get(part, content) for part, content in stage.items()}
+
+
+def _is_of(path: str, arms: frozenset[str]) -> bool:
+    return path.startswith(RESULTS) and path.rpartition("/")[2] in arms
 
 
 def parse_graph(stages: Mapping[str, Any], values: Values) -> Graph:

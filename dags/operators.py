@@ -12,7 +12,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 from airflow.sdk import BaseOperator
-from airflow.sdk.exceptions import AirflowException, AirflowFailException
+from airflow.sdk.exceptions import AirflowException, AirflowFailException, AirflowSkipException
 
 from dags import provenance
 from dags.plan import read_plan
@@ -100,7 +100,10 @@ class JobOperator(BaseOperator):
 
 
 class StageOperator(JobOperator):
-    """A stage: skipped where the plan says nothing behind it changed, otherwise left to `dvc repro`."""
+    """A stage: passed over where the plan says nothing behind it changed, otherwise left to `dvc repro`.
+
+    To Airflow it is skipped where the run leaves out the arm that it belongs to.
+    """
 
     template_fields = ()
 
@@ -112,6 +115,8 @@ class StageOperator(JobOperator):
     def execute(self, context: Context) -> None:
         run = run_of(context)
         plan = read_plan(run)
+        if self.stage not in plan.known:
+            raise AirflowSkipException(f"{self.stage} belongs to an arm that mitigate.arms leaves out")
         if self.stage not in plan.stale:
             self.log.info("%s is unchanged; its outputs are those recorded in %s", self.stage,
                           run.workspace / "dvc.lock")

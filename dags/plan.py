@@ -26,6 +26,8 @@ class Plan:
     stale: frozenset[str]
     """May have to run: what changed, what is forced, and everything behind either."""
     forced: frozenset[str]
+    known: frozenset[str]
+    """All stages of the run; those of arms that it leaves out are not among them."""
     changed: frozenset[str] = frozenset()
     """Differ by themselves from what dvc.lock says, whatever becomes of the stages before them."""
     rerun_older: bool = False
@@ -41,16 +43,16 @@ def make_plan(run: Run) -> Plan:
     rerun_older = request["stale"] == RERUN
     # only where a stage runs is it known what it would be made with there
     stale = frozenset(graph.names) if rerun_older else graph.with_descendants(changed | forced)
-    write_json(run.plan, {"stale": sorted(stale), "forced": sorted(forced), "changed": sorted(changed),
-                          "rerun_older": rerun_older})
-    return Plan(stale, forced, changed, rerun_older)
+    write_json(run.plan, {"stale": sorted(stale), "forced": sorted(forced), "known": sorted(graph.names),
+                          "changed": sorted(changed), "rerun_older": rerun_older})
+    return Plan(stale, forced, frozenset(graph.names), changed, rerun_older)
 
 
 def read_plan(run: Run) -> Plan:
     """What :func:`make_plan` wrote."""
     content = read_json(run.plan)
-    return Plan(frozenset(content["stale"]), frozenset(content["forced"]), frozenset(content["changed"]),
-                content["rerun_older"])
+    return Plan(frozenset(content["stale"]), frozenset(content["forced"]), frozenset(content["known"]),
+                frozenset(content["changed"]), content["rerun_older"])
 
 
 def is_stale(run: Run, stage: str) -> bool:

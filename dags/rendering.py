@@ -21,7 +21,7 @@ from evenvoice.params import Resources
 Place = tuple[str, int]
 """A matrix stage and the generation of some of its items."""
 _TRIGGER_RULE: Final = "none_failed"
-"""The mapped task before a stage is skipped where there are no shards; nothing else before a stage ever is."""
+"""Before a stage is skipped: its mapped task where there are no shards, and arms that the run leaves out."""
 
 
 def render(graph: Graph, resources: Resources) -> dict[str, StageOperator]:

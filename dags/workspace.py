@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from dags import checkout, inputs
-from dags.dvc_graph import load_graph
+from dags.dvc_graph import load_graph, with_arms
 from dags.remote import local_config
 from dags.runs import Run, prune, state_of
 from dags.yaml_files import read_yaml
@@ -75,6 +75,7 @@ def create(run: Run, request: Request) -> None:
     run.workspace.mkdir(parents=True)
     digest = _copy_checkout(run.root, run.workspace)
     _settle_params(run, request, params)
+    _settle_graph(run.workspace, params)
     write_json(run.workspace / CORPUS, described)
     _configure_dvc(run)
     lock = _lock_file(run, request, params)
@@ -129,6 +130,14 @@ def _settle_params(run: Run, request: Request, params: dict[str, Any]) -> None:
     if params != read_yaml(path):
         asked = f"profile {request.profile or 'none'}, corpus {params['ingest']['corpus']!r}, {dict(request.changes)}"
         write_text(path, f"# params.yaml with: {asked}\n" + dump(params))
+
+
+def _settle_graph(workspace: Path, params: Mapping[str, Any]) -> None:
+    """dvc.yaml with the arms of this run alone, so that to DVC there are no others."""
+    path = workspace / "dvc.yaml"
+    content = read_yaml(path)
+    content["stages"] = with_arms(content["stages"], params["mitigate"]["arms"])
+    write_text(path, "# dvc.yaml with the arms that mitigate.arms names\n" + dump(content))
 
 
 def _copy_checkout(root: Path, workspace: Path) -> str:

@@ -10,8 +10,8 @@ import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 
-STAGE_CODE = ("dvc.yaml", "evenvoice", "stages", "worker")
-"""What decides how a stage runs. Parameters are not among it: they belong to the run, not to the image."""
+STAGE_CODE = ("evenvoice", "stages", "worker")
+"""What decides how a stage runs. Parameters and graph are not among it: they belong to the run, not to the image."""
 
 
 def tree_digest(root: Path, parts: Sequence[str] = STAGE_CODE) -> str:

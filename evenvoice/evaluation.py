@@ -8,14 +8,14 @@ Shapes: S speakers of one split, M models, C cohorts of one method.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
 
-from evenvoice.data.schemas import COHORT_WER, COHORTS, COMPARISONS, EQUAL_COUNTS, GAPS
+from evenvoice.data.schemas import COHORT_WER, COHORTS, COMPARISONS, EQUAL_COUNTS, GAPS, VARIANCES
 from evenvoice.data.tables import read_table, rows_table, write_table
 from evenvoice.errors import ArtifactError
 from evenvoice.metrics.bootstrap import (
@@ -33,15 +33,14 @@ from evenvoice.metrics.equal_counts import equal_counts
 from evenvoice.metrics.partitions import Partition, read_partition
 from evenvoice.metrics.selection import choose
 from evenvoice.metrics.speakers import SplitTable, read_splits, write_speakers
+from evenvoice.metrics.variance import change_of_variance, cohort_variances
 from evenvoice.origins import ORIGINS, SUMMARY, collect
-from evenvoice.params import ARMS, BASE, METHODS, MODELS, Evaluate
+from evenvoice.params import BASE, METHODS, Evaluate, models_of
 from evenvoice.progress import Progress
 from evenvoice.storage import fresh_directory, read_json, write_json
 
 Row = dict[str, Any]
 WHOLE: Final = "whole"
-TRANSCRIBED: Final[Mapping[str, tuple[str, ...]]] = {"discover": (BASE,), "validate": MODELS, "test": MODELS}
-"""Figures of discover speakers are in-sample: cohorts were found on them. They stand beside the others to show it."""
 STREAM: Final = 0x65766C
 """Keeps these random numbers apart from those that other stages draw from the same seed."""
 
@@ -59,7 +58,7 @@ class Group:
 
 
 def evaluate(*, hypotheses: Path, cohorts: Path, models: Path, out: Path, settings: Evaluate, mitigated: str,
-             regression_margin: float, seed: int, progress: Progress) -> None:
+             arms: Collection[str], regression_margin: float, seed: int, progress: Progress) -> None:
     """Write every table of the evaluation, or none.
 
     Args:
@@ -67,34 +66,45 @@ def evaluate(*, hypotheses: Path, cohorts: Path, models: Path, out: Path, settin
         cohorts: directory with one directory per discovery method.
         models: directory with the models that the hypotheses have to come from.
         mitigated: the method whose bottom cohort the mitigation arms aimed at.
+        arms: those of the run; whatever lies beside them is not looked at.
 
     Raises:
         ArtifactError: inputs are missing, hold repeats, do not fit each other, or come from other models.
     """
-    origins = collect(hypotheses=hypotheses, cohorts=cohorts, models=models, names=MODELS, methods=METHODS, base=BASE)
+    names = models_of(arms)
+    origins = collect(hypotheses=hypotheses, cohorts=cohorts, models=models, names=names, methods=METHODS, base=BASE)
     partitions = [_partition(cohorts / method, method) for method in METHODS]
-    tables = read_splits(hypotheses=hypotheses, cohorts=cohorts, methods=METHODS, splits=TRANSCRIBED)
+    # cohorts were found on discover speakers: their figures stand beside the others to show how much they flatter, and
+    # arms are compared with each other on them too
+    tables = read_splits(hypotheses=hypotheses, cohorts=cohorts, methods=METHODS,
+                         splits=dict.fromkeys(("discover", "validate", "test"), names))
     progress.total = len(tables)
     cohort_wer: list[Row] = []
     gaps: list[Row] = []
     comparisons: list[Row] = []
+    variances: list[Row] = []
     for number, table in enumerate(progress.over(tables.values())):
         rng = np.random.default_rng([seed, STREAM, number])
-        groups = _groups(table, partitions, SpeakerBootstrap(len(table.speakers), settings.replicates, rng))
+        bootstrap = SpeakerBootstrap(len(table.speakers), settings.replicates, rng)
+        groups = _groups(table, partitions, bootstrap)
         cohort_wer += [row for group in groups for row in _wer_rows(table, group, settings.confidence)]
         gaps += [row for partition in partitions if partition.comparable
                  for row in _gap_rows(table, partition, groups, settings, rng)]
         comparisons += [row for group in groups for row in _comparison_rows(table, group, settings.confidence)]
+        variances += [row for partition in partitions if partition.comparable
+                      for row in _variance_rows(table, partition, bootstrap, settings.confidence)]
     rng = np.random.default_rng([seed, STREAM, len(tables)])
     equal = [row for method in METHODS for row in equal_counts(
         tables["test"], BASE, method, cohorts / method / "coarser.parquet", settings.null_partitions, rng)]
     target = next(partition for partition in partitions if partition.method == mitigated)
-    chosen = choose(tables["validate"], target, regression_margin, controls=_controls(models))
+    chosen = choose(tables["validate"], target, regression_margin, controls=_controls(models, arms),
+                    discover=tables["discover"])
     with fresh_directory(out) as draft:
         write_table(draft / "cohort_wer.parquet", rows_table(cohort_wer, COHORT_WER))
         write_table(draft / "gaps.parquet", rows_table(gaps, GAPS))
         write_table(draft / "equal_counts.parquet", rows_table(equal, EQUAL_COUNTS))
         write_table(draft / "comparisons.parquet", rows_table(comparisons, COMPARISONS))
+        write_table(draft / "variances.parquet", rows_table(variances, VARIANCES))
         write_speakers(draft / "speakers.parquet", tables.values(), METHODS)
         write_json(draft / ORIGINS, origins.to_json())
         write_json(draft / "methods.json", {partition.method: partition.to_json() for partition in partitions})
@@ -102,9 +112,9 @@ def evaluate(*, hypotheses: Path, cohorts: Path, models: Path, out: Path, settin
         write_json(draft / "metrics.json", flat_metrics(cohort_wer, gaps, comparisons))
 
 
-def _controls(models: Path) -> frozenset[str]:
+def _controls(models: Path, arms: Collection[str]) -> frozenset[str]:
     """Arms that their own summaries call a control."""
-    said = {arm: read_json(models / arm / SUMMARY).get("control") for arm in ARMS}
+    said = {arm: read_json(models / arm / SUMMARY).get("control") for arm in arms}
     for arm, control in said.items():
         if not isinstance(control, bool):
             raise ArtifactError(name=f"control in {models / arm / SUMMARY}", rule="be true or false", value=control,
@@ -184,6 +194,21 @@ def _comparison_rows(table: SplitTable, group: Group, confidence: float) -> Iter
                "speakers": len(base.words), "base_wer": _known(base.wer),
                "arm_wer": _known(counts.wer), "relative": _known(change.estimate),
                "relative_low": _known(change.low), "relative_high": _known(change.high)}
+
+
+def _variance_rows(table: SplitTable, partition: Partition, bootstrap: SpeakerBootstrap, confidence: float
+                   ) -> Iterator[Row]:
+    found = cohort_variances(bootstrap, table.error_matrix, table.words,
+                             [table.members(partition.method, cohort) for cohort in partition.ranked])
+    of = dict(zip(table.models, found, strict=True)) if found is not None else {}
+    for arm in of:
+        if arm == BASE:
+            continue
+        change = change_of_variance(of[arm], of[BASE], confidence)
+        yield {"arm": arm, "split": table.split, "method": partition.method,
+               "base_variance": of[BASE].estimate, "arm_variance": of[arm].estimate,
+               "relative": _known(change.estimate), "relative_low": _known(change.low),
+               "relative_high": _known(change.high)}
 
 
 def flat_metrics(cohort_wer: list[Row], gaps: list[Row], comparisons: list[Row]) -> dict[str, float]:

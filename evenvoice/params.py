@@ -13,15 +13,26 @@ import reprlib
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal, Self, TypeVar, get_args
+from typing import Annotated, Any, Final, Literal, TypeVar, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, PlainValidator, ValidationError, WithJsonSchema, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    PlainValidator,
+    ValidationError,
+    WithJsonSchema,
+    model_validator,
+)
+from pydantic_core import PydanticCustomError
 
 from evenvoice.errors import ParamsError
 from evenvoice.settings import Layer, read_settings
 
 _RULES: Final = {"missing": "be given", "extra_forbidden": "be a known name", "bool_type": "be true or false",
-                 "model_type": "be a section of names and values", "string_type": "be a text"}
+                 "model_type": "be a section of names and values", "string_type": "be a text",
+                 "tuple_type": "be a list", "too_short": "hold one value at least"}
 """Where pydantic's own words would not help."""
 _SPELLING: Final = {"string_type": " Put quotes around a text that looks like something else."}
 _SHORT: Final = reprlib.Repr()
@@ -76,6 +87,84 @@ class Split(Section):
         return self
 
 
+class Plant(Section):
+    """A semi-synthetic world: a fixed difference for some speakers, so that the truth about who is worse off is known.
+
+    Speakers are chosen in one way: by a box of coordinates, by an attribute, or at random.
+    """
+
+    transform: Literal["none", "formants", "speed", "band", "noise"] = Field(
+        description="What is done to every recording of the chosen speakers, loudness apart. formants: a longer vocal "
+                    "tract. speed: faster speech. band: a lower upper edge. noise: noise with the voice's spectrum.")
+    strength: float = Field(
+        ge=-0.5, le=1, description="0 changes nothing. formants: share by which the vocal tract is longer (formants "
+                                   "and pitch are divided by 1 + strength). speed: share by which speech is faster. "
+                                   "band: share of the band that is cut off at its upper end, up to 0.95. noise: its "
+                                   "amplitude over the speech's (0.1 is 20 dB SNR).")
+    north: float = Field(ge=-90, le=90, description="Northern edge of the box, in degrees; 90 together with -90, 180 "
+                                                    "and -180 is no box.")
+    south: float = Field(ge=-90, le=90, description="Southern edge of the box.")
+    east: float = Field(ge=-180, le=180, description="Eastern edge of the box.")
+    west: float = Field(ge=-180, le=180, description="Western edge of the box; it is west of the eastern one, so no "
+                                                     "box crosses the 180th meridian.")
+    attribute: Literal["none", "gender", "age_band", "accent", "country"] = Field(
+        description="Choose the speakers of whom this is value.")
+    value: str = Field(description="See attribute; empty with none. Upper and lower case are alike.")
+    share: Share = Field(description="Choose each speaker with this probability, by the seed and their name; 0 does "
+                                     "not choose at random.")
+    train_share: Share = Field(description="Share of the chosen training speakers that training keeps, which makes "
+                                           "their group scarce; 1 keeps all.")
+
+    @property
+    def who(self) -> Literal["place", "attribute", "share"] | None:
+        """How speakers are chosen; None where nobody is."""
+        if (self.south, self.north, self.west, self.east) != (-90, 90, -180, 180):
+            return "place"
+        return "attribute" if self.attribute != "none" else "share" if self.share > 0 else None
+
+    @property
+    def plants(self) -> bool:
+        """Whether anything is changed, rather than a difference of strength 0."""
+        return self.who is not None and (self.strength != 0 or self.train_share < 1)
+
+    @property
+    def chosen_by(self) -> str:
+        """Who they are, behind the word "speakers"."""
+        if self.who == "place":
+            return (f"between {self.south:g} and {self.north:g} degrees north and between {self.west:g} and "
+                    f"{self.east:g} degrees east")
+        return f"whose {self.attribute} is {self.value}" if self.who == "attribute" else "drawn at random"
+
+    @model_validator(mode="after")
+    def _one_group_is_chosen(self) -> Plant:
+        if self.south >= self.north:
+            raise ValueError(f"south must be below north, got {self.south:g} and {self.north:g}")
+        if self.west >= self.east:
+            raise ValueError(f"west must be below east, got {self.west:g} and {self.east:g}")
+        if (self.attribute == "none") != (self.value.strip() == ""):
+            raise ValueError(f"attribute and value must be given together, got {self.attribute} and {self.value!r}")
+        ways = [name for name, chosen in (("a box", self.who == "place"), ("an attribute", self.attribute != "none"),
+                                          ("a share", self.share > 0)) if chosen]
+        if len(ways) > 1:
+            raise ValueError(f"speakers must be chosen in one way, got {' and '.join(ways)}")
+        changes = self.transform != "none" or self.train_share < 1
+        if changes and not ways:
+            raise ValueError("speakers must be chosen by a box, an attribute or a share, got none of them")
+        if ways and not changes:
+            raise ValueError(f"a transform or a train_share below 1 must be given with {ways[0]}, got neither")
+        return self
+
+    @model_validator(mode="after")
+    def _strength_fits(self) -> Plant:
+        if self.transform == "none" and self.strength != 0:
+            raise ValueError(f"strength must be 0 without a transform, got {self.strength:g}")
+        if self.transform in ("band", "noise") and self.strength < 0:
+            raise ValueError(f"strength of {self.transform} must not be negative, got {self.strength:g}")
+        if self.transform == "band" and self.strength > 0.95:
+            raise ValueError(f"strength of band must be at most 0.95, got {self.strength:g}")
+        return self
+
+
 class Ingest(Section):
     """Speech in: where from, what is refused, who goes into which split."""
 
@@ -110,6 +199,7 @@ class Ingest(Section):
     concatenate_max: Positive = Field(description="Join at most this many.")
     concatenate_repeats: Positive = Field(description="How often each recording is used when joining.")
     shard_mb: int = Field(ge=1, le=1024, description="Size of a Parquet shard, in MiB.")
+    plant: Plant
 
     @model_validator(mode="after")
     def _ranges_are_ordered(self) -> Ingest:
@@ -120,6 +210,12 @@ class Ingest(Section):
         return self
 
 
+Cause = Literal["accent", "noise", "voice", "none"]
+Place = Literal["new-york-city", "new-england", "great-lakes", "upper-midwest", "puget-sound", "los-angeles-basin",
+                "gulf-coast", "south-florida", "appalachia", "black-belt", "mississippi-delta", "ozarks"]
+"""Regions of the synthetic world."""
+
+
 class Synthetic(Section):
     """The voice-assistant world that espeak-ng speaks; only read when ingest.corpus is 'synthetic'."""
 
@@ -128,8 +224,13 @@ class Synthetic(Section):
     other_utterances: Positive = Field(description="Recordings of each discover, validate and test speaker.")
     difficulty: float = Field(ge=0, le=2, description="Scales noise, reverberation and band limits; 1 is the default "
                                                       "world, 0 is clean.")
-    disparity: float = Field(ge=0, le=2, description="Scales how much harder the disadvantaged regions are; 0 plants "
-                                                     "no gap at all.")
+    cause: Cause = Field(description="Why some are served worse. accent: four regions speak another one, which "
+                                     "training hardly holds. noise: they are recorded worse. voice: a third of the "
+                                     "people everywhere, whom training hardly holds. none: nobody is.")
+    disparity: float = Field(ge=0, le=2, description="Scales how much the cause sets them apart; 0 plants no gap at "
+                                                     "all.")
+    collect: dict[Place, Positive] = Field(description="Further training speakers by region, as if they had been "
+                                                       "collected: {appalachia: 30}.")
 
 
 class Featurize(Section):
@@ -243,14 +344,14 @@ class Discover(Section):
     clusters: Clusters
 
 
-class Mitigate(Section):
-    """Fine-tuning for the worst cohort, and its controls."""
+def _control_of(arm: str) -> Any:
+    """The field of an arm that is trained only to be compared with ``arm``, and never chosen."""
+    return Field(json_schema_extra={"control_of": arm})
 
-    cohorts: Method = Field(description="Which discovery says who is worst off.")
-    bottom_share: float = Field(gt=0, le=1, description="Cohorts are taken from the worst upwards until they hold this "
-                                                        "share of the training speakers.")
-    steps: Positive = Field(description="Optimiser steps of every arm.")
-    learning_rate: float = Field(gt=0, le=1, description="Peak learning rate of every arm.")
+
+def _made_from(arm: str) -> Any:
+    """The field of an arm that takes the model of ``arm`` instead of training one."""
+    return Field(json_schema_extra={"made_from": arm})
 
 
 class NoSettings(Section):
@@ -270,10 +371,54 @@ class EWC(Section):
     fisher_utterances: Positive = Field(description="Training recordings whose gradients make the Fisher information.")
 
 
-class Oversample(Section):
-    """Training on everyone, the bottom cohort more often."""
+class Frozen(Section):
+    """Fine-tuning of the upper part of the encoder and of all that follows it."""
 
-    factor: float = Field(ge=1, description="How many times as often the bottom cohort is drawn.")
+    below: Positive = Field(description="Layer of the encoder below which nothing changes, counted from the sound; 1 "
+                                        "freezes what stands before the first layer.")
+
+
+class Interpolate(Section):
+    """Weights between the base model and a fine-tuned one."""
+
+    shares: Annotated[tuple[Annotated[float, Field(gt=0, le=1)], ...], Field(strict=False, min_length=1)] = Field(
+        description="Shares of the fine-tuned model that are tried, as many of the first ones as there are trials.")
+
+
+class Rehearsal(Section):
+    """Fine-tuning with a sample of everyone else in each batch."""
+
+    share: float = Field(gt=0, lt=1, description="Share of each batch that is not of the bottom cohort.")
+
+
+class Oversample(Section):
+    """Training on everyone, one cohort more often."""
+
+    factors: Annotated[tuple[Annotated[float, Field(ge=1)], ...], Field(strict=False, min_length=1)] = Field(
+        description="How many times as often the cohort is drawn: the first factor in the first trial and so on, from "
+                    "the first again where there are more trials.")
+
+
+class Augment(Section):
+    """Training on everyone, with variants of one cohort's recordings until it has its share of the population."""
+
+    speed: float = Field(ge=0, le=0.5, description="Variants are faster or slower by up to this share.")
+    warp: float = Field(ge=0, le=0.5, description="Vocal tracts of variants are shorter or longer by up to this share.")
+
+
+class Reweight(Section):
+    """Training on everyone, while an adversary that knows voices weighs recordings against the recogniser."""
+
+    adversary: Literal["linear", "hidden"] = Field(
+        description="hidden: with a layer between the voice and the weight; linear: without.")
+    hidden_units: Positive = Field(description="Width of that layer; only read where the adversary is hidden.")
+    clusters: Positive = Field(description="Clusters of the training speakers' embeddings. The adversary sees a "
+                                           "speaker's embedding and its cluster.")
+    learning_rate: float = Field(gt=0, le=1, description="The adversary's.")
+    even_share: Share = Field(description="Part of every weight that is 1 whatever the adversary says; with 1 all "
+                                          "recordings count alike.")
+    warmup_share: Share = Field(description="Share of the steps in which every weight is 1 and the adversary only "
+                                            "learns.")
 
 
 class CohortInput(Section):
@@ -294,28 +439,100 @@ class Arms(Section):
     finetune: NoSettings
     l2sp: L2SP
     ewc: EWC
+    frozen: Frozen
+    interpolate: Interpolate = _made_from("finetune")
+    rehearsal: Rehearsal
     oversample: Oversample
-    placebo: NoSettings
+    augment: Augment
+    reweight: Reweight
     cohort_input: CohortInput
-    cohort_input_shuffled: CohortInput
-    cohort_input_constant: CohortInput
+    placebo: NoSettings = _control_of("finetune")
+    oversample_random: Oversample = _control_of("oversample")
+    augment_random: Augment = _control_of("augment")
+    reweight_random: Reweight = _control_of("reweight")
+    cohort_input_shuffled: CohortInput = _control_of("cohort_input")
+    cohort_input_constant: CohortInput = _control_of("cohort_input")
 
     @model_validator(mode="after")
-    def _controls_differ_in_nothing_else(self) -> Self:
-        for control in (self.cohort_input_shuffled, self.cohort_input_constant):
-            if control != self.cohort_input:
-                raise ValueError("cohort_input_shuffled and cohort_input_constant must be set as cohort_input is "
-                                 f"({self.cohort_input}), whose controls they are")
+    def _controls_are_set_alike(self) -> Arms:
+        for control, arm in CONTROLS.items():
+            if getattr(self, control) != getattr(self, arm):
+                raise ValueError(f"{control} must be set as {arm} is, which it is the control of")
         return self
+
+
+def _marked(mark: str) -> dict[str, str]:
+    extras = {name: entry.json_schema_extra for name, entry in Arms.model_fields.items()}
+    return {name: str(extra[mark]) for name, extra in extras.items() if isinstance(extra, dict) and mark in extra}
 
 
 BASE: Final = "base"
 """The recogniser that the arms start from, and which the cohorts were found with."""
 ARMS: Final = tuple(Arms.model_fields)
+CONTROLS: Final = _marked("control_of")
+"""Control -> the arm that it is like but for the speakers."""
+MADE_FROM: Final = _marked("made_from")
+"""Arm that takes another's model and has a stage of its own -> that other arm."""
 MODELS: Final = (BASE, *ARMS)
-"""Every model that is transcribed and judged."""
+"""Every model that can be transcribed and judged."""
 UNKNOWN: Final = "unknown"
 """The cohort that a model with a cohort input may be told of anybody."""
+
+
+def models_of(arms: Collection[str]) -> tuple[str, ...]:
+    """The base model and these arms, in the order of every table."""
+    return (BASE, *(arm for arm in ARMS if arm in arms))
+
+
+def _known_arm(name: str) -> str:
+    if name not in ARMS:
+        raise PydanticCustomError("unknown_item", "Input should be one of {known}", {"known": ", ".join(ARMS)})
+    return name
+
+
+def _judged_arms(arms: tuple[str, ...]) -> tuple[str, ...]:
+    if len(set(arms)) < len(arms):
+        raise ValueError("Input should be a list that names each arm once")
+    if arms and not set(arms) & set(CONTROLS):
+        raise ValueError(f"Input should be a list with a control in it ({', '.join(CONTROLS)}): without one nobody can "
+                         "tell what an arm does from what more training does")
+    for arm, needed in MADE_FROM.items():
+        if arm in arms and needed not in arms:
+            raise ValueError(f"Input should be a list with {needed} in it, since {arm} is made from its model")
+    return arms
+
+
+class Trial(Section):
+    """One way to train an arm."""
+
+    steps: Positive = Field(description="Optimiser steps.")
+    learning_rate: float = Field(gt=0, le=1, description="Peak learning rate.")
+
+
+class Mitigate(Section):
+    """Fine-tuning for the worst cohort, and its controls."""
+
+    cohorts: Method = Field(description="Which discovery says who is worst off.")
+    arms: Annotated[tuple[Annotated[str, AfterValidator(_known_arm)], ...],
+                    Field(strict=False), AfterValidator(_judged_arms)] = Field(
+        description="Arms that run: names of the section arms, in any order. The others are left out; an empty list "
+                    "leaves out all.")
+    bottom_share: float = Field(gt=0, le=1, description="Cohorts are taken from the worst upwards until they hold this "
+                                                        "share of the training speakers.")
+    trials: Annotated[tuple[Trial, ...], Field(strict=False, min_length=1)] = Field(
+        description="Every arm is trained once as each of these says, and the training that serves validate speakers "
+                    "best is kept. One trial leaves nothing to choose.")
+
+
+class Wanted(Section):
+    """How much more speech of the bottom cohort would heal it."""
+
+    learn: bool = Field(description="Train the base model again with a quarter and with half of the bottom cohort's "
+                                    "training speakers, and forecast how many more are wanted. Costs two trainings.")
+
+
+PARTS: Final[Mapping[str, float]] = {"quarter": 0.25, "half": 0.5}
+"""Parts of the bottom cohort's training speakers that the learning curve is measured with; the base has all."""
 
 
 class Evaluate(Section):
@@ -384,6 +601,7 @@ class Params(Section):
     discover: Discover
     mitigate: Mitigate
     arms: Arms
+    wanted: Wanted
     evaluate: Evaluate
     gate: Gate
     report: Report
@@ -464,6 +682,21 @@ def names(section: type[BaseModel], *, sections: bool = False, prefix: str = "")
             yield dotted
 
 
+def mappings(section: type[BaseModel]) -> frozenset[str]:
+    """Dotted names of the values that are mappings themselves, such as ``synthetic.collect``."""
+    kinds = section.model_json_schema(by_alias=True)
+
+    def is_mapping(name: str) -> bool:
+        rules: Any = kinds
+        for part in name.split("."):
+            rules = rules["properties"][part]
+            if reference := rules.get("$ref"):
+                rules = kinds["$defs"][reference.rpartition("/")[2]]
+        return bool(rules.get("type") == "object")
+
+    return frozenset(filter(is_mapping, names(section)))
+
+
 def overlay(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
     """Lay the values of a profile over params.yaml, section by section."""
     merged = dict(base)
@@ -476,7 +709,11 @@ def overlay(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, An
 def _refusal(section: type[BaseModel], problems: list[Any], layer: Layer) -> ParamsError:
     first = problems[0]
     field = ".".join(str(part) for part in first["loc"]) or "the whole file"
-    suggestion = _nearest(field, list(names(section, sections=True))) if first["type"] == "extra_forbidden" else ""
+    suggestion = ""
+    if first["type"] == "extra_forbidden":
+        suggestion = _nearest(field, list(names(section, sections=True)))
+    elif first["type"] == "unknown_item":
+        suggestion = _nearest(first["input"], first["ctx"]["known"].split(", "))
     spelling = _SPELLING.get(first["type"], "")
     others = f" ({len(problems) - 1} more problems follow.)" if len(problems) > 1 else ""
     return ParamsError(name=f"{layer.place(first['loc'])}: {field}", rule=_rule(first), value=_shown(first, layer),

@@ -28,6 +28,7 @@ from dags.workspace import SHOW, Request, run_params
 from evenvoice.errors import ParamsError
 from evenvoice.locks import exclusive
 from evenvoice.origins import PLACED
+from evenvoice.params import ARMS, Params, mappings
 from evenvoice.settings import read_value
 from evenvoice.storage import fresh_directory, write_bytes, write_json
 from ops.board import Board, Events, clock
@@ -82,14 +83,16 @@ def run_in_foreground(root: Path, options: RunOptions, console: Console) -> int:
     changes = parse_changes(options.changes)
     request = Request(profile=options.profile, corpus=options.corpus, changes=changes, force=options.force,
                       force_stage=options.force_stage, stale=options.stale, verify=options.verify)
-    run_params(root, request)
-    graph = load_graph(root)
+    arms = run_params(root, request)["mitigate"]["arms"]
+    graph = load_graph(root, arms=arms)
     forced_stages(graph, everything=options.force, stage=options.force_stage)
     run = Run(root, f"make-{datetime.now(UTC):%Y%m%dT%H%M%S}-{secrets.token_hex(2)}")
     run.directory.mkdir(parents=True)
     board = Board((SNAPSHOT, "plan", *(node.name for node in graph.in_order()), *EFFECTS))
     console.print(f"run {run.run_id}, all of its output in {os.path.relpath(run.directory)}", highlight=False,
                   soft_wrap=True)
+    if left_out := [arm for arm in ARMS if arm not in arms]:
+        console.print(f"left out by mitigate.arms: {', '.join(left_out)}", highlight=False, soft_wrap=True)
     exit_code = 1
     try:
         with _signals_raise(), exclusive(run.alive, wait=True) as held:
@@ -114,6 +117,8 @@ def run_in_foreground(root: Path, options: RunOptions, console: Console) -> int:
 def parse_changes(texts: tuple[str, ...]) -> dict[str, Any]:
     """``train.steps=100`` to ``{"train.steps": 100}``, values as params.yaml would hold them.
 
+    An entry of a value that is a mapping may be given by itself: ``synthetic.collect.ozarks=20``.
+
     Raises:
         ParamsError: no value, one that readers of YAML disagree about, or two for one name.
     """
@@ -128,7 +133,18 @@ def parse_changes(texts: tuple[str, ...]) -> dict[str, Any]:
             raise ParamsError(name=f"SET: {name}", rule="be given once", value=f"{changes[name]!r} and {value}",
                               action="Keep one of the two.")
         changes[name] = read_value(value, name, "SET")
-    return changes
+    return _with_entries_gathered(changes)
+
+
+def _with_entries_gathered(changes: Mapping[str, Any]) -> dict[str, Any]:
+    gathered: dict[str, Any] = {}
+    for name, value in changes.items():
+        whole, _, entry = name.rpartition(".")
+        if whole not in mappings(Params):
+            gathered[name] = value
+        elif isinstance(gathered.setdefault(whole, {}), dict):
+            gathered[whole] = {**gathered[whole], entry: value}
+    return gathered
 
 
 def publish_reports(run: Run, outcome: Outcome) -> None:

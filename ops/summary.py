@@ -69,11 +69,16 @@ def print_summary(run: Run, outcome: Outcome, console: Console, *, took: str) ->
     for line in _wer_lines(outcome):
         console.print(line, **_PLAIN)
     console.print(f"\nchosen       {challenger}: {outcome.selection['reason']}", **_PLAIN)
+    console.print(f"speech       {outcome.verdict['labelled']}", **_PLAIN)
     console.print(f"compute      {_compute(outcome.compute)}", **_PLAIN)
     verdict = outcome.verdict["verdict"]
     console.print(f"verdict      {verdict}", style=VERDICT_STYLES[verdict], **_PLAIN)
     for reason in outcome.verdict["reasons"]:
         console.print(f"             - {reason}", **_PLAIN)
+    if healed := outcome.verdict["healed"]:
+        console.print(f"healed       {healed['sentence']}", **_PLAIN)
+    if wanted := outcome.verdict["wanted"]:
+        console.print(f"wanted       {wanted['sentence']}", **_PLAIN)
     console.print(f"model        version {outcome.registered['version']}, {outcome.promotion['outcome']}: "
                   f"{outcome.promotion['reason']}", **_PLAIN)
     for line in older_results(run):

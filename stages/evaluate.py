@@ -10,7 +10,7 @@ from stages.entry import run_stage
 def main(params: Params) -> None:
     """Hypotheses and cohorts in, tables out."""
     evaluate(hypotheses=paths.HYPOTHESES, cohorts=paths.COHORTS, models=paths.MODELS, out=paths.EVALUATION,
-             settings=params.evaluate, mitigated=params.mitigate.cohorts,
+             settings=params.evaluate, mitigated=params.mitigate.cohorts, arms=params.mitigate.arms,
              regression_margin=params.gate.regression_margin, seed=params.seed,
              progress=Progress("evaluate", unit="split"))
 

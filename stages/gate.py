@@ -10,7 +10,7 @@ from stages.entry import run_stage
 def main(params: Params) -> None:
     """The evaluation in, a verdict out; an unfavourable verdict is a result, not an error."""
     verdict = judge(read_evidence(evaluation=paths.EVALUATION, corpus=paths.CORPUS,
-                                  models=paths.MODELS), params.gate, seed=params.seed)
+                                  models=paths.MODELS, wanted=paths.WANTED), params.gate, seed=params.seed)
     write_json(paths.VERDICT, verdict.to_json())
     print(f"{verdict.verdict} ({verdict.challenger} against {verdict.base})")
     for reason in verdict.reasons:

@@ -1,25 +1,23 @@
 """Hypotheses and compute of one model on everyone but the training speakers."""
 
 from evenvoice.data.pieces import Pieces, Shard
+from evenvoice.data.schemas import HEARD
 from evenvoice.data.tables import write_table
 from evenvoice.decoding.hypotheses import TABLE, Transcriber, compute_of
 from evenvoice.models.placement import Placement
 from evenvoice.models.recogniser import Recogniser
-from evenvoice.origins import ORIGIN, PLACED, Origin
+from evenvoice.origins import ORIGIN, PLACED, SUMMARY, Origin
 from evenvoice.params import BASE, MODELS, Params
 from evenvoice.progress import Progress
-from evenvoice.storage import fresh_directory, sha256, write_json
+from evenvoice.storage import fresh_directory, read_json, sha256, write_json
 from evenvoice.training.distributed import current_world
 from stages import paths
 from stages.entry import run_matrix_stage
 
 
 def main(params: Params, model: str, shard: str = "") -> None:
-    """Features and a model in, hypotheses out; with ``shard``, only its pieces.
-
-    Cohorts are discovered with the base model alone, so only it needs the discovery speakers.
-    """
-    splits = ("discover", "validate", "test") if model == BASE else ("validate", "test")
+    """Features and a model in, hypotheses out; with ``shard``, only its pieces."""
+    splits = _splits(model)
     progress = Progress(f"transcribe@{model}")
     recogniser = Recogniser.load(paths.MODELS / model)
     recogniser.transducer.to(current_world().device)
@@ -36,6 +34,13 @@ def main(params: Params, model: str, shard: str = "") -> None:
         write_json(draft / "compute.json", compute_of(recogniser, found))
         write_json(draft / ORIGIN, Origin.of(model=paths.MODELS / model, features=paths.FEATURES).to_json())
     pieces.discard()
+
+
+def _splits(model: str) -> tuple[str, ...]:
+    if model == BASE:
+        return HEARD
+    left_out = read_json(paths.MODELS / model / SUMMARY).get("left_out")  # nobody asks what it would have said
+    return () if left_out else HEARD
 
 
 def _model_hashes(model: str) -> dict[str, str]:

@@ -1,7 +1,7 @@
 """What a run's stages hand to each other where they share no disk: a few small objects beside the DVC remote.
 
     <root>/cache/                        the DVC remote: every result, by its hash
-    <root>/runs/<run>/settings.json      parameters, corpus, base dvc.lock, digest of code; once, at the beginning
+    <root>/runs/<run>/settings.json      parameters, graph, corpus, base dvc.lock, digest of code; once, at first
     <root>/runs/<run>/fragments/<stage>  that stage's entry of dvc.lock; once, when its results are in the remote
     <root>/runs/<run>/made_with/<stage>  what that result was made with, and whether this run made it
     <root>/runs/<run>/checkpoints/<stage>/   of a training that is not finished, see worker/checkpoint_copies.py
@@ -33,6 +33,8 @@ class Settings:
 
     params: str
     """Text of params.yaml."""
+    graph: str
+    """Text of dvc.yaml, without the stages that the run leaves out."""
     corpus: str
     """Text of corpus.json."""
     lock: str

@@ -132,6 +132,7 @@ def furnish(workspace: Path, exchange: Exchange, stage: str, code: Path = CODE) 
         else:
             shutil.copy2(code / part, workspace / part)
     write_text(workspace / "params.yaml", settings.params)
+    write_text(workspace / "dvc.yaml", settings.graph)
     write_text(workspace / "corpus.json", settings.corpus)
     write_text(workspace / ".dvc" / "config", dvc_door.config(remote=exchange.remote))
     dvc_lock.write(workspace / LOCK, _known(settings, exchange, stage))

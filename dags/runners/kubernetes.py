@@ -57,6 +57,7 @@ class KubernetesRunner:
             _dvc(run, "push", action="Look at the store, and at AWS_ENDPOINT_URL and its credentials.")
         exchange.open(Settings(
             params=(run.workspace / "params.yaml").read_text(encoding="utf-8"),
+            graph=(run.workspace / "dvc.yaml").read_text(encoding="utf-8"),
             corpus=(run.workspace / "corpus.json").read_text(encoding="utf-8"),
             lock=lock.read_text(encoding="utf-8") if lock.exists() else "", code=tree_digest(run.workspace),
             upstream={node.name: node.upstream for node in load_graph(run.workspace)}))

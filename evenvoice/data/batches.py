@@ -45,20 +45,32 @@ def bucketed_batches(frames: Indices, indices: Indices, frames_per_batch: int, r
 
 
 def _epoch(frames: Indices, indices: Indices, frames_per_batch: int, rng: np.random.Generator,
-           draw_weights: NDArray[np.float64] | None) -> list[Indices]:
+           draw_weights: NDArray[np.float64] | None, groups: Indices | None = None) -> list[Indices]:
     _check_fit(frames, indices, frames_per_batch)
-    drawn = indices if draw_weights is None else _drawn(indices, draw_weights, rng)
+    places = np.arange(len(indices)) if draw_weights is None else _drawn(indices, draw_weights, rng)
+    drawn = indices[places]
     blurred = frames[drawn] * rng.uniform(1 - LENGTH_JITTER, 1 + LENGTH_JITTER, len(drawn))
-    ordered = drawn[np.argsort(blurred, kind="stable")]
+    key = blurred if groups is None else _quantiles(blurred, groups[places])
+    ordered = drawn[np.argsort(key, kind="stable")]
     batches = _filled(ordered, frames[ordered].tolist(), frames_per_batch)
     return [batches[place] for place in rng.permutation(len(batches))]
 
 
+def _quantiles(values: NDArray[np.float64], groups: Indices) -> NDArray[np.float64]:
+    """Place of each value among those of its group, between 0 and 1: in this order groups are mixed evenly."""
+    quantiles = np.empty(len(values))
+    for group in np.unique(groups):
+        members = np.flatnonzero(groups == group)
+        quantiles[members[np.argsort(values[members], kind="stable")]] = (np.arange(len(members)) + 0.5) / len(members)
+    return quantiles
+
+
 def _drawn(indices: Indices, draw_weights: NDArray[np.float64], rng: np.random.Generator) -> Indices:
+    """Places in ``indices``, each as often as it is drawn."""
     if draw_weights.shape != indices.shape or not (np.isfinite(draw_weights) & (draw_weights >= 0)).all():
         raise ShapeError(name="draw_weights", rule=f"be {len(indices)} finite numbers of at least 0, one per index",
                          value=f"shape {draw_weights.shape}", action="Weight exactly the recordings that are drawn.")
-    return np.repeat(indices, np.floor(draw_weights + rng.random(len(indices))).astype(np.int64))
+    return np.repeat(np.arange(len(indices)), np.floor(draw_weights + rng.random(len(indices))).astype(np.int64))
 
 
 def _filled(ordered: Indices, lengths: list[int], frames_per_batch: int) -> list[Indices]:
@@ -89,18 +101,24 @@ class BatchStreamState(TypedDict):
 
 @dataclass(frozen=True)
 class BatchPlan:
-    """What a :class:`BatchStream` draws, and how; see :func:`bucketed_batches`."""
+    """What a :class:`BatchStream` draws, and how; see :func:`bucketed_batches`.
+
+    Attributes:
+        groups: one for each index; every batch then holds the groups in the proportion in which they are drawn, and a
+            little more padding.
+    """
 
     frames: Indices
     indices: Indices
     frames_per_batch: int
     seed: int
     draw_weights: NDArray[np.float64] | None = None
+    groups: Indices | None = None
 
     def epoch(self, number: int) -> list[Indices]:
         """Batches of one epoch; depends on the seed and the number alone."""
         rng = np.random.default_rng([self.seed, number])
-        return _epoch(self.frames, self.indices, self.frames_per_batch, rng, self.draw_weights)
+        return _epoch(self.frames, self.indices, self.frames_per_batch, rng, self.draw_weights, self.groups)
 
 
 class BatchStream:

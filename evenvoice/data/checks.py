@@ -62,12 +62,15 @@ def check_audio(recording: Recording, settings: Ingest) -> float:
 
 
 def prepare(recording: Recording, settings: Ingest) -> Prepared:
-    """Load, check, resample and encode the audio of a described recording.
+    """Load, check, resample and encode the audio of a described recording, changed where its speaker is planted.
 
     Raises:
-        RecordingRejected: the audio breaks a rule.
+        RecordingRejected: the audio breaks a rule, or is too long or too short once it was changed.
     """
     waveform = _checked_audio(recording, settings)
+    if recording.planted is not None:
+        waveform = recording.planted.of(waveform, recording.key)
+        _check_length(recording, waveform, settings, note=", as ingest.plant changes it")
     wav = encode_wav(within_full_scale(waveform, scaled=False))  # resampling may have overshot
     return Prepared(duration_s=waveform.duration_s, wav=wav, scaled=waveform.scaled)
 
@@ -136,12 +139,12 @@ def _checked_audio(recording: Recording, settings: Ingest) -> Waveform:
     return resample(waveform, settings.sample_rate)
 
 
-def _check_length(recording: Recording, waveform: Waveform, settings: Ingest) -> None:
+def _check_length(recording: Recording, waveform: Waveform, settings: Ingest, note: str = "") -> None:
     if waveform.duration_s > settings.max_duration_s:
-        raise rejected(recording, f"last at most {settings.max_duration_s:g} s", f"{waveform.duration_s:.6g} s",
+        raise rejected(recording, f"last at most {settings.max_duration_s:g} s", f"{waveform.duration_s:.6g} s{note}",
                        "Cut it, or raise ingest.max_duration_s.")
     if len(waveform.samples) == 0 or waveform.duration_s < settings.min_duration_s:
-        raise rejected(recording, f"last at least {settings.min_duration_s:g} s", f"{waveform.duration_s:.3g} s",
+        raise rejected(recording, f"last at least {settings.min_duration_s:g} s", f"{waveform.duration_s:.3g} s{note}",
                        "Replace the file, or lower ingest.min_duration_s.")
 
 

@@ -185,14 +185,26 @@ def mel_filterbank(n_mels: int, low_hz: float, high_hz: float, *, transform: int
     Mel scale as in The HTK Book 3.4, section 5.6: mel = 2595 log10(1 + Hz / 700); the triangles' sides are straight in
     mel.
     """
-    corners = np.linspace(_mel(low_hz), _mel(high_hz), n_mels + 2)
+    corners = np.linspace(mel_of(low_hz), mel_of(high_hz), n_mels + 2)
     left_M, centre_M, right_M = corners[:-2], corners[1:-1], corners[2:]
-    mel_K1 = _mel(np.arange(transform // 2 + 1) * (sample_rate / transform))[:, None]
+    mel_K1 = mel_of(np.arange(transform // 2 + 1) * (sample_rate / transform))[:, None]
     rising_KM, falling_KM = (mel_K1 - left_M) / (centre_M - left_M), (right_M - mel_K1) / (right_M - centre_M)
     bands_KM: NDArray[np.float32] = np.maximum(0, np.minimum(rising_KM, falling_KM)).astype(np.float32)
     return bands_KM
 
 
-def _mel(hz: ArrayLike) -> NDArray[np.float64]:
+def mel_of(hz: ArrayLike) -> NDArray[np.float64]:
+    """Places on the mel scale."""
     mel: NDArray[np.float64] = 2595 * np.log10(1 + np.asarray(hz, dtype=np.float64) / 700)
     return mel
+
+
+def hz_of(mel: ArrayLike) -> NDArray[np.float64]:
+    """Frequencies at places on the mel scale."""
+    hz: NDArray[np.float64] = 700 * (10 ** (np.asarray(mel, dtype=np.float64) / 2595) - 1)
+    return hz
+
+
+def centres_of(settings: Featurize) -> NDArray[np.float64]:
+    """Places (n_mels,) of the bands' peaks on the mel scale."""
+    return np.linspace(mel_of(settings.low_hz), mel_of(settings.high_hz), settings.n_mels + 2)[1:-1]

@@ -27,6 +27,7 @@ from evenvoice.data.corpora.recording import Corpus, Recording
 from evenvoice.data.corpora.registry import SYNTHETIC, layout_of, open_corpus
 from evenvoice.data.markup import Tally
 from evenvoice.data.parallel import over_recordings
+from evenvoice.data.planting import Candidates, Planting
 from evenvoice.data.pseudonyms import KEY_VARIABLE, Pseudonyms, from_environment
 from evenvoice.data.schemas import REJECTED, SPEAKERS, SPLITS, UTTERANCES
 from evenvoice.data.tables import ParquetShards, rows_table, write_table
@@ -64,7 +65,7 @@ def ingest(*, settings: Ingest, synthetic: Synthetic, seed: int, out: Path, reje
     corpus = open_corpus(settings, synthetic, seed)
     census = _census(corpus, settings)
     intake = _Intake(settings, rejected_list, progress, Arrivals(Tally(settings.markup)))
-    placed: Iterable[Recording] = _placed(intake, corpus, seed)
+    placed, planting = _placed(intake, corpus, seed)
     if census is not None and settings.census:
         demand_match(intake.arrivals.postal_codes.values(), census, name=settings.census)
     unnamed = corpus.unnamed_audio()
@@ -72,7 +73,7 @@ def ingest(*, settings: Ingest, synthetic: Synthetic, seed: int, out: Path, reje
         placed = _joined(intake, placed, seed)
     with fresh_directory(out) as draft:
         names = from_environment(seed, people=corpus.labelled == "recorded")
-        totals = _write_utterances(draft, intake, placed, names)
+        totals = _write_utterances(draft, intake, placed, planting, names)
         intake.check_tolerance()
         _check_every_split(speaker_split for speaker_split in totals.attributes)
         write_table(draft / "speakers.parquet", rows_table(totals.speaker_rows(), SPEAKERS))
@@ -80,7 +81,7 @@ def ingest(*, settings: Ingest, synthetic: Synthetic, seed: int, out: Path, reje
         if census is not None:
             write_table(draft / "census.parquet", census)
         write_json(draft / "summary.json", {
-            **_provenance(corpus, settings, names), **totals.summary(), **intake.arrivals.summary(),
+            **_provenance(corpus, settings, names, planting), **totals.summary(), **intake.arrivals.summary(),
             "census": None if census is None else match(totals.postal_codes(), census).summary(),
             "source_recordings": intake.found, "rejected": len(intake.rejections), "unnamed_audio": unnamed})
 
@@ -153,22 +154,25 @@ def _census(corpus: Corpus, settings: Ingest) -> pa.Table | None:
     return None if brought is None else checked_census(brought, name=f"of the {settings.corpus} corpus")
 
 
-def _placed(intake: _Intake, corpus: Corpus, seed: int) -> Iterator[Recording]:
-    """Check descriptions and assign splits in a first look at the index; return the second."""
+def _placed(intake: _Intake, corpus: Corpus, seed: int) -> tuple[Iterable[Recording], Planting]:
+    """Check descriptions, assign splits and choose whom to plant in a first look at the index; return the second."""
     settings = intake.settings
     by_corpus = corpus.labelled == SYNTHETIC or settings.splits == "corpus"
     rules: list[Rule] = [lambda recording: check_description(recording, settings)]
     if by_corpus:
         rules.append(splits.canonical)
     described = intake.described(_unique(corpus.recordings(), settings), rules)
-    placement = (splits.by_corpus if by_corpus else splits.by_speaker)(described, settings, seed)
+    candidates = Candidates(settings.plant, settings.coordinate_decimals, seed)
+    placement = (splits.by_corpus if by_corpus else splits.by_speaker)(candidates.watched(described), settings, seed)
     total = intake.found - len(intake.rejections)
     if total == 0:
         intake.check_tolerance()
-    _check_every_split(placement.speakers)
+    planting = candidates.planted(placement.speakers)
+    _check_every_split(planting.remaining(placement.speakers))
     intake.progress.total = total
     passed = (_passed(recording, rules) for recording in corpus.recordings())
-    return (placement.place(recording) for recording in passed if isinstance(recording, Recording))
+    placed = (placement.place(recording) for recording in passed if isinstance(recording, Recording))
+    return planting.applied(placed, intake.progress), planting
 
 
 def _passed(recording: Recording, rules: Sequence[Rule]) -> Recording | RecordingRejected:
@@ -188,7 +192,7 @@ def _joined(intake: _Intake, recordings: Iterable[Recording], seed: int) -> list
     intake.check_tolerance()
     joined = joining.join(audible, shortest=settings.concatenate_min, longest=settings.concatenate_max,
                           repeats=settings.concatenate_repeats, rng=np.random.default_rng([seed, JOINING_STREAM]))
-    intake.progress.total = total + len(joined)
+    intake.progress.total = intake.progress.done + len(joined)
     return joined
 
 
@@ -273,7 +277,8 @@ def _hours(seconds: float) -> float:
     return round(seconds / 3600, 4)
 
 
-def _write_utterances(draft: Path, intake: _Intake, recordings: Iterable[Recording], names: Pseudonyms) -> _Totals:
+def _write_utterances(draft: Path, intake: _Intake, recordings: Iterable[Recording], planting: Planting,
+                      names: Pseudonyms) -> _Totals:
     totals = _Totals()
     (draft / "utterances").mkdir()
     shards = ParquetShards(draft / "utterances", "utterances", UTTERANCES, intake.settings.shard_mb)
@@ -281,6 +286,7 @@ def _write_utterances(draft: Path, intake: _Intake, recordings: Iterable[Recordi
         row = _utterance(recording, audio, names, intake.settings.coordinate_decimals)
         shards.append(row, len(audio.wav))
         totals.add(row, audio)
+        planting.heard(recording)
     shards.close()
     return totals
 
@@ -300,13 +306,14 @@ def _utterance(recording: Recording, audio: Prepared, names: Pseudonyms, decimal
     }
 
 
-def _provenance(corpus: Corpus, settings: Ingest, names: Pseudonyms) -> dict[str, object]:
+def _provenance(corpus: Corpus, settings: Ingest, names: Pseudonyms, planting: Planting) -> dict[str, object]:
     synthetic = corpus.labelled == SYNTHETIC
     return {
         "corpus": settings.corpus,
         "select": settings.select,
         "layout": layout_of(settings),
-        "labelled": corpus.labelled,
+        "labelled": planting.labelled(corpus.labelled),
+        "planted": planting.summary(),
         "normalisation_version": NORMALISATION_VERSION,
         "sample_rate": settings.sample_rate,
         "joined": settings.concatenate_max > 1,

@@ -7,6 +7,9 @@ from typing import Final
 import pyarrow as pa
 
 SPLITS: Final = ("train", "discover", "validate", "test")
+HEARD: Final = ("discover", "validate", "test")
+"""Splits that models transcribe. Cohorts are discovered with the base model alone; arms are compared with each other on
+discover speakers too."""
 
 UTTERANCES: Final = pa.schema([
     pa.field("utterance", pa.string(), nullable=False),
@@ -104,6 +107,7 @@ CURVE: Final = pa.schema([
     pa.field("step", pa.int32(), nullable=False),
     pa.field("loss", pa.float64(), nullable=False),
     pa.field("learning_rate", pa.float64(), nullable=False),
+    pa.field("effective_share", pa.float64()),  # effective sample size / batch; null: recordings are not weighted
 ])
 """One row per optimiser step of a training."""
 
@@ -153,3 +157,15 @@ COMPARISONS: Final = pa.schema([
     pa.field("relative_high", pa.float64()),
 ])
 """Every mitigation arm against the untouched base on the same resampled speakers."""
+
+VARIANCES: Final = pa.schema([
+    pa.field("arm", pa.string(), nullable=False),
+    pa.field("split", pa.string(), nullable=False),
+    pa.field("method", pa.string(), nullable=False),
+    pa.field("base_variance", pa.float64()),  # of WER over cohorts, each counted by its speakers, less what chance adds
+    pa.field("arm_variance", pa.float64()),
+    pa.field("relative", pa.float64()),  # (arm - base) / base; null where the base has no variance beyond chance
+    pa.field("relative_low", pa.float64()),  # paired speaker bootstrap
+    pa.field("relative_high", pa.float64()),
+])
+"""How every arm changes the variance of WER over the cohorts of a method (evenvoice.metrics.variance)."""

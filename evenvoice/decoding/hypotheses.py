@@ -101,7 +101,7 @@ class Transcriber:
     def _counted(self, shards: Sequence[Path]) -> Sequence[Path]:
         """The files, once it is known how many recordings there are to decode."""
         self.progress.unit = "recording"
-        wanted = pa.array(self.splits)
+        wanted = pa.array(self.splits, pa.string())
         self.progress.total = sum(pc.sum(pc.is_in(open_ipc_shard(shard, FEATURES)["split"], value_set=wanted),
                                          min_count=0).as_py() for shard in shards)
         return shards

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from evenvoice.errors import ArtifactError, GateError
 from evenvoice.metrics.bootstrap import SpeakerTable
+from evenvoice.metrics.healing import Healed, read_healed
 from evenvoice.metrics.partitions import Partition, read_partition
 from evenvoice.metrics.speakers import SplitTable, read_speakers
-from evenvoice.origins import ORIGINS, Origins
+from evenvoice.origins import ORIGINS, Origin, Origins
 from evenvoice.params import BASE, METHODS
 from evenvoice.storage import read_json
 
@@ -22,15 +24,21 @@ class Evidence:
     Attributes:
         test: errors of base and challenger on test speakers.
         partitions: what each discovery method froze, also those that found nothing.
+        labelled: what the speech is called, as summary.json of the corpus has it.
         speakers_overlap: test speakers were also trained on, so nothing about new speakers can be shown.
         origins: what the figures of base and challenger come from.
+        healed: what the evaluation says of the challenger's changes; no verdict depends on it.
+        wanted: whose speech would heal it, as wanted.json has it; no verdict depends on it.
     """
 
     test: SplitTable
     partitions: tuple[Partition, ...]
     challenger: str
+    labelled: str
     speakers_overlap: bool
     origins: Origins
+    healed: Healed | None = None
+    wanted: Mapping[str, Any] | None = None
     base: str = BASE
 
     @property
@@ -39,7 +47,7 @@ class Evidence:
         return tuple(partition for partition in self.partitions if partition.comparable)
 
 
-def read_evidence(*, evaluation: Path, corpus: Path, models: Path) -> Evidence:
+def read_evidence(*, evaluation: Path, corpus: Path, models: Path, wanted: Path) -> Evidence:
     """Read what the evaluate and ingest stages wrote about the models in ``models``.
 
     Raises:
@@ -53,13 +61,24 @@ def read_evidence(*, evaluation: Path, corpus: Path, models: Path) -> Evidence:
         raise GateError(name=f"speakers_overlap in {corpus / 'summary.json'}", rule="be true or false", value=overlap,
                         action="Run the ingest stage again.")
     challenger = str(_needed(selection, "challenger", evaluation / "selection.json"))
+    labelled = str(_needed(summary, "labelled", corpus / "summary.json"))
     origins = Origins.read(read_json(evaluation / ORIGINS), str(evaluation / ORIGINS)).only((BASE, challenger))
     origins.demand_models(models, source=str(evaluation), stage="evaluate")
     return Evidence(
         test=read_speakers(evaluation / "speakers.parquet", "test", METHODS),
         partitions=tuple(read_partition(method, _needed(methods, method, evaluation / "methods.json"), "methods.json")
                          for method in METHODS),
-        challenger=challenger, speakers_overlap=overlap, origins=origins)
+        challenger=challenger, labelled=labelled, speakers_overlap=overlap, origins=origins,
+        healed=read_healed(evaluation, selection), wanted=_wanted(wanted, origins))
+
+
+def _wanted(path: Path, origins: Origins) -> Mapping[str, Any]:
+    content: dict[str, Any] = read_json(path)
+    origin = Origin.read(content.pop("origin", None), f"{path}, origin")
+    if origin.model != origins.models[BASE] or origin.features != origins.features:
+        raise ArtifactError(name=str(path), rule="come from the base model and the features that are judged",
+                            value="others", action="Run wanted again: make run FORCE_STAGE=wanted.")
+    return content
 
 
 def _needed(content: Any, name: str, source: Path) -> Any:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 from evenvoice.gates.counts import WHOLE, Counts, Scope
 from evenvoice.gates.evidence import Evidence, check
+from evenvoice.gates.reasons import Findings, reasons
 from evenvoice.gates.verdict import CohortFinding, Outcome, Regression, Verdict, Whole
 from evenvoice.gates.wording import Wording, silent
 from evenvoice.metrics.partitions import Partition
@@ -30,9 +30,13 @@ def judge(evidence: Evidence, limits: Gate, *, seed: int) -> Verdict:
                    relative_at_most=change.high, decision=change.decision, missing_speakers=change.missing_speakers)
         for scope, change in counts.changes())
     outcome = _outcome(evidence, whole, cohorts, regression)
-    return Verdict(verdict=outcome, reasons=tuple(_reasons(evidence, limits, outcome, whole, cohorts, regression)),
+    why = reasons(outcome, Findings(whole=whole, cohorts=cohorts, regression=regression), Wording(limits),
+                  untested=_untested(evidence),
+                  silent=[silent(partition) for partition in evidence.partitions if not partition.comparable])
+    return Verdict(verdict=outcome, reasons=why.lines, undecided=why.undecided, further=why.further,
                    limits=limits.model_dump(), challenger=evidence.challenger, base=evidence.base, whole=whole,
-                   cohorts=cohorts, regression=regression, speakers_overlap=evidence.speakers_overlap,
+                   cohorts=cohorts, regression=regression, healed=evidence.healed, wanted=evidence.wanted,
+                   labelled=evidence.labelled, speakers_overlap=evidence.speakers_overlap,
                    origins=evidence.origins.to_json())
 
 
@@ -77,20 +81,12 @@ def _outcome(evidence: Evidence, whole: Whole, cohorts: tuple[CohortFinding, ...
     return "PASS" if tested and decisions <= {"within", "reference"} else "INSUFFICIENT"
 
 
-def _reasons(evidence: Evidence, limits: Gate, outcome: Outcome, whole: Whole, cohorts: tuple[CohortFinding, ...],
-             regression: tuple[Regression, ...]) -> Iterator[str]:
-    """What decided comes first, then what is missing, then which methods had no say."""
-    wording = Wording(limits)
-    if outcome == "PASS":
-        yield from wording.passed([found for found in cohorts if found.gap is not None], whole, regression)
-    for decision in ("exceeds", "unjudgeable", "undecided"):
-        yield from (wording.cohort(found) for found in cohorts if found.decision == decision)
-        if whole.decision == decision:
-            yield wording.whole(whole)
-        yield from (wording.regression(found) for found in regression if found.decision == decision)
+def _untested(evidence: Evidence) -> list[str]:
+    """Why equal service could not be shown, whatever the figures."""
+    found = []
     if evidence.speakers_overlap:
-        yield ("Test speakers were also trained on (ingest.allow_speaker_overlap): nothing is known about new "
-               "speakers, so the gate cannot PASS.")
+        found.append("Test speakers were also trained on (ingest.allow_speaker_overlap): nothing is known about new "
+                     "speakers, so the gate cannot PASS.")
     if not evidence.comparable:
-        yield "No discovery method has two cohorts to compare, so equal service was not tested."
-    yield from (silent(partition) for partition in evidence.partitions if not partition.comparable)
+        found.append("No discovery method has two cohorts to compare, so equal service was not tested.")
+    return found

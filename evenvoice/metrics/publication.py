@@ -11,6 +11,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
+from evenvoice.metrics.healing import without
 from evenvoice.metrics.suppression import suppress
 
 Row = Mapping[str, Any]
@@ -18,6 +19,8 @@ Hidden = Mapping[str, frozenset[str]]
 """Method -> cohorts that are not shown."""
 WHOLE: Final = "whole"
 UNPLACED: Final = "speakers without a cohort"
+LINES: Final = ("reasons", "undecided", "further")
+"""Sentences of a verdict."""
 GAPS_OF_A_COHORT: Final = ("gap", "gap_at_least", "gap_at_most")
 LEFT_OUT: Final = "A reason is left out here because it speaks of a cohort too small to publish."
 
@@ -53,11 +56,29 @@ def is_hidden(method: str, cohort: str | None, hidden: Hidden) -> bool:
 def published_verdict(verdict: Row, hidden: Hidden) -> dict[str, Any]:
     """verdict.json without what it says about hidden cohorts."""
     return {**verdict,
-            "reasons": [LEFT_OUT if _mentions_hidden(reason, hidden) else reason for reason in verdict["reasons"]],
+            **{lines: [LEFT_OUT if _mentions_hidden(line, hidden) else line for line in verdict[lines]]
+               for lines in LINES},
+            "healed": _published_healing(verdict["healed"], hidden),
+            "wanted": _published_wanted(verdict["wanted"], hidden),
             "regression": {scope: found for scope, found in verdict["regression"].items()
                            if not is_hidden(*_method_and_cohort(scope), hidden)},
             "cohorts": [_without_gap_to_hidden(row, hidden) for row in verdict["cohorts"]
                         if not is_hidden(row["method"], row["cohort"], hidden)]}
+
+
+def _published_wanted(wanted: Row | None, hidden: Hidden) -> Row | None:
+    """A forecast shows the WER of two cohorts."""
+    if wanted is None or any(is_hidden(wanted["method"], wanted[which], hidden) for which in ("cohort", "top")):
+        return None
+    return wanted
+
+
+def _published_healing(healed: Row | None, hidden: Hidden) -> Row | None:
+    """The variance tells about all cohorts, so one hidden cohort hides it."""
+    if healed is None:
+        return None
+    return without(healed, bottom=is_hidden(healed["method"], healed["bottom"], hidden),
+                   variance=bool(hidden.get(healed["method"])))
 
 
 def _method_and_cohort(scope: str) -> tuple[str, str]:

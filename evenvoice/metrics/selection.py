@@ -1,16 +1,18 @@
-"""Which arm goes before the gate: chosen on validate speakers, so that test speakers are looked at once.
+"""Which arm goes before the gate: chosen on validate and discover speakers, so that test speakers are looked at once.
 
-This is a choice, not a claim: it compares point estimates, because a bound on the few validate speakers would always
+This is a choice, not a claim: it compares point estimates, because a bound on the few speakers there are would always
 choose the base. Whether the chosen model really does no harm is decided by the gate, on test speakers, with bounds.
+
+Discover speakers say which arm is better than another, but not whether an arm is better than the base: the bottom
+cohort was picked because the base made many errors on just these speakers. What this rule is worth beside others, on
+arms of known effect: benchmarks/choice.py.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
-
-import numpy as np
 
 from evenvoice.errors import ArtifactError
 from evenvoice.metrics.partitions import Partition
@@ -20,10 +22,11 @@ from evenvoice.params import BASE
 
 @dataclass(frozen=True, kw_only=True)
 class Candidate:
-    """One model as validate speakers show it; a WER is None where there was nothing to measure.
+    """One model as the speakers of the choice show it; a WER is None where there was nothing to measure.
 
     Attributes:
         control: trained only to be compared with; never chosen.
+        chosen_by_wer: of the bottom cohort on all speakers of the choice; the lowest of the eligible wins.
     """
 
     model: str
@@ -31,6 +34,7 @@ class Candidate:
     eligible: bool
     validate_bottom_wer: float | None
     validate_whole_wer: float | None
+    chosen_by_wer: float | None
     why: str
 
 
@@ -54,13 +58,17 @@ class Selection:
 
 
 def choose(validate: SplitTable, partition: Partition, regression_margin: float, *,
-           controls: Collection[str]) -> Selection:
-    """Take the model with the lowest WER of the bottom cohort among those that do not harm the whole.
+           controls: Collection[str], discover: SplitTable | None = None) -> Selection:
+    """Take the model with the lowest WER of the bottom cohort among those that help it and do not harm the whole.
+
+    An arm is eligible when it lowers the WER of the bottom cohort, on validate speakers by themselves and together with
+    discover speakers, and keeps that of the whole within the margin.
 
     Args:
         partition: of the method that the mitigation aimed at.
         regression_margin: relative rise of the whole's WER over the base's that is still tolerated.
         controls: models that are never chosen.
+        discover: discover speakers under the same models; without them validate speakers choose alone.
 
     Raises:
         ArtifactError: no speaker of the validate split said a word.
@@ -71,50 +79,87 @@ def choose(validate: SplitTable, partition: Partition, regression_margin: float,
     if not partition.comparable:
         return _base_only(validate, partition, controls,
                           f"{partition.method} found no two cohorts, so no arm had anyone to help")
-    members_S = validate.members(partition.method, partition.bottom)
-    if validate.words[members_S].sum() == 0:
+    alone = _Heard((validate,), partition)
+    if alone.bottom_wer(BASE) is None:
         return _base_only(validate, partition, controls, f"{partition.bottom}, the bottom cohort, has no words of "
                                                          "validate speakers, so no arm can be shown to help it")
-    ceiling = validate.table(BASE).wer * (1 + regression_margin)
-    candidates = tuple(_candidate(validate, model, members_S, ceiling, control=model in controls)
+    together = _Heard((validate, discover) if discover is not None else (validate,), partition)
+    candidates = tuple(_candidate(model, alone, together, regression_margin, control=model in controls)
                        for model in validate.models)
-    return _best(candidates, partition)
+    return _best(candidates, together)
+
+
+@dataclass(frozen=True)
+class _Heard:
+    """Speakers of one split or more, all under the same models."""
+
+    tables: Sequence[SplitTable]
+    partition: Partition
+
+    @property
+    def who(self) -> str:
+        return f"{' and '.join(table.split for table in self.tables)} speakers"
+
+    def whole_wer(self, model: str) -> float:
+        errors = sum(int(table.errors[model].sum()) for table in self.tables)
+        return errors / sum(int(table.words.sum()) for table in self.tables)
+
+    def bottom_wer(self, model: str) -> float | None:
+        counts = [table.table(model, table.members(self.partition.method, self.partition.bottom))
+                  for table in self.tables]
+        words = sum(int(count.words.sum()) for count in counts)
+        return sum(int(count.errors.sum()) for count in counts) / words if words else None
 
 
 def _base_only(validate: SplitTable, partition: Partition, controls: Collection[str], reason: str) -> Selection:
     candidates = tuple(Candidate(model=model, control=model in controls, eligible=model == BASE,
-                                 validate_bottom_wer=None, validate_whole_wer=validate.table(model).wer, why=reason)
+                                 validate_bottom_wer=None, validate_whole_wer=validate.table(model).wer,
+                                 chosen_by_wer=None, why=reason)
                        for model in validate.models)
     return Selection(method=partition.method, bottom=partition.bottom if partition.comparable else None,
                      challenger=BASE, reason=f"The base model stays: {reason}.", candidates=candidates)
 
 
-def _candidate(validate: SplitTable, model: str, members_S: np.ndarray[Any, Any], ceiling: float, *,
-               control: bool) -> Candidate:
-    whole, bottom = validate.table(model).wer, validate.table(model, members_S).wer
-    if control:
-        eligible, why = False, "a control is never chosen"
-    elif model == BASE:
-        eligible, why = True, "the untouched base model"
-    elif whole > ceiling:
-        eligible, why = False, f"WER of the whole {whole:.2%} is above {ceiling:.2%}, what the margin tolerates"
-    else:
-        eligible, why = True, f"WER of the whole {whole:.2%} is within {ceiling:.2%}, what the margin tolerates"
-    return Candidate(model=model, control=control, eligible=eligible, validate_bottom_wer=bottom,
-                     validate_whole_wer=whole, why=why)
+def _candidate(model: str, alone: _Heard, together: _Heard, margin: float, *, control: bool) -> Candidate:
+    eligible, why = ((False, "a control is never chosen") if control else
+                     (True, "the untouched base model") if model == BASE else _judged(model, alone, together, margin))
+    return Candidate(model=model, control=control, eligible=eligible, validate_bottom_wer=alone.bottom_wer(model),
+                     validate_whole_wer=alone.whole_wer(model), chosen_by_wer=together.bottom_wer(model), why=why)
 
 
-def _best(candidates: tuple[Candidate, ...], partition: Partition) -> Selection:
+def _judged(model: str, alone: _Heard, together: _Heard, margin: float) -> tuple[bool, str]:
+    """Whether an arm may be chosen, and why or why not."""
+    whole, ceiling = together.whole_wer(model), together.whole_wer(BASE) * (1 + margin)
+    if whole > ceiling:
+        return False, (f"WER of the whole {whole:.2%} is above {ceiling:.2%}, what the margin tolerates, on "
+                       f"{together.who}")
+    for heard in dict.fromkeys((alone, together)):
+        arm, base = heard.bottom_wer(model), heard.bottom_wer(BASE)
+        assert arm is not None
+        assert base is not None
+        if arm >= base:
+            return False, (f"WER of the bottom cohort {arm:.2%} is not below the base model's {base:.2%} on "
+                           f"{heard.who}")
+    return True, (f"it helps the bottom cohort, and WER of the whole {whole:.2%} is within {ceiling:.2%}, what the "
+                  f"margin tolerates, on {together.who}")
+
+
+def _best(candidates: tuple[Candidate, ...], heard: _Heard) -> Selection:
     def rank(candidate: Candidate) -> float:
-        return float("inf") if candidate.validate_bottom_wer is None else candidate.validate_bottom_wer
+        assert candidate.chosen_by_wer is not None
+        return candidate.chosen_by_wer
 
-    # min() keeps the first of equals and the base comes first: an arm must beat it, not tie
-    best = min((candidate for candidate in candidates if candidate.eligible), key=rank)
-    base = candidates[0]
+    base, partition = candidates[0], heard.partition
+    # min() keeps the first of equals
+    best = min((candidate for candidate in candidates if candidate.eligible and candidate is not base), key=rank,
+               default=base)
     if best is base:
-        reason = f"The base model stays: no eligible arm lowers its WER of {rank(base):.2%} on {partition.bottom}."
+        reason = (f"The base model stays: no eligible arm lowers its WER of {rank(base):.2%} on {partition.bottom}, on "
+                  f"{heard.who}.")
     else:
+        whole = heard.whole_wer(best.model) / heard.whole_wer(BASE) - 1
         reason = (f"{best.model} has the lowest WER on {partition.bottom}, {rank(best):.2%} against {rank(base):.2%} "
-                  f"of the base model, on validate speakers.")
+                  f"of the base model ({rank(best) / rank(base) - 1:+.1%}), and changes that of the whole by "
+                  f"{whole:+.1%}, on {heard.who}.")
     return Selection(method=partition.method, bottom=partition.bottom, challenger=best.model, reason=reason,
                      candidates=candidates)

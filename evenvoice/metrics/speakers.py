@@ -80,15 +80,22 @@ def read_splits(*, hypotheses: Path, cohorts: Path, methods: Sequence[str],
             unknown to a method.
     """
     models = dict.fromkeys(model for models in splits.values() for model in models)
-    heard = {model: _counted(hypotheses / model / "hypotheses.parquet") for model in models}
+    paths = {model: hypotheses / model / "hypotheses.parquet" for model in models}
+    heard = {model: _counted(read_table(path, HYPOTHESES, list(COUNTED)), str(path)) for model, path in paths.items()}
     labels = {method: _labels(cohorts / method / "cohorts.parquet") for method in methods}
     return {split: _split(split, {model: _rows_of(heard[model], split) for model in splits[split]}, labels)
             for split in splits}
 
 
-def _counted(path: Path) -> pa.Table:
-    table = read_table(path, HYPOTHESES, list(COUNTED))
-    _refuse_repeats(table, ["split", "utterance"], path)
+def join_split(split: str, heard: Mapping[str, pa.Table], *, cohorts: Path, methods: Sequence[str]) -> SplitTable:
+    """As :func:`read_splits` for one split and HYPOTHESES tables at hand, by the names of their models."""
+    labels = {method: _labels(cohorts / method / "cohorts.parquet") for method in methods}
+    counted = {model: _rows_of(_counted(table.select(list(COUNTED)), model), split) for model, table in heard.items()}
+    return _split(split, counted, labels)
+
+
+def _counted(table: pa.Table, source: str) -> pa.Table:
+    _refuse_repeats(table, ["split", "utterance"], source)
     errors = pc.add(pc.add(table["substitutions"], table["deletions"]), table["insertions"])
     return table.select(["split", *HEARD_BY_ALL]).append_column("errors", errors)
 
@@ -97,11 +104,11 @@ def _rows_of(table: pa.Table, split: str) -> pa.Table:
     return table.filter(pc.equal(table["split"], split)).sort_by("utterance")
 
 
-def _refuse_repeats(table: pa.Table, key: list[str], source: Path) -> None:
+def _refuse_repeats(table: pa.Table, key: list[str], source: str) -> None:
     counted = table.group_by(key).aggregate([([], "count_all")])
     repeated = counted.filter(pc.greater(counted["count_all"], 1)).to_pylist()
     if repeated:
-        raise ArtifactError(name=str(source), rule=f"hold each {key[-1]} of a split once",
+        raise ArtifactError(name=source, rule=f"hold each {key[-1]} of a split once",
                             value=f"{repeated[0][key[-1]]!r} {repeated[0]['count_all']} times",
                             action="Delete it and run the stage that writes it again.")
 
@@ -130,7 +137,7 @@ def _integers(column: pa.ChunkedArray) -> Integers:
 
 def _labels(path: Path) -> dict[tuple[str, str], str | None]:
     table = read_table(path, COHORTS)
-    _refuse_repeats(table, ["split", "speaker"], path)
+    _refuse_repeats(table, ["split", "speaker"], str(path))
     return {(row["split"], row["speaker"]): row["cohort"] for row in table.to_pylist()}
 
 
@@ -172,7 +179,7 @@ def read_speakers(path: Path, split: str, methods: Sequence[str]) -> SplitTable:
     """
     table = read_table(path, speakers_schema(methods))
     table = table.filter(pc.equal(table["split"], split))
-    _refuse_repeats(table, ["model", "speaker"], path)
+    _refuse_repeats(table, ["model", "speaker"], str(path))
     models = {model: table.filter(pc.equal(table["model"], model)).sort_by("speaker")
               for model in table["model"].unique().to_pylist()}
     if not models:

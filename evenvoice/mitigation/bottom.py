@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import dataclass
 from pathlib import Path
 
 from evenvoice.data.schemas import COHORTS
@@ -22,10 +23,24 @@ def discovered_cohorts(discovered: Path, method: str) -> Partition:
     return read_partition(method, read_json(source), str(source))
 
 
-def bottom_speakers(discovered: Path, method: str, share: float) -> frozenset[str]:
-    """Training speakers of the worst cohorts, until they hold ``share`` of the placed training speakers.
+@dataclass(frozen=True)
+class Bottom:
+    """The worst cohorts.
 
-    The best cohort is never taken. Without at least two cohorts nobody is worst off and the set is empty.
+    Attributes:
+        speakers: their training speakers; nobody where there are no two cohorts.
+        population_share: their share of the discover and validate speakers that the method places. Those were drawn
+            from the population as it is, while training may lack some; test speakers are for judging alone.
+    """
+
+    speakers: frozenset[str]
+    population_share: float
+
+
+def bottom_cohorts(discovered: Path, method: str, share: float) -> Bottom:
+    """The worst cohorts, until they hold ``share`` of the placed training speakers.
+
+    The best cohort is never taken. Without at least two cohorts nobody is worst off.
 
     Args:
         discovered: what the discover stage wrote for ``method``.
@@ -34,13 +49,16 @@ def bottom_speakers(discovered: Path, method: str, share: float) -> frozenset[st
     """
     partition = discovered_cohorts(discovered, method)
     if not partition.comparable:
-        return frozenset()
-    placed = read_table(discovered / "cohorts.parquet", COHORTS).to_pylist()
-    training = [row for row in placed if row["split"] == "train" and row["cohort"] is not None]
+        return Bottom(frozenset(), 0.0)
+    everyone = read_table(discovered / "cohorts.parquet", COHORTS).to_pylist()
+    placed = [row for row in everyone if row["cohort"] is not None]
+    training = [row for row in placed if row["split"] == "train"]
     sizes = Counter(row["cohort"] for row in training)
     taken: set[str] = set()
     for cohort in partition.ranked[:-1]:
         if sum(sizes[name] for name in taken) >= share * len(training):
             break
         taken.add(cohort)
-    return frozenset(row["speaker"] for row in training if row["cohort"] in taken)
+    population = [row["cohort"] in taken for row in placed if row["split"] in ("discover", "validate")]
+    return Bottom(frozenset(row["speaker"] for row in training if row["cohort"] in taken),
+                  sum(population) / max(1, len(population)))

@@ -13,4 +13,4 @@ def plan_cohort_input_constant(situation: Situation, settings: CohortInput) -> P
     return telling_plan(situation, constant(situation.placement), (EVERYONE,), settings)
 
 
-ARM = Arm(title="Cohort input, constant (control)", plan=plan_cohort_input_constant, control=True)
+ARM = Arm(title="Cohort input, constant", plan=plan_cohort_input_constant, control=True)

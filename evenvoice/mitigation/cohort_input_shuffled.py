@@ -14,4 +14,4 @@ def plan_cohort_input_shuffled(situation: Situation, settings: CohortInput) -> P
                         settings)
 
 
-ARM = Arm(title="Cohort input, shuffled (control)", plan=plan_cohort_input_shuffled, control=True)
+ARM = Arm(title="Cohort input, shuffled", plan=plan_cohort_input_shuffled, control=True)

@@ -7,10 +7,15 @@ from evenvoice.params import Oversample
 
 
 def plan_oversample(situation: Situation, settings: Oversample) -> Plan:
-    """Draw each bottom recording ``settings.factor`` times as often as any other."""
-    indices = situation.training_indices()
-    bottom = np.isin(indices, situation.indices_of(situation.bottom_speakers))
-    return Plan(indices=indices, draw_weights=np.where(bottom, settings.factor, 1.0))
+    """Draw each bottom recording more often than any other."""
+    return oversampled(situation, settings, situation.bottom_speakers)
 
 
-ARM = Arm(title="Oversampling", plan=plan_oversample)
+def oversampled(situation: Situation, settings: Oversample, speakers: frozenset[str]) -> Plan:
+    """Draw each recording of ``speakers`` as many times as often as any other as the factor of the trial says."""
+    factor = settings.factors[situation.trial % len(settings.factors)]
+    return Plan(indices=situation.training_indices(), choice={"factor": factor},
+                draw_weights=np.where(situation.is_of(speakers), factor, 1.0))
+
+
+ARM = Arm(title="Oversampling", plan=plan_oversample, per_trial=True)

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from evenvoice.data.feature_store import FeatureStore
-from evenvoice.data.schemas import SPLITS
+from evenvoice.data.schemas import HEARD, SPLITS
 from evenvoice.mitigation.arm import Plan, Situation
 from evenvoice.models.cohorts import KnownCohorts
 from evenvoice.models.placement import Placement, Speaker
@@ -24,8 +24,6 @@ from evenvoice.training.told import ToldCohorts
 
 STREAM = 0xC0407  # keeps this draw apart from every other use of the seed
 EVERYONE = "everyone"
-TRANSCRIBED = ("validate", "test")
-"""Splits that arms are judged on."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,7 +54,7 @@ class Telling:
 
     def write(self, directory: Path) -> None:
         """Put beside the model what it is to be told of whom: of speakers who are transcribed, and of later ones."""
-        self.placement.of(TRANSCRIBED).write(directory / PLACED)
+        self.placement.of(HEARD).write(directory / PLACED)
         if self.rule is not None:
             write_json(directory / RULES, self.rule)
 

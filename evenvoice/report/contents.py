@@ -6,11 +6,11 @@ from collections import defaultdict
 from dataclasses import dataclass
 from pathlib import Path
 
-from evenvoice.data.schemas import COHORT_WER, COMPARISONS, CURVE, EQUAL_COUNTS, GAPS, REJECTED
+from evenvoice.data.schemas import COHORT_WER, COMPARISONS, CURVE, EQUAL_COUNTS, GAPS, REJECTED, VARIANCES
 from evenvoice.data.tables import read_table
 from evenvoice.metrics.publication import Hidden, Row, hidden_cohorts, is_hidden, published_verdict
 from evenvoice.origins import ORIGINS, SUMMARY, Origins, collect, demand_same
-from evenvoice.params import BASE, METHODS
+from evenvoice.params import ARMS, BASE, METHODS
 from evenvoice.storage import read_json, sha256
 
 SHOWN_REJECTIONS = 20
@@ -57,6 +57,7 @@ class Contents:
     gaps: tuple[Row, ...]
     equal_counts: tuple[Row, ...]
     comparisons: tuple[Row, ...]
+    variances: tuple[Row, ...]
     selection: Row
     titles: dict[str, str]
     curves: dict[str, tuple[Row, ...]]
@@ -78,9 +79,26 @@ class Contents:
         return tuple(model for model in self.titles if model != BASE)
 
     @property
+    def tuned(self) -> tuple[tuple[str, Row], ...]:
+        """Each arm with each of its trials, where it had several."""
+        trials = {model: self.training[model].get("trials", ()) for model in self.titles}
+        return tuple((model, trial) for model, tried in trials.items() if len(tried) > 1 for trial in tried)
+
+    @property
+    def left_out(self) -> tuple[str, ...]:
+        """Arms that did not run, by the names that mitigate.arms could list."""
+        return tuple(arm for arm in ARMS if arm not in self.titles)
+
+    @property
     def controls(self) -> frozenset[str]:
         """Arms that were trained only to be compared with."""
         return frozenset(candidate["model"] for candidate in self.selection["candidates"] if candidate["control"])
+
+    @property
+    def folded(self) -> tuple[str, ...]:
+        """What the verdict says beyond the lines that are read first."""
+        return tuple(line for line in (*self.verdict["undecided"], *self.verdict["further"])
+                     if line not in self.verdict["reasons"])
 
     @property
     def mitigated(self) -> str:
@@ -98,6 +116,15 @@ class Contents:
         return next((row for row in self.gaps
                      if (row["model"], row["method"], row["split"]) == (model, method, split)), None)
 
+    def changes(self, arm: str) -> tuple[Row | None, Row | None, Row | None]:
+        """An arm against the base on test speakers: bottom cohort, everyone, variance over cohorts; None if hidden."""
+        of_arm = {(row["method"], row["cohort"]): row for row in self.comparisons
+                  if (row["arm"], row["split"]) == (arm, "test")}
+        variance = (row for row in self.variances
+                    if (row["arm"], row["split"], row["method"]) == (arm, "test", self.mitigated))
+        return (of_arm.get((self.mitigated, self.selection["bottom"])), of_arm.get(("whole", "whole")),
+                next(variance, None))
+
 
 def read_contents(sources: Sources, minimum: int) -> Contents:
     """Read and suppress.
@@ -113,8 +140,10 @@ def read_contents(sources: Sources, minimum: int) -> Contents:
     _check_origins(sources, models)
     cohort_wer = read_table(sources.evaluation / "cohort_wer.parquet", COHORT_WER).to_pylist()
     hidden = hidden_cohorts(cohort_wer, minimum)
-    training = {name: read_json(sources.models / name / SUMMARY) for name in models}
     selection = read_json(sources.evaluation / "selection.json")
+    bottom_hidden = is_hidden(selection["method"], selection["bottom"], hidden)
+    training = {name: _training(read_json(sources.models / name / SUMMARY), bottom_hidden=bottom_hidden)
+                for name in models}
     titles = {candidate["model"]: _title(candidate["model"], training) for candidate in selection["candidates"]}
     return Contents(
         verdict=published_verdict(read_json(sources.verdict), hidden),
@@ -126,6 +155,8 @@ def read_contents(sources: Sources, minimum: int) -> Contents:
         equal_counts=_equal_counts(sources.evaluation / "equal_counts.parquet", minimum),
         comparisons=tuple(row for row in read_table(sources.evaluation / "comparisons.parquet", COMPARISONS).to_pylist()
                           if not is_hidden(row["method"], row["cohort"], hidden)),
+        variances=tuple(row for row in read_table(sources.evaluation / "variances.parquet", VARIANCES).to_pylist()
+                        if not hidden.get(row["method"])),
         selection=_selection(selection, titles, hidden),
         titles=titles,
         curves={name: tuple(read_table(sources.models / name / "curve.parquet", CURVE).to_pylist()) for name in models},
@@ -156,6 +187,14 @@ def _check_origins(sources: Sources, models: list[str]) -> None:
     demand_same(judged, here, source="the verdict", other="these hypotheses", stage="gate")
 
 
+def _training(summary: Row, *, bottom_hidden: bool) -> Row:
+    """What a training says of itself, without figures of a bottom cohort that is not shown."""
+    if not bottom_hidden:
+        return summary
+    trials = [{**trial, "validate_bottom_wer": None} for trial in summary.get("trials", ())]
+    return {**summary, "trials": trials}
+
+
 def _title(model: str, training: dict[str, Row]) -> str:
     return "Base model" if model == BASE else str(training[model]["title"])
 
@@ -164,8 +203,9 @@ def _selection(selection: Row, titles: dict[str, str], hidden: Hidden) -> Row:
     """Why the challenger was chosen, without figures of a bottom cohort that is not shown."""
     if not is_hidden(selection["method"], selection["bottom"], hidden):
         return selection
-    candidates = [{**candidate, "validate_bottom_wer": None} for candidate in selection["candidates"]]
-    reason = f"{titles[selection['challenger']]} was chosen on validation speakers by a cohort too small to be shown."
+    candidates = [{**candidate, "validate_bottom_wer": None, "chosen_by_wer": None,
+                   "why": "by a cohort too small to be shown"} for candidate in selection["candidates"]]
+    reason = f"{titles[selection['challenger']]} was chosen by a cohort too small to be shown."
     return {**selection, "candidates": candidates, "reason": reason}
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from importlib.resources import files
 from typing import Any
 
@@ -9,6 +10,7 @@ import jinja2
 
 from evenvoice.params import Ingest, Report
 from evenvoice.report.arrivals import arrivals
+from evenvoice.report.claims import claims
 from evenvoice.report.contents import Contents
 from evenvoice.report.figures import (
     arms_figure,
@@ -16,8 +18,10 @@ from evenvoice.report.figures import (
     equal_counts_figure,
     forest_figure,
     gaps_figure,
+    learning_figure,
     regions_figure,
 )
+from evenvoice.report.planted import planted
 
 
 def render_page(contents: Contents, *, ingest: Ingest, report: Report, seed: int) -> str:
@@ -28,17 +32,20 @@ def render_page(contents: Contents, *, ingest: Ingest, report: Report, seed: int
         "equal_counts": equal_counts_figure(contents),
         "arms": arms_figure(contents),
         "curves": curves_figure(contents),
+        "learning": learning_figure(contents.verdict["wanted"]),
         "bakeoff": _asset("bakeoff.svg"),
         "forest": {method.name: forest_figure(contents, method.name) for method in contents.methods},
     }
     return _template("page.html.j2", escape=True).render(
-        contents=contents, figures=figures, arrivals=arrivals(contents.corpus, contents.minimum),
+        contents=contents, figures=figures, claims=claims(contents),
+        arrivals=arrivals(contents.corpus, contents.minimum), planted=planted(contents.corpus, contents.minimum),
         ingest=ingest, report=report, seed=seed)
 
 
 def render_model_card(contents: Contents, *, ingest: Ingest, seed: int) -> str:
     """The model card as Markdown."""
-    return _template("model_card.md.j2", escape=False).render(contents=contents, ingest=ingest, seed=seed)
+    return _template("model_card.md.j2", escape=False).render(
+        contents=contents, planted=planted(contents.corpus, contents.minimum), ingest=ingest, seed=seed)
 
 
 def _asset(name: str) -> str:
@@ -48,7 +55,8 @@ def _asset(name: str) -> str:
 def _template(name: str, *, escape: bool) -> jinja2.Template:
     environment = jinja2.Environment(autoescape=escape, trim_blocks=True, lstrip_blocks=True,  # noqa: S701  Markdown
                                      undefined=jinja2.StrictUndefined)
-    environment.filters.update(percent=percent, interval=interval, bounds=bounds, count=count, big=big)
+    environment.filters.update(percent=percent, interval=interval, change=change, reach=reach, bounds=bounds,
+                               count=count, big=big, settings=settings)
     return environment.from_string(files("evenvoice.report").joinpath(f"templates/{name}").read_text(encoding="utf-8"))
 
 
@@ -63,10 +71,27 @@ def interval(row: Any, name: str) -> str:
     return "" if low is None or high is None else f"{100 * low:.1f} – {100 * high:.1f} %"
 
 
+def change(row: Any) -> str:
+    """The relative change of a row of comparisons or variances: "-14.2 %"; None -> an en dash."""
+    return "–" if row is None or row["relative"] is None else f"{100 * row['relative']:+.1f} %"
+
+
+def reach(row: Any) -> str:
+    """The interval of that change: "-20.1 to -8.3 %"; empty when it has none."""
+    known = row is not None and row["relative_low"] is not None
+    return f"{100 * row['relative_low']:+.1f} to {100 * row['relative_high']:+.1f} %" if known else ""
+
+
 def bounds(row: Any, name: str) -> str:
     """The gate's bounds of a figure in a row: "at least 10.1 %, at most 14.2 %"; empty when it has none."""
     low, high = row[f"{name}_at_least"], row[f"{name}_at_most"]
     return "" if low is None or high is None else f"at least {percent(low)}, at most {percent(high)}"
+
+
+def settings(trial: Mapping[str, Any]) -> str:
+    """How a trial differs from others of its arm: "factor 4, learning rate 0.0005, steps 100"."""
+    return ", ".join(f"{name.replace('_', ' ')} {value:g}" for name, value in trial.items()
+                     if name != "kept" and not name.startswith("validate_"))
 
 
 def count(value: float) -> str:

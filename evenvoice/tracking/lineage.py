@@ -22,6 +22,7 @@ DIRTY: Final = "evenvoice.dirty"
 DATA: Final = "evenvoice.data"
 VERDICT: Final = "evenvoice.verdict"
 ARM: Final = "evenvoice.arm"
+SPEECH: Final = "evenvoice.speech"
 MODEL_VERSION: Final = "evenvoice.model_version"
 INPUTS: Final = "evenvoice.inputs"
 SPEAKERS: Final = "evenvoice.speakers"
@@ -45,13 +46,15 @@ class Lineage:
     data: str
     verdict: str
     arm: str
+    speech: str
+    """Recorded, synthetic, or semi-synthetic."""
     executed: Mapping[str, str] = field(default_factory=dict)
     """How the stages were executed, by the names of these tags: the runner, and where there are any, its images."""
 
     def tags(self) -> dict[str, str]:
         """The same facts as tags, for runs and versions alike."""
         return {DAG_RUN: self.dag_run, COMMIT: self.commit, DIRTY: str(self.dirty).lower(), DATA: self.data,
-                VERDICT: self.verdict, ARM: self.arm, **self.executed}
+                VERDICT: self.verdict, ARM: self.arm, SPEECH: self.speech, **self.executed}
 
 
 def executed_of(tags: Mapping[str, str]) -> dict[str, str]:

@@ -51,7 +51,7 @@ def curve(files: RunFiles, model: str) -> list[Point]:
     points = []
     for row in read_table(files.model(model) / "curve.parquet", CURVE).to_pylist():
         points += [Point(name=f"train/{model}/{name}", value=row[name], step=row["step"],
-                         after_ms=0) for name in ("loss", "learning_rate")]
+                         after_ms=0) for name in ("loss", "learning_rate", "effective_share") if row[name] is not None]
     return points
 
 

@@ -43,7 +43,7 @@ def record(*, store: Store, location: Location, files: RunFiles, dag_run: str, c
     """
     files.demand_one_origin()
     origin = Lineage(dag_run=dag_run, commit=commit, dirty=dirty, data=files.data_hash(), verdict=files.verdict,
-                     arm=files.challenger, executed=_executed(files))
+                     arm=files.challenger, speech=files.speech, executed=_executed(files))
     figures = published.metrics(files, params.report.min_speakers) | published.measured(files)
     curves = [point for model in files.models for point in published.curve(files, model)]
     kept = [files.required(path) for path in (files.report, files.model_card, files.dvc_lock, files.params_file)]

@@ -100,7 +100,7 @@ def _create(store: Store, location: Location, files: RunFiles, run: RecordedRun,
 def _lineage(files: RunFiles, run: RecordedRun) -> Lineage:
     return Lineage(dag_run=run.tags[lineage.DAG_RUN], commit=run.tags[lineage.COMMIT],
                    dirty=run.tags[lineage.DIRTY] == "true", data=files.data_hash(), verdict=files.verdict,
-                   arm=files.challenger, executed=lineage.executed_of(run.tags))
+                   arm=files.challenger, speech=files.speech, executed=lineage.executed_of(run.tags))
 
 
 def requirements() -> list[str]:

@@ -102,6 +102,18 @@ class RunFiles:
         """The model that was judged."""
         return str(self.judgement["challenger"])
 
+    @property
+    def speech(self) -> str:
+        """What the speech is called: recorded, synthetic, or semi-synthetic.
+
+        Raises:
+            ArtifactError: the verdict does not say.
+        """
+        if not isinstance(labelled := self.judgement.get("labelled"), str):
+            raise ArtifactError(name=f"{self.verdict_file}, labelled", rule="say what the speech is",
+                                value=repr(labelled), action="Run the stage `gate` again.")
+        return labelled
+
     def demand_one_origin(self) -> None:
         """See that every stage read what the stages before it made, and that the verdict is about the models here.
 

@@ -69,4 +69,5 @@ def _tried(module: nn.Module, sizes: tuple[int, int], device: torch.device) -> N
             said_BTD, _ = module.step(chunk_BTD, module.initial_state(sizes[0]))
         else:
             said_BTD = module.forward(chunk_BTD)
-    torch.autograd.grad(said_BTD.float().sum(), [chunk_BTD, *module.parameters()])
+    trained = [parameter for parameter in module.parameters() if parameter.requires_grad]
+    torch.autograd.grad(said_BTD.float().sum(), [chunk_BTD, *trained])

@@ -15,8 +15,10 @@ class Point:
 
     step: int
     loss: float
-    """Nats per label, penalty included."""
+    """Nats per label, penalty included; each label counts once, whatever the weight of its recording."""
     learning_rate: float
+    effective_share: float | None = None
+    """Effective sample size as a share of the batch; None where recordings are not weighted."""
 
 
 @dataclass

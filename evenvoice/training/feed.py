@@ -13,6 +13,7 @@ from evenvoice.training.augment import mask
 from evenvoice.training.objective import Batch
 from evenvoice.training.settings import SpecAugment
 from evenvoice.training.told import ToldCohorts
+from evenvoice.training.variants import Altered, Variants
 
 
 class Feed:
@@ -23,15 +24,17 @@ class Feed:
         store: features and transcripts.
         augment: masks to lay over the features; None leaves them clean.
         device: where the batch is needed.
+        variants: recordings that are altered before that.
         told: cohorts that the model is told; None tells it nothing.
     """
 
     def __init__(self, recogniser: Recogniser, store: FeatureStore, augment: SpecAugment | None,
-                 device: torch.device, told: ToldCohorts | None = None) -> None:
+                 device: torch.device, variants: Variants | None = None, told: ToldCohorts | None = None) -> None:
         self._tokenizer = recogniser.tokenizer
         self._store = store
         self._augment = augment
         self._device = device
+        self._altered = Altered(variants, recogniser.featurize) if variants is not None else None
         self._told = told
         self._hop_s = recogniser.featurize.hop_ms / 1000
         self._least_frames = recogniser.transducer.encoder.subsampling
@@ -39,7 +42,7 @@ class Feed:
 
     def batch(self, indices: NDArray[np.int64], rng: np.random.Generator) -> Batch:
         """Read, pad and augment recordings, and encode their transcripts."""
-        padded = pad_features([self._store.features(int(i)) for i in indices], fill_M=self._fill_M,
+        padded = pad_features([self._heard(int(i), rng) for i in indices], fill_M=self._fill_M,
                               least_frames=self._least_frames)
         if self._augment is not None:
             mask(padded.features_BTM.numpy(), frames=padded.frame_lengths_B.numpy(), fill_M=self._fill_M,
@@ -55,3 +58,7 @@ class Feed:
                      frame_lengths_B=padded.frame_lengths_B.to(self._device),
                      labels_BU=torch.from_numpy(labels_BU).to(self._device),
                      label_lengths_B=torch.tensor(lengths, device=self._device), cohorts_B=cohorts_B)
+
+    def _heard(self, index: int, rng: np.random.Generator) -> NDArray[np.floating]:
+        features_TM = self._store.features(index)
+        return features_TM if self._altered is None else self._altered(index, features_TM, rng)

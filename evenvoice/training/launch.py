@@ -35,16 +35,16 @@ def is_launcher(processes: int) -> bool:
     return False
 
 
-def launch(module: str, processes: int) -> None:
-    """Run ``python -m module`` in all processes of this machine, and wait for them.
+def launch(module: str, processes: int, *arguments: str) -> None:
+    """Run ``python -m module`` with ``arguments`` in all processes of this machine, and wait for them.
 
     Raises:
         TransientError: a signal ended one of them.
         SystemExit: one ended with an error, which it has printed; carries its exit status.
     """
     try:
-        arguments = parse_args([*_options(processes), "-m", module])  # type: ignore[no-untyped-call]
-        torchrun(arguments)  # type: ignore[no-untyped-call]
+        options = parse_args([*_options(processes), "-m", module, *arguments])  # type: ignore[no-untyped-call]
+        torchrun(options)  # type: ignore[no-untyped-call]
     except ChildFailedError as error:
         rank, failure = error.get_first_failure()
         if failure.exitcode > 0:

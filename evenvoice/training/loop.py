@@ -1,6 +1,7 @@
 """The training loop: batches in, weights changed in place, a curve out.
 
-It knows no mitigation. Whoever has one says which recordings to draw, how often, and what to add to the loss.
+It knows no mitigation. Whoever has one says which recordings to draw, how often, how much each
+counts, and what to add to the loss.
 
 Everything random in a step follows from (seed, step, process) and the learning rate from the step, so a training
 resumed from any checkpoint takes the same steps, bit for bit, as one that was never interrupted.
@@ -9,7 +10,7 @@ resumed from any checkpoint takes the same steps, bit for bit, as one that was n
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from contextlib import closing
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -39,6 +40,8 @@ from evenvoice.training.optimiser import AdamW
 from evenvoice.training.schedule import one_cycle, step_seed
 from evenvoice.training.settings import FitSettings
 from evenvoice.training.told import COHORT_VECTORS, ToldCohorts
+from evenvoice.training.variants import Variants
+from evenvoice.training.weighing import Weigher, effective_sample_size
 
 Penalty = Callable[[nn.Module], Tensor]
 
@@ -50,7 +53,9 @@ TRAINS = ("data/batches.py", "data/feature_store.py", "losses", "mitigation", "m
 
 def fit(*, recogniser: Recogniser, store: FeatureStore, indices: NDArray[np.int64], settings: FitSettings, seed: int,
         progress: Progress, checkpoint_dir: Path | None, draw_weights: NDArray[np.float64] | None = None,
-        penalty: Penalty | None = None, identity: str = "", told: ToldCohorts | None = None) -> Curve:
+        groups: NDArray[np.int64] | None = None, variants: Variants | None = None,
+        frozen: Collection[str] = (), penalty: Penalty | None = None, weigher: Weigher | None = None,
+        identity: str = "", told: ToldCohorts | None = None) -> Curve:
     """Train a recogniser in place, on a GPU where there is one, and with all processes that torchrun started.
 
     Args:
@@ -63,29 +68,38 @@ def fit(*, recogniser: Recogniser, store: FeatureStore, indices: NDArray[np.int6
         checkpoint_dir: where to checkpoint and to resume from; None does neither. Delete it (``checkpoints.discard``)
             once the trained model is saved.
         draw_weights: expected draws of each of ``indices`` per epoch; None draws each once.
+        groups: group of each of ``indices``; every batch holds them in the proportion in which they are drawn.
+        variants: recordings that are altered whenever they are drawn.
+        frozen: parameters of ``recogniser.transducer`` that stay as they are, weight decay included.
         penalty: added to the loss of every step; called with ``recogniser.transducer``.
-        identity: names the penalty and its settings, which the fingerprint of a checkpoint cannot see by itself.
+        weigher: says how much each recording of a batch counts; without one all count alike.
+        identity: names penalty or weigher and its settings, which the fingerprint of a checkpoint cannot see by itself.
         told: cohorts of speakers that a recogniser with a cohort input is told; None tells it nothing.
 
     Raises:
         NonFiniteLoss: more batches with a NaN or infinite loss or gradient than ``settings.nonfinite_budget``.
-        TrainingError: a checkpoint cannot be written, or a penalty without identity would be checkpointed.
+        TrainingError: a checkpoint cannot be written, a penalty or weigher without identity would be checkpointed, or
+            a weigher is to work in several processes.
         ArtifactError: all checkpoints of this very training are damaged.
         ShapeError: cohorts that do not fit the store or the recogniser.
     """
-    if penalty is not None and checkpoint_dir is not None and not identity:
-        raise TrainingError(name="identity", rule="name the penalty where checkpoints are kept", value="nothing",
-                            action="Pass the arm and its weight, e.g. identity='ewc 0.01'.")
+    if (penalty or weigher) is not None and checkpoint_dir is not None and not identity:
+        raise TrainingError(name="identity", rule="name the penalty or weigher where checkpoints are kept",
+                            value="nothing", action="Pass the arm and its weight, e.g. identity='ewc 0.01'.")
     world = current_world()
+    if weigher is not None and world.size > 1:
+        raise TrainingError(name="a training that weighs recordings", rule="run in one process", value=world.size,
+                            action="Start it without torchrun: each process would weigh against its own batch alone.")
     devices = [world.device] if world.device.type == "cuda" else []
     with torch.random.fork_rng(devices=devices):
         run = _Run(recogniser=recogniser, store=store, indices=indices, settings=settings, seed=seed, world=world,
-                   draw_weights=draw_weights, penalty=penalty, told=told)
+                   draw_weights=draw_weights, groups=groups, variants=variants, frozen=frozen, penalty=penalty,
+                   weigher=weigher, told=told)
         with closing(run), quickened(recogniser.transducer, world.device):
             run.check_agreement(identity)
             checkpoints = None if checkpoint_dir is None else Checkpoints(checkpoint_dir, run.fingerprint(identity))
             curve = _train(run, checkpoints, checkpoint_dir, progress)
-    recogniser.transducer.to("cpu").eval()
+    recogniser.transducer.to("cpu").eval().requires_grad_(True)
     return curve
 
 
@@ -122,24 +136,30 @@ class _Run:
 
     def __init__(self, *, recogniser: Recogniser, store: FeatureStore, indices: NDArray[np.int64],
                  settings: FitSettings, seed: int, world: World, draw_weights: NDArray[np.float64] | None,
-                 penalty: Penalty | None, told: ToldCohorts | None) -> None:
+                 groups: NDArray[np.int64] | None, variants: Variants | None, frozen: Collection[str],
+                 penalty: Penalty | None, weigher: Weigher | None, told: ToldCohorts | None) -> None:
         if told is not None:
             told.check(recordings=len(store), known=recogniser.cohorts)
         self.settings, self.world, self.curve, self.pace = settings, world, Curve(), Pace()
-        self._seed, self._penalty, self._description = seed, penalty, recogniser.description
+        self._seed, self._penalty, self._weigher, self._description = seed, penalty, weigher, recogniser.description
+        self._variants = variants
         self._transducer = recogniser.transducer.to(world.device).train()
+        self._frozen = sorted(frozen)
+        for name in self._frozen:
+            self._transducer.get_parameter(name).requires_grad_(False)
         self._objective = world.wrap(Objective(self._transducer, settings.ctc_weight),
                                      every_parameter_used=settings.ctc_weight > 0)
         self._optimiser = AdamW(self._transducer, settings.weight_decay,
                                 None if told is None else {COHORT_VECTORS: told.rate})
-        self._feed = Feed(recogniser, store, settings.augment, world.device, told)
+        self._feed = Feed(recogniser, store, settings.augment, world.device, variants, told)
         self._hop_s = recogniser.featurize.hop_ms / 1000
         batch_s = settings.batch_s
         if batch_s == AUTO:
             batch_s = self.curve.chosen_batch_s = chosen_batch_s(self._try, durations_s=store.durations_s,
                                                                  indices=indices, world=world)
         self._plan = BatchPlan(frames=store.frames, indices=indices, frames_per_batch=recogniser.frames_in(batch_s),
-                               seed=step_seed(seed, step=0, rank=0, purpose=ORDER), draw_weights=draw_weights)
+                               seed=step_seed(seed, step=0, rank=0, purpose=ORDER), draw_weights=draw_weights,
+                               groups=groups)
         self._batches = self._opened()
         self._texts, self._ids = store.texts[indices].tolist(), store.ids[indices].tolist()
         self._told = [] if told is None else [told.dropout, told.rate, told.numbers[indices].tolist()]
@@ -149,10 +169,12 @@ class _Run:
         plan = self._plan
         weights = [tensor.detach().cpu().numpy().tobytes() for tensor in self._transducer.state_dict().values()]
         draws = b"" if plan.draw_weights is None else plan.draw_weights.astype(np.float64).tobytes()
+        groups = None if plan.groups is None else plan.groups.tolist()
+        variants = None if self._variants is None else self._variants.identity()
         result_settings = {key: value for key, value in asdict(self.settings).items() if key != "checkpoint_every_s"}
         return fingerprint(package_digest(*TRAINS), self._description.content(), result_settings, self._seed,
                            self.world.size, identity, self._ids, self._texts, plan.frames[plan.indices].tolist(),
-                           draws, self._told, *weights)
+                           draws, groups, variants, self._frozen, self._told, *weights)
 
     def step(self, dump: Path | None) -> None:
         """Draw a batch and update the weights, or skip it within the budget."""
@@ -163,11 +185,11 @@ class _Run:
         torch.manual_seed(step_seed(self._seed, step=step, rank=self.world.rank, purpose=DROPOUT))
         learning_rate = one_cycle(step, steps=settings.steps, peak=settings.learning_rate,
                                   warmup_share=settings.warmup_share)
-        loss, losses_B = self._update(batch, learning_rate)
+        point, losses_B = self._update(batch, step, learning_rate)
         curve.steps += 1
         self._account(batch, time.monotonic() - started_at, data_seconds)
-        if loss is not None:
-            curve.points.append(Point(step, loss, learning_rate))
+        if point is not None:
+            curve.points.append(point)
             return
         curve.batches_skipped += 1
         if curve.batches_skipped > settings.nonfinite_budget:
@@ -196,23 +218,33 @@ class _Run:
         """End what works ahead."""
         self._batches.close()
 
-    def _update(self, batch: Batch, learning_rate: float) -> tuple[float | None, Tensor]:
-        """Take one step down the loss; None instead of a loss means that it was not finite and nothing changed."""
+    def _update(self, batch: Batch, step: int, learning_rate: float) -> tuple[Point | None, Tensor]:
+        """Take one step down the loss; None instead of a point means that it was not finite and no weight changed."""
         self._optimiser.zero_grad()
         losses_B = self._losses(batch)
         totals = self.world.sum(torch.stack([losses_B.detach().sum(), batch.label_lengths_B.sum().to(losses_B)]))
         total, labels = totals.tolist()
         if not np.isfinite(total):
             return None, losses_B
+        counted_B, effective_share = self._weighed(batch, losses_B, step)
         # data parallelism averages gradients over processes; per label of all processes, a sum is wanted
-        loss = losses_B.sum() * (self.world.size / max(1.0, labels))
+        loss = counted_B.sum() * (self.world.size / max(1.0, labels))
         penalty = self._penalty(self._transducer) if self._penalty is not None else None
         (loss if penalty is None else loss + penalty).backward()
         norm = nn.utils.clip_grad_norm_(self._transducer.parameters(), self.settings.gradient_clip, foreach=True)
         if not torch.isfinite(norm):
             return None, losses_B
         self._optimiser.step(learning_rate)
-        return total / max(1.0, labels) + (0.0 if penalty is None else penalty.item()), losses_B
+        shown = total / max(1.0, labels) + (0.0 if penalty is None else penalty.item())
+        return Point(step, shown, learning_rate, effective_share), losses_B
+
+    def _weighed(self, batch: Batch, losses_B: Tensor, step: int) -> tuple[Tensor, float | None]:
+        """Losses (B,) times weights, and the effective share of the batch; without a weigher the losses alone."""
+        if self._weigher is None:
+            return losses_B, None
+        per_label_B = losses_B.detach() / batch.label_lengths_B.clamp(min=1)
+        weights_B = self._weigher.weigh(batch.ids, per_label_B, step=step, steps=self.settings.steps)
+        return weights_B * losses_B, effective_sample_size(weights_B) / len(weights_B)
 
     def _account(self, batch: Batch, seconds: float, data_seconds: float) -> None:
         frames = int(batch.frame_lengths_B.sum())
@@ -235,6 +267,8 @@ class _Run:
         tensors = {f"model/{name}": tensor.detach().cpu().contiguous()
                    for name, tensor in self._transducer.state_dict().items()}
         tensors |= {f"optimiser/{name}": tensor for name, tensor in self._optimiser.state_tensors().items()}
+        if self._weigher is not None:
+            tensors |= {f"weigher/{name}": tensor for name, tensor in self._weigher.state_tensors().items()}
         record = {"curve": asdict(self.curve), "stream": dict(self._batches.state_dict())}
         return Checkpoint(self.curve.steps, tensors, record)
 
@@ -242,6 +276,8 @@ class _Run:
         """Go on from a checkpoint."""
         self._transducer.load_state_dict(_below("model/", found))
         self._optimiser.load_state_tensors(_below("optimiser/", found))
+        if self._weigher is not None:
+            self._weigher.load_state_tensors(_below("weigher/", found))
         kept = dict(found.record["curve"])
         self.curve.__dict__.update(kept, points=[Point(**point) for point in kept["points"]])
         if self.curve.chosen_batch_s is not None:  # not what would be chosen now

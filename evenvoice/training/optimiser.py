@@ -18,7 +18,7 @@ MEAN, VARIANCE, STEPS = "mean", "variance", "steps"
 
 
 class AdamW:
-    """Shrinks matrices but neither biases nor normalisation gains.
+    """Shrinks matrices but neither biases nor normalisation gains, and touches nothing that needs no gradient.
 
     Args:
         module: whose parameters are trained.
@@ -27,7 +27,7 @@ class AdamW:
     """
 
     def __init__(self, module: nn.Module, weight_decay: float, rates: Mapping[str, float] | None = None) -> None:
-        self._parameters = dict(module.named_parameters())
+        self._parameters = {name: parameter for name, parameter in module.named_parameters() if parameter.requires_grad}
         self._weight_decay = weight_decay
         self._rates = dict(rates or {})
         self._state = {name: {MEAN: torch.zeros_like(parameter), VARIANCE: torch.zeros_like(parameter),

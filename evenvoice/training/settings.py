@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal, Self
 
-from evenvoice.params import Mitigate, Train
+from evenvoice.params import Train
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,14 +43,14 @@ class FitSettings:
         return cls._of(train, batch_s=train.batch_s, steps=train.steps, learning_rate=train.learning_rate)
 
     @classmethod
-    def for_mitigation(cls, train: Train, mitigate: Mitigate, chosen_batch_s: float | None = None) -> Self:
+    def for_mitigation(cls, train: Train, *, steps: int, learning_rate: float,
+                       chosen_batch_s: float | None = None) -> Self:
         """Train on, as the base model was trained but for the steps and the learning rate.
 
         ``chosen_batch_s`` is the batch that the base model's training chose, if it was left to choose: were each arm to
         choose its own, it would differ from its control in more than what the arm does.
         """
-        return cls._of(train, batch_s=chosen_batch_s or train.batch_s, steps=mitigate.steps,
-                       learning_rate=mitigate.learning_rate)
+        return cls._of(train, batch_s=chosen_batch_s or train.batch_s, steps=steps, learning_rate=learning_rate)
 
     @classmethod
     def _of(cls, train: Train, *, batch_s: float | Literal["auto"], steps: int, learning_rate: float) -> Self:

@@ -24,7 +24,7 @@ from evenvoice.code_digest import STAGE_CODE, code_files
 from evenvoice.errors import ParamsError, PreflightError
 from evenvoice.storage import write_text
 
-SETTINGS = (".dvc/config", ".dvcignore", "params.yaml", "profiles")
+SETTINGS = (".dvc/config", ".dvcignore", "dvc.yaml", "params.yaml", "profiles")
 
 
 @dataclass(frozen=True)

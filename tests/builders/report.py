@@ -9,11 +9,13 @@ from evenvoice.data.tables import rows_table, write_table
 from evenvoice.evaluation import evaluate
 from evenvoice.gates import judge, read_evidence
 from evenvoice.metrics.partitions import FrozenCohort, Partition
-from evenvoice.params import MODELS, Evaluate, Gate
+from evenvoice.params import Evaluate, Gate
 from evenvoice.progress import Progress
 from evenvoice.report import Contents, Sources, read_contents
 from evenvoice.storage import read_json, write_json
+from tests.builders.origins import write_identity
 from tests.builders.tables import no_partition, write_cohorts, write_hypotheses
+from tests.builders.wanted import write_wanted
 
 WER = {"region-1": 0.24, "region-2": 0.13, "region-3": 0.10}
 RULES = {"region-1": "south of 34.2, west of -95.0", "region-2": "south of 34.2, east of -95.0",
@@ -22,7 +24,8 @@ BOXES = {"region-1": {"lat_min": None, "lat_max": 34.2, "lon_min": None, "lon_ma
          "region-2": {"lat_min": None, "lat_max": 34.2, "lon_min": -95.0, "lon_max": None},
          "region-3": {"lat_min": 34.2, "lat_max": None, "lon_min": None, "lon_max": None}}
 HELP = {"base": 1.0, "finetune": 0.72, "l2sp": 0.78, "ewc": 0.7, "oversample": 0.85, "placebo": 0.98,
-        "cohort_input": 0.8, "cohort_input_shuffled": 0.97, "cohort_input_constant": 0.96}
+        "reweight": 0.9, "cohort_input": 0.8, "reweight_random": 0.97, "cohort_input_shuffled": 0.97,
+        "cohort_input_constant": 0.96}
 WORDS = 50
 
 
@@ -35,13 +38,15 @@ def write_evaluation(root: Path, *, sizes: dict[str, int] | None = None, verdict
     people = [(split, f"{split}-{cohort}-{number}", cohort) for split in ("discover", "validate", "test")
               for cohort, size in sizes.items() for number in range(size)]
     _write_cohorts(sources.cohorts, people)
-    for model in MODELS:
+    for model in HELP:
         _write_model(sources, model, people)
     evaluate(hypotheses=sources.hypotheses, cohorts=sources.cohorts, models=sources.models, out=sources.evaluation,
-             mitigated="geographic", regression_margin=0.03, seed=1,
+             mitigated="geographic", arms=[model for model in HELP if model != "base"], regression_margin=0.03, seed=1,
              settings=Evaluate(replicates=200, confidence=0.95, null_partitions=50), progress=Progress("evaluate"))
     limits = Gate(max_gap=0.5, max_wer=0.25, regression_margin=0.03, confidence=0.95, min_speakers=10)
-    evidence = read_evidence(evaluation=sources.evaluation, corpus=sources.corpus, models=sources.models)
+    write_wanted(root / "wanted.json", write_identity(sources.models, "base"))
+    evidence = read_evidence(evaluation=sources.evaluation, corpus=sources.corpus, models=sources.models,
+                             wanted=root / "wanted.json")
     write_json(sources.verdict, judge(evidence, limits, seed=1).to_json())
     return sources
 
@@ -75,8 +80,7 @@ def _write_cohorts(directory: Path, people: list[tuple[str, str, str]]) -> None:
 
 
 def _write_model(sources: Sources, model: str, people: list[tuple[str, str, str]]) -> None:
-    heard = people if model == "base" else [person for person in people if person[0] != "discover"]
-    rows = [(split, who, f"u-{who}", WORDS, _errors(who, cohort, model)) for split, who, cohort in heard]
+    rows = [(split, who, f"u-{who}", WORDS, _errors(who, cohort, model)) for split, who, cohort in people]
     write_hypotheses(sources.hypotheses, model, rows)
     write_json(sources.hypotheses / model / "compute.json", {
         "macs_per_audio_s": {"encoder": 3.1e7, "predictor": 2.4e5, "joiner": 1.9e6, "total": 3.3e7},
@@ -84,7 +88,9 @@ def _write_model(sources: Sources, model: str, people: list[tuple[str, str, str]
     curve = [{"step": step, "loss": 4 * 0.97**step + 0.1, "learning_rate": 1e-3} for step in range(60)]
     write_table(sources.models / model / "curve.parquet", rows_table(curve, CURVE))
     summary = sources.models / model / "summary.json"
-    write_json(summary, {**read_json(summary), "steps": 60, "audio_s": 4500.0, "batches_skipped": 0})
+    trials = [{"steps": 60, "learning_rate": rate, "validate_bottom_wer": 0.2 + rate, "validate_whole_wer": 0.1,
+               "kept": rate == 0.001} for rate in (0.001, 0.002)] if model == "ewc" else []
+    write_json(summary, {**read_json(summary), "steps": 60, "audio_s": 4500.0, "batches_skipped": 0, "trials": trials})
 
 
 def _errors(who: str, cohort: str, model: str) -> int:

@@ -14,6 +14,7 @@ from evenvoice.data.tables import rows_table, write_table
 from evenvoice.origins import Origins, model_digest
 from evenvoice.storage import write_json, write_text
 from evenvoice.tracking.run_files import RunFiles
+from tests.builders.wanted import made_forecast, written
 
 ROOT = Path(__file__).resolve().parents[2]
 CORPUS_HASH = "0123456789abcdef0123456789abcdef.dir"
@@ -60,15 +61,25 @@ def _metrics(cohorts: Mapping[str, int]) -> dict[str, float]:
 def _verdict(verdict: str, cohorts: Mapping[str, int], limits: Mapping[str, float]) -> dict[str, object]:
     found = [{"method": "geographic", "cohort": name, "top": "north", "speakers": count, "wer": 0.1, "gap": 0.4,
               "gap_at_least": 0.1, "gap_at_most": 0.7} for name, count in cohorts.items()]
-    return {"verdict": verdict, "challenger": "ewc", "base": "base", "limits": dict(limits), "cohorts": found,
+    return {"verdict": verdict, "challenger": "ewc", "base": "base", "labelled": "recorded", "limits": dict(limits),
+            "cohorts": found,
             "reasons": ["south of the geographic method makes 40 % more errors.",
                         "hamlet of the geographic method has 3 test speakers."],
+            "undecided": ["harbour of the geographic method may make 70 % more errors."], "further": [],
+            "healed": {"method": "geographic", "bottom": "south", "challenger": _changes("ewc"),
+                       "controls": [_changes("placebo")], "sentence": "south -14 %"},
+            "wanted": written(made_forecast("south", "north")),
             "regression": {"whole": {"relative": -0.1}, "geographic/harbour": {"relative": -0.2}}}
 
 
 def _curve() -> pa.Table:
     return rows_table([{"step": step, "loss": 10.0 / step, "learning_rate": 0.001}
                        for step in (1, 2, 3)], CURVE)
+
+
+def _changes(arm: str) -> dict[str, object]:
+    change = {"relative": -0.14, "relative_low": -0.2, "relative_high": -0.08}
+    return {"arm": arm, "bottom": change, "whole": change, "variance": change}
 
 
 def _cohort_wer(cohorts: Mapping[str, int]) -> pa.Table:

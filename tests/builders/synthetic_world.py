@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from evenvoice.data.corpora.synthetic import SyntheticCorpus
 from evenvoice.data.corpora.synthetic.acoustics import Scene
-from evenvoice.params import Synthetic
+from evenvoice.params import Cause, Place, Synthetic
 
 
-def world_of(*, speakers: int = 24, seed: int = 7, difficulty: float = 1.0, disparity: float = 1.0,
-             train_utterances: int = 2, other_utterances: int = 1, sample_rate: int = 16_000) -> SyntheticCorpus:
+def world_of(*, speakers: int = 24, seed: int = 7, difficulty: float = 1.0, cause: Cause = "accent",
+             disparity: float = 1.0, collect: Mapping[Place, int] | None = None, train_utterances: int = 2,
+             other_utterances: int = 1, sample_rate: int = 16_000) -> SyntheticCorpus:
     """A corpus small enough to speak in a test."""
     settings = Synthetic(speakers=speakers, train_utterances=train_utterances, other_utterances=other_utterances,
-                         difficulty=difficulty, disparity=disparity)
+                         difficulty=difficulty, cause=cause, disparity=disparity, collect=dict(collect or {}))
     return SyntheticCorpus(settings, sample_rate=sample_rate, seed=seed)
 
 

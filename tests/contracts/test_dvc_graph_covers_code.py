@@ -12,7 +12,7 @@ import pytest
 import yaml
 
 from dags.dvc_graph import load_graph
-from evenvoice.params import ARMS, METHODS
+from evenvoice.params import ARMS, MADE_FROM, METHODS
 
 ROOT = Path(__file__).resolve().parents[2]
 STAGES = yaml.safe_load((ROOT / "dvc.yaml").read_text(encoding="utf-8"))["stages"]
@@ -24,7 +24,8 @@ EXEMPT = {"evenvoice/params.py", "evenvoice/errors.py", "evenvoice/progress.py",
 files, or say how threads wait and what a stage works with, but compute nothing. Of the lists of models and methods in
 params.py each name is a dependency in dvc.yaml as well: test_one_list.py."""
 LOADED_BY_NAME = {"discover": [f"evenvoice.cohorts.{method}" for method in METHODS],
-                  "mitigate": [f"evenvoice.mitigation.{arm}" for arm in ARMS]}
+                  "mitigate": [f"evenvoice.mitigation.{arm}" for arm in ARMS if arm not in MADE_FROM],
+                  **{arm: [f"evenvoice.mitigation.{arm}"] for arm in MADE_FROM}}
 """What a stage imports by a name that it is given."""
 
 

@@ -11,13 +11,15 @@ import yaml
 
 from evenvoice.cohorts import load_method
 from evenvoice.mitigation import load_arm
-from evenvoice.params import ARMS, METHODS, MODELS
+from evenvoice.params import ARMS, CONTROLS, MADE_FROM, METHODS, MODELS, PARTS
 
 ROOT = Path(__file__).resolve().parents[2]
 STAGES = yaml.safe_load((ROOT / "dvc.yaml").read_text(encoding="utf-8"))["stages"]
-FOLDERS = {"artifacts/hypotheses": MODELS, "artifacts/models": MODELS, "artifacts/cohorts": METHODS}
-MATRICES = {"model": MODELS, "arm": ARMS, "method": METHODS}
-READS_ALL = [(stage, folder) for stage in STAGES for folder in FOLDERS
+FOLDERS = {"artifacts/hypotheses": MODELS, "artifacts/models": MODELS, "artifacts/cohorts": METHODS,
+           "artifacts/learning": tuple(PARTS)}
+TRAINED = tuple(arm for arm in ARMS if arm not in MADE_FROM)
+MATRICES = {"model": MODELS, "arm": TRAINED, "method": METHODS, "part": tuple(PARTS)}
+READS_ALL = [(stage, folder) for stage in STAGES if stage not in MADE_FROM for folder in FOLDERS
              if sum(dep.startswith(f"{folder}/") for dep in STAGES[stage]["deps"]) > 1]
 """Stages that read the folder of more than one model or method."""
 
@@ -34,7 +36,7 @@ def test_a_matrix_has_every_item_of_the_list_in_its_order(stage: str) -> None:
 
 
 def test_the_stages_that_read_all_models_or_methods_are_those_that_compare_them() -> None:
-    assert {stage for stage, _ in READS_ALL} == {"evaluate", "gate", "report"}
+    assert {stage for stage, _ in READS_ALL} == {"evaluate", "gate", "report", "wanted"}
 
 
 @pytest.mark.parametrize(("stage", "folder"), READS_ALL)
@@ -45,9 +47,21 @@ def test_a_stage_that_reads_several_reads_all_of_them(stage: str, folder: str) -
     assert found == wanted, f"the deps of {stage} in dvc.yaml below {folder} have to be\n{lines(wanted)}"
 
 
+@pytest.mark.parametrize(("arm", "other"), MADE_FROM.items())
+def test_an_arm_that_is_made_from_another_has_a_stage_that_reads_its_model(arm: str, other: str) -> None:
+    models = [dep for dep in STAGES[arm]["deps"] if dep.startswith("artifacts/models/")]
+
+    assert models == [f"artifacts/models/{MODELS[0]}", f"artifacts/models/{other}"]
+    assert STAGES[arm]["outs"] == [f"artifacts/models/{arm}"]
+
+
 @pytest.mark.parametrize("arm", ARMS)
 def test_the_file_of_an_arm_describes_it(arm: str) -> None:
-    assert load_arm(arm).title
+    described = load_arm(arm)
+
+    assert described.title
+    assert described.control == (arm in CONTROLS), f"its field in Arms (evenvoice/params.py) and {arm}.py disagree"
+    assert (described.plan is None) == (arm in MADE_FROM)
 
 
 @pytest.mark.parametrize("method", METHODS)

@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import yaml
 
 from dags.dvc_graph import load_graph, parse_graph
 from evenvoice.errors import ParamsError
@@ -64,6 +65,31 @@ def test_items_that_wait_for_an_item_of_their_own_matrix_are_a_later_generation(
 
     assert generations["transcribe@base"] == 0
     assert generations["transcribe@ewc"] == 1
+
+
+def test_a_run_knows_nothing_of_the_arms_that_it_leaves_out() -> None:
+    graph, everything = load_graph(ROOT, arms=("ewc", "placebo")), load_graph(ROOT)
+
+    assert {node.item for node in graph if node.group == "mitigate"} == {"ewc", "placebo"}
+    assert {node.item for node in graph if node.group == "transcribe"} == {"base", "ewc", "placebo"}
+    assert not [dep for node in graph for dep in node.deps if dep.endswith(("/finetune", "/l2sp", "/oversample"))]
+    assert graph.edges < everything.edges
+
+
+def test_a_run_without_arms_goes_from_the_base_model_to_the_evaluation() -> None:
+    graph = load_graph(ROOT, arms=())
+
+    assert "mitigate" not in {node.group for node in graph}
+    assert next(node for node in graph if node.name == "evaluate").upstream == (
+        "train", "transcribe@base", "discover@geographic", "discover@geodemographic", "discover@clusters")
+
+
+def test_another_list_of_arms_runs_nothing_again_that_both_lists_name() -> None:
+    stages = yaml.safe_load((ROOT / "dvc.yaml").read_text(encoding="utf-8"))["stages"]
+    listing = {node.group for node in load_graph(ROOT) if "mitigate.arms" in node.params}
+
+    assert "mitigate.arms" in stages["mitigate"]["params"]  # which `dvc repro` in a checkout goes by
+    assert listing == {"evaluate"}
 
 
 def test_an_unknown_reference_is_refused_by_name() -> None:

@@ -25,7 +25,8 @@ def run_with(directory: Path, *, stages: dict[str, Any], shard_gb: float = 8.0, 
     params["resources"]["shard_gb"] = shard_gb
     (run.workspace / "params.yaml").write_text(yaml.safe_dump(params), encoding="utf-8")
     (run.workspace / "dvc.lock").write_text(yaml.safe_dump({"stages": stages}), encoding="utf-8")
-    write_json(run.plan, {"stale": [], "forced": [], "changed": [], "rerun_older": False, **plan})
+    write_json(run.plan, {"stale": [], "forced": [], "known": sorted(stages), "changed": [], "rerun_older": False,
+                          **plan})
     return run
 
 

@@ -9,9 +9,11 @@ import sys
 from pathlib import Path
 
 import pytest
+from airflow.sdk.exceptions import AirflowSkipException
 
-from dags.operators import stage_job
+from dags.operators import StageOperator, stage_job
 from dags.runs import Run
+from evenvoice.storage import write_json
 
 ROOT = Path(__file__).resolve().parents[2]
 SPINS = "import os, stages; print(os.environ.get('GOMP_SPINCOUNT'))"
@@ -37,6 +39,17 @@ def test_a_stage_has_its_watchers_and_its_minutes(run: Run) -> None:
 
     assert job.arguments[:3] == ("-m", "worker", "train")
     assert job.environment["EVENVOICE_PROGRESS"] == str(run.progress)
+
+
+def test_a_stage_of_an_arm_that_the_run_leaves_out_is_skipped(tmp_path: Path,
+                                                              monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("dags.operators.ROOT", tmp_path)
+    write_json(Run(tmp_path, "monday").plan, {"stale": ["mitigate@ewc"], "known": ["mitigate@ewc"], "forced": [],
+                                              "changed": [], "rerun_older": False})
+    operator = StageOperator(task_id="l2sp", stage="mitigate@l2sp", size="training")
+
+    with pytest.raises(AirflowSkipException, match=r"mitigate@l2sp belongs to an arm that mitigate\.arms leaves out"):
+        operator.execute({"run_id": "monday"})  # type: ignore[typeddict-item]
 
 
 @pytest.mark.parametrize(("given", "spins"), [({}, "2000"), ({"OMP_WAIT_POLICY": "PASSIVE"}, "None"),

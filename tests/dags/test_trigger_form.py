@@ -54,8 +54,9 @@ def test_what_is_filled_in_is_asked_for() -> None:
 @pytest.mark.parametrize(("conf", "words"), [
     ({"train.stepz": 5}, "train.stepz must be a known name, got 5 instead. Correct train.stepz in the conf of this DAG "
                          "run. Did you mean train.steps?"),
-    ({"mitigate": {"arms": 1}}, "mitigate.arms must be a known name, got 1 instead."),
-    ({"mitigate": {"steps": 3}}, "mitigate must be given by its dotted name mitigate.steps, got {'steps': 3} instead."),
+    ({"mitigate": {"armz": 1}}, "mitigate.armz must be a known name, got 1 instead."),
+    ({"mitigate": {"bottom_share": 3}}, "mitigate must be given by its dotted name mitigate.bottom_share, got "
+                                        "{'bottom_share': 3} instead."),
     ({"mitigate": 3}, "mitigate must be the name of one value, such as mitigate.cohorts, got 3 instead."),
     ({"profil": "tiny"}, "profil must be a known name, got 'tiny' instead. Correct profil in the conf of this DAG run. "
                          "Did you mean profile?"),
@@ -72,6 +73,7 @@ def test_a_slip_in_a_name_is_refused_with_the_nearest_one(conf: dict[str, Any], 
 @pytest.mark.parametrize(("conf", "words"), [
     ({"gate.max_gap": True}, "gate.max_gap must be a valid number, got True instead"),
     ({"gate.max_gap": float("nan")}, "gate.max_gap must be a finite number, got nan instead"),
+    ({"mitigate.arms": ["placebo", "ewcc"]}, "mitigate.arms.1 must be one of "),
     ({"train.steps": 0}, "train.steps must be greater than or equal to 1, got 0 instead"),
     ({"train.steps": "7"}, "train.steps must be a valid integer, got '7' instead"),
     ({"ingest.allow_speaker_overlap": "maybe"}, "ingest.allow_speaker_overlap must be true or false, got 'maybe'"),

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -113,12 +115,26 @@ def test_params_yaml_keeps_its_comments_where_nothing_was_changed(root: Path) ->
     assert (run.workspace / "params.yaml").read_text(encoding="utf-8").startswith("# Every number")
 
 
+def test_the_workspace_of_a_run_has_no_stage_for_arms_that_it_leaves_out(root: Path) -> None:
+    run = Run(root, "manual__1")
+
+    create(run, Request(changes={"mitigate.arms": ["placebo", "ewc"]}))
+
+    there, here = (yaml.safe_load((place / "dvc.yaml").read_text(encoding="utf-8"))["stages"]["mitigate"]["matrix"]
+                   for place in (root, run.workspace))
+    assert set(there["arm"]) > set(here["arm"]) == {"ewc", "placebo"}
+    listed = subprocess.run([sys.executable, "-m", "dvc", "stage", "list", "--all", "--name-only"], cwd=run.workspace,
+                            capture_output=True, text=True, check=True)
+    assert listed.stdout.count("mitigate@") == 2
+
+
 @pytest.mark.parametrize(("request_", "words"), [
     (Request(profile="huge"), "profile must be one of .*tiny.*, got huge"),
     (Request(changes={"train.steps": 0}), r"train\.steps must be greater than or equal to 1, got 0"),
     (Request(changes={"train.stepz": 5}), r"^SET: train\.stepz must be a known name, got 5 .*you mean train\.steps"),
     (Request(profile="tiny", changes={"train.stepz": 5}), r"^SET: train\.stepz must be a known name"),
     (Request(profile="tiny", changes={"train.steps": 0}), r"^SET: train\.steps must be greater"),
+    (Request(changes={"mitigate.arms": ["ewcc"]}), r"^SET: mitigate\.arms\.0 must be one of .*ewc.* you mean ewc\?"),
     (Request(changes={"train": {"steps": 5}}), r"^SET: train must be given by its dotted name train\.steps, got "),
     (Request(changes={"train": 5}), r"^SET: train must be the name of one value, such as train\.encoder, got 5"),
     (Request(changes={"gate.max_gap": "yes"}), r"^SET: gate\.max_gap must be a valid number, got 'yes' instead"),

@@ -52,6 +52,9 @@ def verdict(root: Path) -> dict[str, Any]:
 
 def test_a_fresh_clone_ends_in_a_verdict_and_a_registered_version(root: Path, first: Walk) -> None:
     assert set(first.states.values()) == {"done"}
+    assert "mitigate@ewc" in first.states
+    assert "mitigate@rehearsal" not in first.states
+    assert "left out by mitigate.arms: frozen, interpolate, rehearsal" in first.output
     assert verdict(root)["verdict"] in ("PASS", "FAIL", "INSUFFICIENT")
     assert verdict(root)["reasons"]
     assert verdict(root)["model"]["version"] == 1

@@ -15,7 +15,9 @@ from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 from rich.console import Console
 
+from dags.workspace import Request, run_params
 from evenvoice.errors import ParamsError, PreflightError
+from evenvoice.params import parse_params
 from ops import services
 from ops.board import Board, Events
 from ops.bootstrap import SUPPORTED
@@ -36,6 +38,15 @@ def test_single_parameters_mean_what_they_would_mean_in_params_yaml() -> None:
     changes = parse_changes(("train.learning_rate=1e-3", "gate.max_gap=yes", 'ingest.select="01"'))
 
     assert changes == {"train.learning_rate": 0.001, "gate.max_gap": "yes", "ingest.select": "01"}
+
+
+def test_a_planted_difference_is_given_by_single_parameters() -> None:
+    plant = ("transform=formants", "strength=0.15", "attribute=country", 'value="south korea"', "train_share=0.5")
+    settled = run_params(ROOT, Request(profile="accents", changes=parse_changes(
+        tuple(f"ingest.plant.{setting}" for setting in plant))))
+
+    found = parse_params(settled, "SET").ingest.plant
+    assert (found.who, found.chosen_by, found.plants) == ("attribute", "whose country is south korea", True)
 
 
 @pytest.mark.parametrize(("texts", "words"), [

@@ -40,7 +40,9 @@ def finished_run(root: Path, wers: list[dict[str, Any]]) -> Run:
     space = run.workspace
     write_text(space / "params.yaml", "mitigate: {cohorts: geographic}\n")
     write_json(space / "reports/verdict.json", {"verdict": "FAIL", "reasons": ["region-2 is too far from region-1."],
-                                                "base": "base", "challenger": "ewc"})
+                                                "base": "base", "challenger": "ewc", "labelled": "semi-synthetic",
+                                                "healed": {"sentence": "region-2 -21 % (-30 to -11 %)"},
+                                                "wanted": {"sentence": "About 60 more of region-2."}})
     write_text(space / "reports/index.html", "<html></html>")
     write_text(space / "reports/model_card.md", "# card")
     write_text(space / "artifacts/models/ewc/config.json", "the challenger's")
@@ -68,8 +70,11 @@ def test_the_summary_names_wer_before_and_after_verdict_version_and_report(tmp_p
     assert "chosen       ewc: lowest WER of the bottom cohort." in lines
     assert ("compute      31.4 million MACs per second of audio, 1.56 million parameters"
             in lines)
+    assert "speech       semi-synthetic" in lines
     assert "verdict      FAIL" in lines
     assert "             - region-2 is too far from region-1." in lines
+    assert "healed       region-2 -21 % (-30 to -11 %)" in lines
+    assert "wanted       About 60 more of region-2." in lines
     assert "model        version 7, refused: the verdict is FAIL" in lines
 
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from pydantic import BaseModel
 
 from evenvoice.errors import ParamsError
-from evenvoice.params import Params, load_params, overlay, parse_params, settle
+from evenvoice.params import Params, load_params, models_of, overlay, parse_params, settle
 from evenvoice.settings import Layer
 
 ROOT = Path(__file__).parents[2]
@@ -43,13 +43,48 @@ def test_the_committed_params_are_valid() -> None:
     ({"ingest": {"allow_speaker_overlap": 1}}, "ingest.allow_speaker_overlap must be true or false, got 1 instead"),
     ({"ingest": {"select": 5}}, "Put quotes around a text that looks like something else."),
     ({"arms": {"cohort_input": {"dropout": 1.0}}}, "arms.cohort_input.dropout must be less than 1, got 1.0 instead"),
-    ({"arms": {"cohort_input": {"dropout": 0.5}}}, "must be set as cohort_input is (dropout=0.5"),
+    ({"arms": {"cohort_input": {"dropout": 0.5}}}, "cohort_input_shuffled must be set as cohort_input is"),
+    ({"arms": {"cohort_input_constant": {"dropout": 0.5}}}, "cohort_input_constant must be set as cohort_input is"),
+    ({"ingest": {"plant": {"south": 40.0, "north": 30.0}}}, "ingest.plant must satisfy: south must be below north"),
+    ({"ingest": {"plant": {"west": 9.0, "east": 9.0}}}, "ingest.plant must satisfy: west must be below east, got 9 an"),
+    ({"ingest": {"plant": {"transform": "formants"}}}, "speakers must be chosen by a box, an attribute or a share"),
+    ({"ingest": {"plant": {"train_share": 0.5}}}, "speakers must be chosen by a box, an attribute or a share"),
+    ({"ingest": {"plant": {"share": 0.2}}}, "a transform or a train_share below 1 must be given with a share"),
+    ({"ingest": {"plant": {"transform": "band", "share": 0.2, "north": 50.0}}},
+     "speakers must be chosen in one way, got a box and a share"),
+    ({"ingest": {"plant": {"transform": "band", "attribute": "gender"}}},
+     "attribute and value must be given together, got gender and ''"),
+    ({"ingest": {"plant": {"transform": "band", "value": "female"}}}, "attribute and value must be given together"),
+    ({"ingest": {"plant": {"transform": "pitch"}}}, "ingest.plant.transform must be 'none', 'formants', 'speed'"),
+    ({"ingest": {"plant": {"strength": 0.1}}}, "strength must be 0 without a transform, got 0.1"),
+    ({"ingest": {"plant": {"transform": "noise", "share": 0.2, "strength": -0.1}}},
+     "strength of noise must not be negative, got -0.1"),
+    ({"ingest": {"plant": {"transform": "band", "share": 0.2, "strength": 1.0}}},
+     "strength of band must be at most 0.95, got 1"),
+    ({"ingest": {"plant": {"transform": "speed", "share": 0.2, "strength": -0.6}}},
+     "ingest.plant.strength must be greater than or equal to -0.5"),
+    ({"arms": {"reweight": {"clusters": 3}}}, "reweight_random must be set as reweight is"),
+    ({"arms": {"reweight": {"adversary": "deep"}}}, "arms.reweight.adversary must be 'linear' or 'hidden', got 'deep'"),
+    ({"mitigate": {"arms": ["placebo", "ewcc"]}}, "mitigate.arms.1 must be one of finetune, l2sp, "),
+    ({"mitigate": {"arms": ["placebo", "ewcc"]}}, "got 'ewcc' instead. Correct mitigate.arms.1 in params.yaml. Did you "
+                                                  "mean ewc?"),
+    ({"mitigate": {"arms": ["ewc", "finetune"]}}, "mitigate.arms must be a list with a control in it (placebo"),
+    ({"mitigate": {"arms": ["placebo", "ewc", "ewc"]}}, "mitigate.arms must be a list that names each arm once, got "),
+    ({"mitigate": {"arms": "ewc"}}, "mitigate.arms must be a list, got 'ewc' instead"),
     ({"train": None}, "train must be a section of names and values, got None instead"),
 ])
 def test_a_wrong_value_is_refused_by_name(changes: dict[str, Any], message: str) -> None:
     with pytest.raises(ParamsError) as refused:
         parse_params(changed(changes), "params.yaml")
     assert message in str(refused.value)
+
+
+def test_arms_may_be_listed_in_any_order_or_not_at_all() -> None:
+    def models(arms: list[str]) -> tuple[str, ...]:
+        return models_of(parse_params(changed({"mitigate": {"arms": arms}}), "params.yaml").mitigate.arms)
+
+    assert models(["placebo", "finetune"]) == models(["finetune", "placebo"]) == ("base", "finetune", "placebo")
+    assert models([]) == ("base",)
 
 
 def test_a_missing_value_is_refused_because_nothing_has_a_hidden_default() -> None:

@@ -62,7 +62,8 @@ class Site:
     def begin(self, run: str, lock: str = "", *, numbers: str = "1, 2, 3",
               upstream: Mapping[str, tuple[str, ...]] = UPSTREAM) -> Exchange:
         exchange = self.exchange(run)
-        exchange.open(Settings(params="seed: 1\n", corpus=f'{{"numbers": [{numbers}]}}', lock=lock,
+        exchange.open(Settings(params="seed: 1\n", graph=yaml.safe_dump({"stages": STAGES}),
+                               corpus=f'{{"numbers": [{numbers}]}}', lock=lock,
                                code=tree_digest(self.image), upstream=upstream))
         return exchange
 
@@ -92,7 +93,6 @@ def site(tmp_path: Path, object_server: ObjectServer, monkeypatch: pytest.Monkey
     (image / "stages").mkdir()
     for name, text in CODE.items():
         (image / "stages" / f"{name}.py").write_text(text, encoding="utf-8")
-    (image / "dvc.yaml").write_text(yaml.safe_dump({"stages": STAGES}), encoding="utf-8")
     shutil.copy(ROOT / ".dvcignore", image)
     return Site(tmp_path, object_server, object_server.make_bucket())
 
@@ -259,7 +259,7 @@ def test_a_run_keeps_the_settings_it_began_with(site: Site) -> None:
     site.begin("first", "stages: {later: {}}\n")
     assert exchange.settings().lock == "stages: {}\n"
 
-    changed = Settings(params="seed: 2\n", corpus="{}", lock="", code="x", upstream=UPSTREAM)
+    changed = Settings(params="seed: 2\n", graph="", corpus="{}", lock="", code="x", upstream=UPSTREAM)
     with pytest.raises(ArtifactError, match=r"settings.json must be written once"):
         exchange.open(changed)
 

@@ -11,12 +11,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, Protocol, TypedDict
 
 from evenvoice.data.audio import Waveform
+from evenvoice.data.transforms import Change
 from evenvoice.errors import RecordingRejected
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-Labelled = Literal["synthetic", "recorded"]
+Labelled = Literal["synthetic", "recorded", "semi-synthetic"]
+"""Semi-synthetic: recorded voices with a planted difference."""
 
 
 class Audio(Protocol):
@@ -77,6 +79,8 @@ class Recording:
     age_band: str | None = None
     accent: str | None = None
     country: str | None = None
+    planted: Change | None = None
+    """What ``ingest.plant`` does to a speaker whom it chose. No corpus sets it, and it reaches no table."""
 
 
 class Unnamed(TypedDict):

@@ -5,6 +5,8 @@ from evenvoice.report.figures.curves import curves_figure
 from evenvoice.report.figures.equal_counts import equal_counts_figure
 from evenvoice.report.figures.forest import forest_figure
 from evenvoice.report.figures.gaps import gaps_figure
+from evenvoice.report.figures.learning import learning_figure
 from evenvoice.report.figures.regions import regions_figure
 
-__all__ = ["arms_figure", "curves_figure", "equal_counts_figure", "forest_figure", "gaps_figure", "regions_figure"]
+__all__ = ["arms_figure", "curves_figure", "equal_counts_figure", "forest_figure", "gaps_figure", "learning_figure",
+           "regions_figure"]

@@ -50,6 +50,17 @@ def test_only_the_given_indices_are_drawn():
     assert sorted(np.concatenate(one_epoch([50] * 10, indices=[7, 2, 5])).tolist()) == [2, 5, 7]
 
 
+@given(frames=st.lists(st.integers(1, 100), min_size=40, max_size=80), seed=st.integers(0, 1000))
+def test_every_batch_holds_groups_in_the_proportion_in_which_they_are_drawn(frames, seed):
+    groups = np.arange(len(frames)) % 4 // 3  # one in four
+    batches = BatchPlan(frames=np.asarray(frames), indices=np.arange(len(frames)), frames_per_batch=800, seed=seed,
+                        groups=groups).epoch(0)
+    assert sorted(np.concatenate(batches).tolist()) == list(range(len(frames)))
+    for batch in batches:
+        assert abs(groups[batch].sum() - len(batch) * groups.mean()) <= 1.5
+        assert len(batch) * max(frames[i] for i in batch) <= 800
+
+
 def test_padding_is_under_five_per_cent():
     frames = np.random.default_rng(0).integers(100, 500, 3000)
     batches = one_epoch(frames, frames_per_batch=5000)

@@ -26,7 +26,8 @@ NORTH_SOUTH = made_partition({"north": 0.2, "south": 0.1})
 def evidence(cohorts: Mapping[str, Made], arms: Mapping[str, Any] | None = None, *, challenger: str = "base",
              partition: Partition = NORTH_SOUTH, overlap: bool = False) -> Evidence:
     return Evidence(test=made_split(cohorts, arms), partitions=(partition, no_partition("clusters", "no voices")),
-                    challenger=challenger, speakers_overlap=overlap, origins=NO_ORIGINS)
+                    challenger=challenger, labelled="recorded", speakers_overlap=overlap,
+                    origins=NO_ORIGINS)
 
 
 def verdict(cohorts: Mapping[str, Made], arms: Mapping[str, Any] | None = None, *, limits: Gate = LIMITS,
@@ -66,7 +67,7 @@ def test_twice_the_errors_in_too_few_speakers_is_insufficient() -> None:
     assert found.verdict == "INSUFFICIENT"
     assert finding(found, "north").decision == "undecided"
     assert finding(found, "north").missing_speakers is None
-    assert "the estimate itself is beyond the limit" in found.reasons[0]
+    assert "the estimate itself is beyond the limit" in found.undecided[-1]
 
 
 def test_the_missing_speakers_are_those_that_bring_the_upper_bound_to_the_limit() -> None:
@@ -235,8 +236,8 @@ def test_verdicts_are_plain_json_and_repeat_to_the_byte() -> None:
     texts = [json.dumps(verdict(EQUAL, {"ewc": 0.9}, challenger="ewc").to_json(), allow_nan=False) for _ in range(2)]
     assert texts[0] == texts[1]
     content = json.loads(texts[0])
-    assert set(content) == {"verdict", "reasons", "limits", "challenger", "base", "whole", "cohorts", "regression",
-                            "speakers_overlap", "origins"}
+    assert set(content) == {"verdict", "reasons", "undecided", "further", "limits", "challenger", "base", "whole",
+                            "cohorts", "regression", "healed", "wanted", "labelled", "speakers_overlap", "origins"}
     assert content["limits"] == LIMITS.model_dump()
     assert set(content["regression"]) == {"whole", "geographic/south"}
 
@@ -302,6 +303,55 @@ def test_every_verdict_has_a_reason_and_every_cohort_a_decision(table: Evidence)
     assert len(found.cohorts) == 2
     assert (found.verdict == "PASS") <= (not table.speakers_overlap)
     json.dumps(found.to_json(), allow_nan=False)
+
+
+@settings(deadline=None, max_examples=40)
+@given(tables, st.integers(1, 12))
+def test_at_most_five_lines_are_read_and_none_is_lost(table: Evidence, more: int) -> None:
+    cohorts = {f"c{number:02d}": 0.15 for number in range(more)}
+    clusters = made_partition({**cohorts, "rest": 0.1}, method="clusters")
+    labels_S = np.resize(np.array([*cohorts, "rest"], dtype=object), len(table.test.speakers))
+    found = judge(replace(table, partitions=(*table.partitions[:1], clusters), test=replace(
+        table.test, cohorts={**table.test.cohorts, "clusters": labels_S})), LIMITS, seed=1)
+    assert 1 <= len(found.reasons) <= 5
+    told = "\n".join((*found.reasons, *found.undecided, *found.further))
+    decided = [one for one in found.cohorts if one.decision in ("exceeds", "unjudgeable")]
+    assert all(f"{one.cohort} of the {one.method} method" in told for one in decided)
+    undecided = [one for one in (found.whole, *found.cohorts, *found.regression) if one.decision == "undecided"]
+    assert len(found.undecided) == len(undecided)
+
+
+MANY = {f"c{number:02d}": Made(12, 0.12 + 0.002 * number, factors=(0.2, 1.0, 1.8)) for number in range(7)}
+MANY_KNOWN = made_partition({**dict.fromkeys(MANY, 0.2), "north": 0.3, "south": 0.1})
+
+
+def test_what_is_undecided_is_folded_into_one_line_that_names_the_check_that_needs_fewest_speakers() -> None:
+    found = verdict({**MANY, "north": Made(100, 0.3), "south": Made(200, 0.1)}, partition=MANY_KNOWN)
+    fewest = min((one for one in found.cohorts if one.missing_speakers is not None),
+                 key=lambda one: one.missing_speakers or 0)
+    assert found.verdict == "FAIL"
+    assert found.reasons[0].startswith("north of the geographic method")
+    assert found.reasons[1].startswith(f"7 more checks are undecided; the one that needs fewest speakers: "
+                                       f"{fewest.cohort} of the geographic method")
+    assert len(found.undecided) == 7
+    assert found.undecided[0] in found.reasons[1]
+    assert found.further == ()
+
+
+def test_where_nothing_decides_the_count_of_what_is_undecided_comes_first() -> None:
+    known = made_partition({**dict.fromkeys(MANY, 0.2), "south": 0.1})
+    found = verdict({**MANY, "south": Made(200, 0.1)}, partition=known)
+    assert found.verdict == "INSUFFICIENT"
+    assert found.reasons[0].startswith("7 checks are undecided; the one that needs fewest speakers: c00")
+
+
+def test_limits_that_are_broken_beyond_the_fourth_are_counted() -> None:
+    bad = {f"c{number}": Made(100, 0.3) for number in range(8)}
+    known = made_partition({**dict.fromkeys(bad, 0.2), "south": 0.1})
+    found = verdict({**bad, "south": Made(200, 0.1)}, partition=known)
+    assert [reason.split()[0] for reason in found.reasons[:4]] == ["c0", "c1", "c2", "c3"]
+    assert found.reasons[4] == "5 more limits are broken, 1 more check could not be made."
+    assert len(found.further) == 6
 
 
 @settings(deadline=None, max_examples=30)

@@ -79,8 +79,8 @@ def verdicts(speakers: int, gaps: list[float], stream: int) -> dict[str, float]:
         errors, words = (np.concatenate(column) for column in zip(*drawn, strict=True))
         test = SplitTable(split="test", speakers=np.arange(len(words)).astype(str).astype(object), words=words,
                           errors={"base": errors}, cohorts={"geographic": np.repeat(COHORTS, speakers).astype(object)})
-        evidence = Evidence(test=test, partitions=(partition,), challenger="base", speakers_overlap=False,
-                            origins=NO_ORIGINS)
+        evidence = Evidence(test=test, partitions=(partition,), challenger="base", labelled="synthetic",
+                            speakers_overlap=False, origins=NO_ORIGINS)
         judged = judge(evidence, LIMITS, seed=trial)
         found[judged.verdict] += 1
     return {name: count / TRIALS for name, count in found.items()}

@@ -1,6 +1,7 @@
 """Fisher information, checked against gradients taken one utterance at a time by hand."""
 
 import numpy as np
+import pytest
 import torch
 
 from evenvoice.data.feature_store import FeatureStore
@@ -50,3 +51,28 @@ def test_the_weights_stay_as_they_are() -> None:
     before = [parameter.detach().clone() for parameter in recogniser.transducer.parameters()]
     fisher(recogniser, spoken_store(), [0, 1])
     assert all(torch.equal(old, new) for old, new in zip(before, recogniser.transducer.parameters(), strict=True))
+
+
+def test_neither_the_number_of_threads_nor_who_goes_first_changes_a_bit() -> None:
+    texts = [f"{first} {second}" for first in ("yes", "no", "one", "two") for second in ("yes", "no", "one", "two")] * 3
+    recogniser, store = tiny_recogniser(encoder="lstm"), spoken_store(texts)
+    before = torch.get_num_threads()
+    found = []
+    for threads in (1, 3):
+        torch.set_num_threads(threads)
+        found.append(fisher(recogniser, store, list(range(len(texts))), utterances=40))
+        assert torch.get_num_threads() == threads
+    torch.set_num_threads(before)
+
+    assert all(torch.equal(found[0][name], found[1][name]) for name in found[0])
+
+
+@pytest.mark.parametrize("encoder", ["lstm", "convrnnt", "conformer", "contextnet"])
+def test_it_is_what_a_plain_loop_over_recordings_gives(encoder: str) -> None:
+    recogniser, store = tiny_recogniser(encoder=encoder), spoken_store()
+    expected = torch.stack([squared_gradients(recogniser, store, index) for index in range(6)]).mean(0)
+    recogniser.transducer.zero_grad()
+
+    found = torch.cat([tensor.flatten() for tensor in fisher(recogniser, store, list(range(6))).values()])
+
+    torch.testing.assert_close(found, expected / expected.mean(), rtol=1e-4, atol=1e-6)

@@ -20,6 +20,14 @@ def test_a_small_cohort_takes_the_next_smallest_with_it(tmp_path: Path) -> None:
         assert not {"region-1", "region-2"} & {row.get("cohort", row.get("bottom")) for row in rows}
 
 
+def test_trials_tell_nothing_of_a_bottom_cohort_that_is_not_shown(tmp_path: Path) -> None:
+    shown = made_contents(tmp_path / "shown").tuned
+    hidden = made_contents(tmp_path / "hidden", sizes={"region-1": 4, "region-2": 12, "region-3": 60}).tuned
+
+    assert [trial["validate_bottom_wer"] is not None for _, trial in shown] == [True, True]
+    assert [trial["validate_bottom_wer"] for _, trial in hidden] == [None, None]
+
+
 def test_lineage_names_a_digest_for_every_input(tmp_path: Path) -> None:
     sources = write_evaluation(tmp_path)
     contents = read_contents(sources, minimum=5)

@@ -25,7 +25,7 @@ class Shown:
 
     def __init__(self, workspace: Path) -> None:
         sources = write_evaluation(workspace / "artifacts", verdict=workspace / "reports" / "verdict.json")
-        contents = read_contents(sources, minimum=5)
+        contents = self.contents = read_contents(sources, minimum=5)
         self.page = render_page(contents, ingest=PARAMS.ingest, report=PARAMS.report, seed=1)
         self.card = render_model_card(contents, ingest=PARAMS.ingest, seed=1)
         self.verdict = read_json(sources.verdict)
@@ -55,11 +55,21 @@ def percent(share: float) -> str:
 
 
 def test_the_verdict_has_bounds_and_no_second_interval(shown: Shown) -> None:
-    known = set(names(shown.verdict))
+    healed, known = shown.verdict["healed"], set(names({**shown.verdict, "healed": None, "wanted": None}))
 
     assert {"wer_at_least", "wer_at_most", "gap_at_least", "gap_at_most", "relative_at_least",
             "relative_at_most"} <= known
     assert not {name for name in known if name.endswith(("_low", "_high"))}
+    assert {name for name in names(healed) if name.endswith(("_low", "_high", "_at_least", "_at_most"))} == {
+        "relative_low", "relative_high"}
+
+
+def test_what_was_healed_has_the_intervals_of_the_evaluation(shown: Shown) -> None:
+    healed = shown.verdict["healed"]
+    for arm in (healed["challenger"], *healed["controls"]):
+        for figure, row in zip(("bottom", "whole", "variance"), shown.contents.changes(arm["arm"]), strict=True):
+            assert row is not None
+            assert arm[figure] == {name: row[name] for name in ("relative", "relative_low", "relative_high")}
 
 
 @pytest.mark.parametrize("cohort", WER)

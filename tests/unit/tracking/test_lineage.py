@@ -19,8 +19,9 @@ def test_the_digest_of_the_stages_image_becomes_a_tag(tmp_path: Path) -> None:
     (tmp_path / "run.json").write_text(json.dumps(described), encoding="utf-8")
 
     tags = Lineage(dag_run="monday", commit="f00dfee", dirty=False, data="ab", verdict="PASS", arm="base",
-                   executed=_executed(RunFiles(tmp_path))).tags()
+                   speech="semi-synthetic", executed=_executed(RunFiles(tmp_path))).tags()
 
+    assert tags["evenvoice.speech"] == "semi-synthetic"
     assert tags["evenvoice.runner"] == "docker"
     assert tags["evenvoice.image"] == "evenvoice/stage:local"
     assert tags["evenvoice.image_digest"] == "sha256:ab"

@@ -54,7 +54,25 @@ def test_the_published_verdict_says_nothing_about_hidden_cohorts(files: RunFiles
     assert [row["cohort"] for row in shown["cohorts"]] == ["north", "south"]
     assert shown["regression"] == {"whole": {"relative": -0.1}}
     assert shown["reasons"] == ["south of the geographic method makes 40 % more errors.", LEFT_OUT]
+    assert shown["undecided"] == [LEFT_OUT]
     assert shown["verdict"] == "PASS"
+
+
+def test_what_was_healed_is_published_without_the_variance_when_a_cohort_is_hidden(files: RunFiles) -> None:
+    healed = published.verdict(files, min_speakers=5)["healed"]
+    assert healed["sentence"] == ("south -14 % (-20 to -8 %), everyone -14 % (-20 to -8 %); the control placebo: "
+                                  "-14 %, -14 %")
+    assert [arm["variance"] for arm in (healed["challenger"], *healed["controls"])] == [None, None]
+    assert "variance over geographic cohorts -14 %" in published.verdict(files, min_speakers=2)["healed"]["sentence"]
+
+
+def test_what_was_healed_says_nothing_of_a_bottom_cohort_that_is_hidden(tmp_path: Path) -> None:
+    (tmp_path / "model").mkdir()
+    files = write_run(tmp_path / "workspace", model=tmp_path / "model", cohorts={"north": 20, "south": 3, "west": 40})
+    healed = published.verdict(files, min_speakers=5)["healed"]
+    assert healed["bottom"] is None
+    assert [arm["bottom"] for arm in (healed["challenger"], *healed["controls"])] == [None, None]
+    assert healed["sentence"] == "everyone -14 % (-20 to -8 %); the control placebo: -14 %"
 
 
 def test_a_gap_to_a_hidden_top_cohort_is_not_published(tmp_path: Path) -> None:

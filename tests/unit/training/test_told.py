@@ -48,7 +48,7 @@ def test_nothing_is_left_out_where_none_is_to_be():
 
 def test_masks_are_the_same_with_and_without_cohorts():
     def features(told: ToldCohorts | None) -> torch.Tensor:
-        feed = Feed(listener(), STORE, MASKS, torch.device("cpu"), told)
+        feed = Feed(listener(), STORE, MASKS, torch.device("cpu"), told=told)
         return feed.batch(EVERYTHING, np.random.default_rng(3)).features_BTM
 
     assert torch.equal(features(None), features(ToldCohorts(numbers=NUMBERS, dropout=0.5, rate=1.0)))

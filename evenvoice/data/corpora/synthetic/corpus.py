@@ -14,7 +14,7 @@ from evenvoice.data.corpora.recording import Labelled, Recording
 from evenvoice.data.corpora.synthetic import acoustics, voices, world
 from evenvoice.data.corpora.synthetic.acoustics import Scene
 from evenvoice.data.corpora.synthetic.census import census_table, postal_codes
-from evenvoice.data.corpora.synthetic.sentences import sentence
+from evenvoice.data.corpora.synthetic.sentences import in_dialect, sentence
 from evenvoice.data.corpora.synthetic.speakers import Speaker, population
 from evenvoice.data.corpora.synthetic.streams import Stream, generator
 from evenvoice.data.corpora.synthetic.voices import Voice
@@ -54,7 +54,7 @@ class SyntheticCorpus:
     """The voice-assistant world that espeak-ng speaks; it brings its own speaker-disjoint split and census.
 
     Args:
-        settings: size, difficulty and disparity.
+        settings: size, difficulty, and who is left out.
         sample_rate: of the recordings, in Hz.
         seed: all of the world follows from it.
 
@@ -73,8 +73,7 @@ class SyntheticCorpus:
 
     def speakers(self) -> Iterator[Speaker]:
         """Yield everybody with the truth about them, which ingest never sees."""
-        return population(speakers=self._settings.speakers, seed=self._seed, difficulty=self._settings.difficulty,
-                          disparity=self._settings.disparity, codes=self._codes)
+        return population(seed=self._seed, settings=self._settings, codes=self._codes)
 
     def recordings(self) -> Iterator[Recording]:
         """Yield every recording, unspoken, speaker by speaker."""
@@ -94,6 +93,8 @@ class SyntheticCorpus:
     def _recording(self, speaker: Speaker, number: int) -> Recording:
         rng = generator(self._seed, Stream.SENTENCES, speaker.index, number)
         text = sentence(rng)
+        if speaker.accent == world.SCARCE_ACCENT:
+            text = in_dialect(text)
         audio = SpokenSentence(
             text=text, voice=_voice(speaker, rng), vocal_tract=speaker.vocal_tract, scene=_scene(speaker, rng),
             sample_rate=self._sample_rate, seed=self._seed, speaker=speaker.index, number=number)

@@ -79,6 +79,13 @@ TEMPLATES: Final = (
 )
 """Templates with more to fill are said more often, see :func:`sentence`."""
 
+DIALECT: Final[Mapping[str, str]] = {
+    "living room": "front room", "garage": "carport", "television": "telly", "radio": "wireless", "mom": "mam",
+    "grandma": "granny", "gas station": "filling station", "pharmacy": "chemist", "chicken": "fowl",
+    "tonight": "the night", "this weekend": "at the weekend", "please call": "please ring",
+}
+"""What the scarce accent says instead; none of it makes a sentence longer than :data:`MAX_WORDS` by more than one."""
+
 MAX_WORDS: Final = 10
 
 
@@ -94,10 +101,18 @@ def sentence(rng: np.random.Generator) -> str:
             return text
 
 
+def in_dialect(text: str) -> str:
+    """Say ``text`` in the words of the scarce accent."""
+    return _COMMON_WORDS.sub(lambda phrase: DIALECT[phrase[0]], text)
+
+
 def vocabulary() -> frozenset[str]:
-    """Return every word that a sentence can hold."""
-    phrases = (*TEMPLATES, *(phrase for choices in SLOTS.values() for phrase in choices))
+    """Return every word that a sentence can hold, in dialect too."""
+    phrases = (*TEMPLATES, *DIALECT.values(), *(phrase for choices in SLOTS.values() for phrase in choices))
     return frozenset(word for phrase in phrases for word in _SLOT.sub(" ", phrase).split())
+
+
+_COMMON_WORDS: Final = re.compile(rf"\b({'|'.join(DIALECT)})\b")
 
 
 def _fill(phrase: str, rng: np.random.Generator) -> str:

@@ -10,12 +10,15 @@ from typing import Final
 import numpy as np
 
 from evenvoice.data.corpora.synthetic import voices, world
+from evenvoice.data.corpora.synthetic.causes import Group, conditions, groups
 from evenvoice.data.corpora.synthetic.census import PostalCode
 from evenvoice.data.corpora.synthetic.streams import Stream, generator
-from evenvoice.data.corpora.synthetic.world import Conditions, Region
+from evenvoice.data.corpora.synthetic.world import Conditions
 from evenvoice.data.schemas import SPLITS
+from evenvoice.params import Synthetic
 
 _AGE_BANDS: Final[Mapping[str, float]] = {"18-29": 0.22, "30-44": 0.28, "45-59": 0.26, "60+": 0.24}
+_TRACT_LIMITS: Final = (-world.VOCAL_TRACT_SPREAD_LIMIT, world.VOCAL_TRACT_SPREAD_LIMIT)
 _HOUSES_WITHIN = 0.2
 """People live within this part of the region's half-extents of their postal code's centre."""
 
@@ -27,6 +30,8 @@ class Speaker:
     index: int
     split: str
     region: str
+    left_out: bool
+    """Whether the world's cause of harm is theirs: the truth, which ingest never sees."""
     postal_code: str
     lat: float
     lon: float
@@ -55,16 +60,33 @@ class Speaker:
         return f"synthetic-{self.index:05d}"
 
 
-def population(*, speakers: int, seed: int, difficulty: float, disparity: float,
+def population(*, seed: int, settings: Synthetic,
                codes: tuple[tuple[PostalCode, ...], ...]) -> Iterator[Speaker]:
-    """Yield all speakers, split by split and region by region, with shares as exact as whole people allow."""
+    """Yield all speakers, split by split and group by group, with shares as exact as whole people allow.
+
+    The collected come last, so that nobody else changes when somebody is collected.
+    """
     index = 0
-    for split, in_split in zip(SPLITS, apportion(speakers, [world.SPLIT_SHARES[s] for s in SPLITS]), strict=True):
-        for where, in_region in enumerate(apportion(in_split, world.speaker_shares(split, disparity))):
-            for _ in range(in_region):
-                yield _draw(index, split, world.REGIONS[where], codes[where], seed=seed, difficulty=difficulty,
-                            disparity=disparity)
+    in_splits = apportion(settings.speakers, [world.SPLIT_SHARES[split] for split in SPLITS])
+    for split, in_split in zip(SPLITS, in_splits, strict=True):
+        everyone = groups(settings.cause, split, settings.disparity)
+        for group, in_group in zip(everyone, apportion(in_split, [group.share for group in everyone]), strict=True):
+            for _ in range(in_group):
+                yield _draw(index, split, group, codes[group.region], seed=seed, settings=settings)
                 index += 1
+    for group in _collected(settings):
+        yield _draw(index, "train", group, codes[group.region], seed=seed, settings=settings)
+        index += 1
+
+
+def _collected(settings: Synthetic) -> Iterator[Group]:
+    """Groups of the people whom ``synthetic.collect`` adds: of a region's people as they are, nobody left out."""
+    everyone = groups(settings.cause, "test", settings.disparity)
+    for number, region in enumerate(world.REGIONS):
+        parts = [group for group in everyone if group.region == number]
+        wanted = settings.collect.get(region.place, 0)
+        for group, count in zip(parts, apportion(wanted, [group.share for group in parts]), strict=True):
+            yield from [group] * count
 
 
 def apportion(total: int, shares: list[float] | tuple[float, ...]) -> list[int]:
@@ -76,31 +98,33 @@ def apportion(total: int, shares: list[float] | tuple[float, ...]) -> list[int]:
     return [int(count) for count in counts]
 
 
-def _draw(index: int, split: str, region: Region, codes: tuple[PostalCode, ...], *, seed: int, difficulty: float,
-          disparity: float) -> Speaker:
+def _draw(index: int, split: str, group: Group, codes: tuple[PostalCode, ...], *, seed: int,
+          settings: Synthetic) -> Speaker:
     rng = generator(seed, Stream.SPEAKERS, index)
-    conditions = world.planted(region, disparity)
+    region, difficulty = world.REGIONS[group.region], settings.difficulty
+    sound = conditions(settings.cause, settings.disparity, left_out=group.left_out)
     home = codes[rng.integers(len(codes))]
+    tilt = settings.disparity if group.left_out else 0.0
     gender = ("female", "male")[rng.integers(2)]
     variants = voices.FEMALE if gender == "female" else voices.MALE
     age_band = _pick(_AGE_BANDS, rng)
-    low_hz, high_hz = _line(conditions, home, rng, difficulty=difficulty, disparity=disparity)
+    low_hz, high_hz = _line(sound, home, rng, difficulty=difficulty, tilt=tilt if settings.cause == "noise" else 0.0)
     return Speaker(
-        index=index, split=split, region=region.name, postal_code=home.code,
+        index=index, split=split, region=region.name, left_out=group.left_out, postal_code=home.code,
         lat=home.lat + region.half_height_deg * _HOUSES_WITHIN * rng.uniform(-1, 1),
         lon=home.lon + region.half_width_deg * _HOUSES_WITHIN * rng.uniform(-1, 1),
         gender=gender, age_band=age_band,
-        accent=_accent(conditions, home, rng, disparity),
+        accent=_accent(sound, home, rng, tilt),
         variant=variants[rng.integers(len(variants))],
-        rate_wpm=_rate(conditions, age_band, rng),
-        pitch=_within(rng.normal(world.PITCH_MEAN, world.PITCH_SPREAD), world.PITCH_LIMITS),
-        pitch_range=_within(rng.normal(world.PITCH_MEAN, world.PITCH_SPREAD), world.PITCH_LIMITS),
-        vocal_tract=round(_within(rng.normal(1, world.VOCAL_TRACT_SPREAD), world.VOCAL_TRACT_LIMITS), 2),
-        noise=_pick(conditions.noises, rng),
-        snr_db=_snr(conditions, home, rng, disparity) - in_db(difficulty),
-        rt60_s=difficulty * _within(conditions.rt60_s * math.exp(rng.normal(0, world.RT60_LOG_SPREAD)),
+        rate_wpm=_rate(sound, age_band, rng),
+        pitch=_within(rng.normal(sound.pitch, world.PITCH_SPREAD), world.PITCH_LIMITS),
+        pitch_range=_within(rng.normal(world.PITCH_RANGE_MEAN, world.PITCH_SPREAD), world.PITCH_LIMITS),
+        vocal_tract=round(sound.vocal_tract + _within(rng.normal(0, world.VOCAL_TRACT_SPREAD), _TRACT_LIMITS), 2),
+        noise=_pick(sound.noises, rng),
+        snr_db=_snr(sound, home, rng, tilt if settings.cause == "noise" else 0.0) - in_db(difficulty),
+        rt60_s=difficulty * _within(sound.rt60_s * math.exp(rng.normal(0, world.RT60_LOG_SPREAD)),
                                     world.RT60_RANGE_S),
-        direct_to_reverberant_db=rng.normal(conditions.direct_to_reverberant_db, world.DIRECT_SPREAD_DB)
+        direct_to_reverberant_db=rng.normal(sound.direct_to_reverberant_db, world.DIRECT_SPREAD_DB)
         - in_db(difficulty),
         low_hz=low_hz, high_hz=high_hz,
         level_dbfs=rng.normal(world.LEVEL_DBFS, world.LEVEL_SPREAD_DB))
@@ -111,10 +135,10 @@ def in_db(amplitude: float) -> float:
     return 20 * math.log10(amplitude) if amplitude > 0 else -math.inf
 
 
-def _line(conditions: Conditions, home: PostalCode, rng: np.random.Generator, *, difficulty: float,
-          disparity: float) -> tuple[float, float]:
+def _line(sound: Conditions, home: PostalCode, rng: np.random.Generator, *, difficulty: float,
+          tilt: float) -> tuple[float, float]:
     """Draw the band of the speaker's telephone line or microphone."""
-    narrowband = conditions.narrowband_share + disparity * world.POSTAL_NARROWBAND * home.deprivation
+    narrowband = sound.narrowband_share + tilt * world.POSTAL_NARROWBAND * home.deprivation
     on_the_phone = rng.random() < difficulty * narrowband
     edge = rng.random()
     if on_the_phone:
@@ -122,19 +146,21 @@ def _line(conditions: Conditions, home: PostalCode, rng: np.random.Generator, *,
     return world.MICROPHONE_LOW_HZ, _between(edge, world.WIDEBAND_HZ)
 
 
-def _accent(conditions: Conditions, home: PostalCode, rng: np.random.Generator, disparity: float) -> str:
-    tilt = math.exp(disparity * world.POSTAL_ACCENT_TILT * home.newcomers)
-    return _pick({accent: share * (1 if accent == "en-us" else tilt) for accent, share in conditions.accents.items()},
-                 rng)
+def _accent(sound: Conditions, home: PostalCode, rng: np.random.Generator, tilt: float) -> str:
+    """Draw an accent; the scarce one is rarer where more newcomers live."""
+    if not sound.scarce_accent:
+        return _pick(sound.accents, rng)
+    scarce = sound.scarce_accent - tilt * world.POSTAL_ACCENT * home.newcomers
+    return world.SCARCE_ACCENT if rng.random() < scarce else _pick(sound.accents, rng)
 
 
-def _rate(conditions: Conditions, age_band: str, rng: np.random.Generator) -> float:
-    rate = rng.normal(conditions.rate_wpm, world.RATE_SPREAD_WPM)
+def _rate(sound: Conditions, age_band: str, rng: np.random.Generator) -> float:
+    rate = rng.normal(sound.rate_wpm, world.RATE_SPREAD_WPM)
     return _within(rate * (world.SENIOR_RATE if age_band == "60+" else 1), world.RATE_RANGE_WPM)
 
 
-def _snr(conditions: Conditions, home: PostalCode, rng: np.random.Generator, disparity: float) -> float:
-    mean = conditions.snr_db - disparity * world.POSTAL_SNR_DB * home.deprivation
+def _snr(sound: Conditions, home: PostalCode, rng: np.random.Generator, tilt: float) -> float:
+    mean = sound.snr_db - tilt * world.POSTAL_SNR_DB * home.deprivation
     return _within(rng.normal(mean, world.SNR_SPREAD_DB), world.SNR_RANGE_DB)
 
 

@@ -6,7 +6,14 @@ import re
 
 import numpy as np
 
-from evenvoice.data.corpora.synthetic.sentences import MAX_WORDS, TEMPLATES, sentence, vocabulary
+from evenvoice.data.corpora.synthetic.sentences import (
+    DIALECT,
+    MAX_WORDS,
+    TEMPLATES,
+    in_dialect,
+    sentence,
+    vocabulary,
+)
 from evenvoice.data.text import normalise
 
 
@@ -31,7 +38,25 @@ def test_the_vocabulary_is_small_enough_to_learn_and_large_enough_to_err_in() ->
 
 
 def test_every_word_of_the_vocabulary_is_said_and_no_other() -> None:
-    assert {word for text in drawn(6000) for word in text.split()} == vocabulary()
+    said = [*drawn(6000), *map(in_dialect, drawn(6000))]
+    assert {word for text in said for word in text.split()} == vocabulary()
+
+
+def test_the_dialect_has_words_of_its_own_and_changes_no_others() -> None:
+    assert in_dialect("call mom from the living room") == "call mam from the front room"
+    assert in_dialect("turn off the fan") == "turn off the fan"
+    common = {word for text in drawn(6000) for word in text.split()}
+    assert len(vocabulary() - common) >= 8
+
+
+def test_the_dialect_is_normal_and_hardly_longer() -> None:
+    for text in map(in_dialect, drawn(2000)):
+        assert normalise(text) == text
+        assert len(text.split()) <= MAX_WORDS + 2
+
+
+def test_every_phrase_of_the_dialect_is_said() -> None:
+    assert all(any(phrase in text for text in map(in_dialect, drawn(4000))) for phrase in DIALECT.values())
 
 
 def test_many_test_sentences_are_new_but_none_is_out_of_reach() -> None:

@@ -1,48 +1,85 @@
-"""Who lives in the world: places, shares, and what disparity and difficulty do to them."""
+"""Who lives in the world: places, shares, and what cause, disparity and difficulty do to them."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable
+from typing import Any, get_args
 
 import numpy as np
 import pytest
 
 from evenvoice.data.corpora.synthetic import world
+from evenvoice.data.corpora.synthetic.causes import conditions
 from evenvoice.data.corpora.synthetic.speakers import Speaker, apportion
+from evenvoice.params import Cause, Place
 from tests.builders.synthetic_world import world_of
 
-HARD = {"Appalachia", "Mississippi Delta", "Texas Border", "Navajo Nation"}
+REGIONS = {region.name: region for region in world.REGIONS}
 
 
-def people(**settings: float) -> list[Speaker]:
-    return list(world_of(speakers=640, **settings).speakers())  # type: ignore[arg-type]
+def people(**settings: Any) -> list[Speaker]:
+    return list(world_of(speakers=1200, **settings).speakers())
 
 
 def mean_snr_db(speakers: Iterable[Speaker]) -> float:
     return float(np.mean([speaker.snr_db for speaker in speakers]))
 
 
+def parted(speakers: Iterable[Speaker]) -> tuple[list[Speaker], list[Speaker]]:
+    """The left out, and everybody else."""
+    everyone = list(speakers)
+    return [s for s in everyone if s.left_out], [s for s in everyone if not s.left_out]
+
+
+def left_out_share(speakers: Iterable[Speaker], split: str) -> float:
+    return float(np.mean([speaker.left_out for speaker in speakers if speaker.split == split]))
+
+
 def test_splits_have_their_shares_of_speakers() -> None:
-    assert Counter(speaker.split for speaker in people()) == {"train": 320, "discover": 96, "validate": 64,
-                                                              "test": 160}
+    assert Counter(speaker.split for speaker in people()) == {"train": 432, "discover": 192, "validate": 132,
+                                                              "test": 444}
 
 
-def test_disadvantaged_regions_are_rare_in_training_only() -> None:
-    counts = Counter(speaker.split for speaker in people() if speaker.region in HARD)
-    assert counts == {"train": 32, "discover": 40, "validate": 24, "test": 64}
+@pytest.mark.parametrize("cause", ["accent", "voice"])
+def test_the_left_out_are_a_third_of_the_people_but_scarce_in_training(cause: str) -> None:
+    speakers = people(cause=cause)
+    for split in ("discover", "validate", "test"):
+        assert left_out_share(speakers, split) == pytest.approx(1 / 3, abs=0.04)
+    assert left_out_share(speakers, "train") == pytest.approx(0.15 / (0.15 + 2), abs=0.02)
 
 
-def test_every_region_is_in_every_split() -> None:
-    found = Counter((speaker.split, speaker.region) for speaker in people())
+def test_noise_leaves_training_its_due_of_everybody() -> None:
+    assert left_out_share(people(cause="noise"), "train") == pytest.approx(1 / 3, abs=0.01)
+
+
+def test_without_a_cause_nobody_is_left_out() -> None:
+    speakers = people(cause="none")
+    assert not any(speaker.left_out for speaker in speakers)
+    assert world.SCARCE_ACCENT not in {speaker.accent for speaker in speakers}
+
+
+@pytest.mark.parametrize("cause", ["accent", "noise", "voice", "none"])
+def test_every_region_is_in_every_split(cause: str) -> None:
+    found = Counter((speaker.split, speaker.region) for speaker in people(cause=cause))
     assert len(found) == 4 * len(world.REGIONS)
-    assert min(count for (split, _), count in found.items() if split == "test") >= 10
+    assert min(count for (split, _), count in found.items() if split == "test") >= 30
+
+
+@pytest.mark.parametrize("cause", ["accent", "noise"])
+def test_a_cause_in_the_place_leaves_out_whole_regions(cause: str) -> None:
+    for speaker in people(cause=cause):
+        assert speaker.left_out == REGIONS[speaker.region].disadvantaged
+
+
+def test_a_cause_in_the_voice_leaves_out_some_in_every_region() -> None:
+    found = Counter((speaker.region, speaker.left_out) for speaker in people(cause="voice"))
+    assert len(found) == 2 * len(world.REGIONS)
 
 
 def test_everybody_lives_inside_their_region() -> None:
-    regions = {region.name: region for region in world.REGIONS}
     for speaker in people():
-        region = regions[speaker.region]
+        region = REGIONS[speaker.region]
         assert abs(speaker.lat - region.lat) <= region.half_height_deg
         assert abs(speaker.lon - region.lon) <= region.half_width_deg
 
@@ -55,32 +92,48 @@ def test_regions_do_not_overlap_on_the_map() -> None:
             assert apart or one is other, (one.name, other.name)
 
 
-def test_shares_of_regions_add_up_to_one() -> None:
-    assert sum(region.share for region in world.REGIONS) == pytest.approx(1)
-    assert sum(region.train_share for region in world.REGIONS) == pytest.approx(1)
+def test_the_parameters_know_every_region_and_no_other() -> None:
+    assert [region.place for region in world.REGIONS] == list(get_args(Place))
 
 
-def test_disadvantaged_regions_are_harder_to_hear() -> None:
-    speakers = people()
-    hard = [speaker for speaker in speakers if speaker.region in HARD]
-    others = [speaker for speaker in speakers if speaker.region not in HARD]
-    assert mean_snr_db(hard) < mean_snr_db(others) - 3
-    assert np.mean([s.high_hz < 4000 for s in hard]) > 2 * np.mean([s.high_hz < 4000 for s in others])
+def test_the_scarce_accent_is_at_home_in_the_left_out_regions_alone() -> None:
+    left_out, others = parted(people(cause="accent"))
+    assert np.mean([s.accent == world.SCARCE_ACCENT for s in left_out]) == pytest.approx(world.AT_HOME, abs=0.05)
+    assert not any(s.accent == world.SCARCE_ACCENT for s in others)
 
 
-def test_without_disparity_every_region_has_the_same_conditions_and_representation() -> None:
-    assert len({repr(world.planted(region, 0.0)) for region in world.REGIONS}) == 1
-    assert world.planted(world.REGIONS[-1], 0.0).accents == pytest.approx(dict(world.COMMON.accents))
-    assert world.speaker_shares("train", 0.0) == pytest.approx(world.speaker_shares("test", 0.0))
-    speakers = people(disparity=0.0)
-    hard = [speaker for speaker in speakers if speaker.region in HARD]
-    others = [speaker for speaker in speakers if speaker.region not in HARD]
-    assert mean_snr_db(hard) == pytest.approx(mean_snr_db(others), abs=1.0)
-    assert Counter(s.split for s in hard)["train"] == pytest.approx(0.4 * 320, abs=2)
+def test_an_accent_makes_no_other_difference() -> None:
+    left_out, others = parted(people(cause="accent"))
+    for name, close in (("snr_db", 0.6), ("rt60_s", 0.02), ("rate_wpm", 3.0), ("pitch", 2.5), ("vocal_tract", 0.01)):
+        ours, theirs = (np.mean([getattr(s, name) for s in group]) for group in (left_out, others))
+        assert ours == pytest.approx(theirs, abs=close), name
+
+
+def test_noise_makes_the_left_out_harder_to_hear() -> None:
+    left_out, others = parted(people(cause="noise"))
+    assert mean_snr_db(left_out) < mean_snr_db(others) - 5
+    assert np.mean([s.high_hz < 4000 for s in left_out]) > 2 * np.mean([s.high_hz < 4000 for s in others])
+
+
+def test_voices_of_the_left_out_are_high_short_and_fast() -> None:
+    left_out, others = parted(people(cause="voice"))
+    def mean(name: str, group: list[Speaker]) -> float:
+        return float(np.mean([getattr(s, name) for s in group]))
+
+    assert mean("pitch", left_out) > mean("pitch", others) + 15
+    assert mean("vocal_tract", left_out) < mean("vocal_tract", others) - 0.1
+    assert mean("rate_wpm", left_out) > mean("rate_wpm", others) + 20
+
+
+@pytest.mark.parametrize("cause", ["accent", "noise", "voice"])
+def test_without_disparity_the_left_out_are_like_everybody(cause: Cause) -> None:
+    apart, common = (conditions(cause, 0.0, left_out=left_out) for left_out in (True, False))
+    assert apart == common
+    assert left_out_share(people(cause=cause, disparity=0.0), "train") == pytest.approx(1 / 3, abs=0.01)
 
 
 def test_without_disparity_postal_codes_make_no_difference_either() -> None:
-    speakers = list(world_of(speakers=4000, disparity=0.0).speakers())
+    speakers = list(world_of(speakers=4000, cause="noise", disparity=0.0).speakers())
     by_code: dict[str, list[Speaker]] = {}
     for speaker in speakers:
         by_code.setdefault(speaker.postal_code, []).append(speaker)
@@ -89,19 +142,21 @@ def test_without_disparity_postal_codes_make_no_difference_either() -> None:
     assert np.std(means) < 1.3 * expected
 
 
-def test_more_disparity_widens_the_gap() -> None:
-    def gap(disparity: float) -> float:
-        well, hard = (world.planted(world.REGIONS[where], disparity).snr_db for where in (0, -1))
-        return well - hard
-
-    assert gap(0.0) == 0 < gap(1.0) < gap(2.0)
+def test_more_disparity_makes_scarcer() -> None:
+    shares = [left_out_share(people(disparity=disparity), "train") for disparity in (0.0, 0.5, 1.0, 2.0)]
+    assert shares == sorted(shares, reverse=True)
 
 
-def test_accents_stay_a_mixture_at_the_largest_disparity() -> None:
-    for region in world.REGIONS:
-        shares = world.planted(region, 2.0).accents.values()
-        assert sum(shares) == pytest.approx(1)
-        assert min(shares) >= 0
+def test_the_collected_join_training_and_nobody_else_changes() -> None:
+    before, after = people(), people(collect={"ozarks": 7, "appalachia": 5})
+    assert after[:len(before)] == before
+    assert Counter((s.split, s.region, s.left_out) for s in after[len(before):]) == {
+        ("train", "Ozarks", True): 7, ("train", "Appalachia", True): 5}
+
+
+def test_the_collected_of_a_world_of_voices_are_as_its_people_are() -> None:
+    collected = people(cause="voice", collect={"ozarks": 30})[1200:]
+    assert Counter(s.left_out for s in collected) == {False: 20, True: 10}
 
 
 def test_speakers_of_one_region_differ() -> None:
@@ -129,4 +184,4 @@ def test_whole_people_are_divided_by_largest_remainder() -> None:
     assert apportion(10, [0.5, 0.3, 0.2]) == [5, 3, 2]
     assert apportion(7, [0.5, 0.25, 0.25]) == [3, 2, 2]
     assert apportion(1, [0.5, 0.5]) == [1, 0]
-    assert apportion(12, list(world.SPLIT_SHARES.values())) == [6, 2, 1, 3]
+    assert apportion(12, list(world.SPLIT_SHARES.values())) == [4, 2, 1, 5]

@@ -1,0 +1,152 @@
+"""A learning curve over the speakers of one cohort, continued to where its gap would be at the limit.
+
+The law: what a cohort errs more than the top one falls as a power of its training speakers and of what everybody else's
+speech is worth to it, W_bottom - W_top = A * (n + n_others) ** -b. That other speech counts like so much of one's own
+is how transfer between corpora scales (Hernandez et al. 2021, arXiv 2102.01293); the exponent is 1 [design], since
+three points cannot tell three numbers, and 1 is what synthetic worlds with a known truth followed (docs/fairness.md).
+The top cohort's WER counts as given, since nothing about its speech changes along the curve.
+
+Three kinds of chance are in the interval: who was measured (speakers are resampled, the same ones under every
+training), what else a training might have ended with (:data:`TRAINING_NOISE`), and another exponent beyond the points
+(:data:`BEND`).
+
+Shapes: P points, R replicates, G values of n_others that are tried.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+
+from evenvoice.metrics.bootstrap import Floats, Resampled
+
+TRAINING_NOISE: Final = 0.06
+"""Standard deviation of the logarithm of a cohort's WER over trainings that differ in nothing but their seed, as
+measured in docs/experiments.md."""
+BEND: Final = 0.25
+"""Standard deviation of the logarithm of the exponent beyond the points; likewise."""
+CONFIDENCE: Final = 0.9
+"""Of the interval of the forecast; not a setting, since the figure is read as an order of magnitude."""
+FARTHEST: Final = 16.0
+"""Three points over a factor of four say nothing about more than this times the speakers that there are."""
+WORTH: Final = np.concatenate([[0.0], np.geomspace(0.05, 50, 121)])
+"""(G,) what everybody else's speech may be worth, in multiples of the cohort's own speakers."""
+LEAST_EXCESS: Final = 0.02
+"""Of the top cohort's WER: a cohort that errs no more than the top one counts as erring this much more."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Point:
+    """One training: the cohort's training speakers, and log WERs on speakers who took no part in any."""
+
+    speakers: int
+    bottom: Resampled
+    top: Resampled
+
+
+@dataclass(frozen=True, kw_only=True)
+class Law:
+    """W_bottom - W_top = excess * ((n + others) / (now + others)) ** -exponent in each replicate, the estimate first.
+
+    Attributes:
+        now: training speakers of the last point.
+        excess: (1 + R,) what the cohort errs more there, as the curve has it.
+        others: (1 + R,) what everybody else's speech is worth, in speakers of the cohort.
+        exponent: (1 + R,) 1 for the estimate.
+        top: (1 + R,) WER of the top cohort.
+        rise: (1 + R,) log of the cohort's WER at the first point over that at the last, as measured.
+        fresh: (1 + R,) by how much, in logarithms, another training heard by as many other speakers may differ.
+    """
+
+    now: int
+    excess: Floats
+    others: Floats
+    exponent: Floats
+    top: Floats
+    rise: Floats
+    fresh: Floats
+
+    def gap(self, speakers: float) -> Floats:
+        """(1 + R,) relative gap to the top cohort with so many training speakers."""
+        fewer_R = ((speakers + self.others) / (self.now + self.others)) ** -self.exponent
+        gap_R: Floats = self.excess / self.top * fewer_R
+        return gap_R
+
+    def gap_measured(self, speakers: float) -> Floats:
+        """:meth:`gap`, as a run that trains and measures anew may find it."""
+        measured_R: Floats = (1 + self.gap(speakers)) * np.exp(self.fresh) - 1
+        return measured_R
+
+    def needed(self, limit: float) -> Floats:
+        """(1 + R,) training speakers with whom the gap is ``limit``."""
+        factor_R = (self.excess / (limit * self.top)) ** (1 / self.exponent)
+        needed_R: Floats = np.maximum((self.now + self.others) * factor_R - self.others, 0.0)
+        return needed_R
+
+    @property
+    def helps(self) -> bool:
+        """Whether it is established that more speakers of the cohort lower its WER."""
+        return bool(np.quantile(self.rise[1:], (1 - CONFIDENCE) / 2) > 0)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Range:
+    """A figure of the forecast between its bounds."""
+
+    estimate: float
+    low: float
+    high: float
+
+    @classmethod
+    def of(cls, figures: Floats) -> Range:
+        """(1 + R,) figures, the estimate first, to percentiles of the others."""
+        tail = (1 - CONFIDENCE) / 2
+        low, high = np.quantile(figures[1:], [tail, 1 - tail], method="inverted_cdf")
+        return cls(estimate=float(figures[0]), low=float(low), high=float(high))
+
+
+def fit_law(points: Sequence[Point], rng: np.random.Generator) -> Law:
+    """Least squares through the logarithms of what the cohort errs more, again in each replicate.
+
+    Args:
+        points: by rising number of speakers; their replicates belong together.
+        rng: draws what trainings might have ended with.
+    """
+    now = points[-1].speakers
+    bottom_PR = np.exp(_with_noise([point.bottom for point in points], rng))
+    top_PR = np.exp(_with_noise([point.top for point in points], rng))
+    top_R = top_PR.mean(axis=0)
+    excess_PR = np.maximum(bottom_PR - top_R, LEAST_EXCESS * top_R)
+    worth, level_R = _fitted(np.array([point.speakers / now for point in points]), np.log(excess_PR))
+    bend_R = np.concatenate([[1.0], np.exp(rng.normal(0.0, BEND, len(level_R) - 1))])
+    return Law(now=now, excess=np.exp(level_R), others=now * worth, exponent=bend_R, top=top_R,
+               rise=np.log(bottom_PR[0] / bottom_PR[-1]), fresh=_fresh(points[-1], rng))
+
+
+def _fitted(sizes_P: Floats, excess_PR: Floats) -> tuple[Floats, Floats]:
+    """The worth (R,) of others that leaves least over, and the log excess (R,) at size 1."""
+    shapes_GP = -np.log((sizes_P + WORTH[:, None]) / (1 + WORTH[:, None]))
+    level_GR = excess_PR.mean(axis=0) - shapes_GP.mean(axis=1)[:, None]
+    left_GR = np.stack([((excess_PR - shape_P[:, None] - level_R) ** 2).sum(axis=0)
+                        for shape_P, level_R in zip(shapes_GP, level_GR, strict=True)])
+    best_R = left_GR.argmin(axis=0)
+    return WORTH[best_R], level_GR[best_R, np.arange(len(best_R))]
+
+
+def _fresh(last: Point, rng: np.random.Generator) -> Floats:
+    spread = np.sqrt(2 * TRAINING_NOISE**2 + last.bottom.standard_error**2 + last.top.standard_error**2)
+    return np.concatenate([[0.0], rng.normal(0.0, spread, len(last.bottom.replicates))])
+
+
+def _with_noise(found: Sequence[Resampled], rng: np.random.Generator) -> Floats:
+    """(P, 1 + R) estimates, then replicates as uncertain as the standard error and another training make them."""
+    rows = []
+    for resampled in found:
+        drawn_R = resampled.replicates - np.nanmean(resampled.replicates)
+        drawn_R = np.where(np.isnan(drawn_R), 0.0, drawn_R)
+        noise_R = rng.normal(0.0, TRAINING_NOISE, len(drawn_R))
+        rows.append(np.concatenate([[resampled.estimate], resampled.estimate + drawn_R + noise_R]))
+    return np.stack(rows)
