@@ -27,6 +27,11 @@ MODEL_CONFIG: Final = "config.json"
 SUMMARY: Final = "summary.json"
 ORIGIN: Final = "origin.json"
 ORIGINS: Final = "origins.json"
+RULES: Final = "rules.json"
+"""Beside the cohorts that a method found: the frozen rule; and beside a model that is told them."""
+PLACED: Final = "placed.parquet"
+"""Beside a model that is told cohorts: those of the speakers who are transcribed. No copy of the model that leaves the
+workspace holds it."""
 
 
 def model_digest(directory: Path) -> str:

@@ -429,6 +429,15 @@ class Reweight(Section):
                                             "learns.")
 
 
+class CohortInput(Section):
+    """Training on everyone, with each speaker's cohort told to the model."""
+
+    dropout: float = Field(ge=0, lt=1, description="Share of the training recordings, drawn anew for each batch, whose "
+                                                   "cohort is left out, so that the model learns to do without.")
+    vector_rate: float = Field(gt=0, le=1000, description="How many times the arms' learning rate the cohorts' vectors "
+                                                          "take, which begin as zeros: with 1 they get nowhere.")
+
+
 class Arms(Section):
     """What each mitigation arm has of its own; changing one runs that arm and what lies behind it.
 
@@ -444,10 +453,13 @@ class Arms(Section):
     oversample: Oversample
     augment: Augment
     reweight: Reweight
+    cohort_input: CohortInput
     placebo: NoSettings = _control_of("finetune")
     oversample_random: Oversample = _control_of("oversample")
     augment_random: Augment = _control_of("augment")
     reweight_random: Reweight = _control_of("reweight")
+    cohort_input_shuffled: CohortInput = _control_of("cohort_input")
+    cohort_input_constant: CohortInput = _control_of("cohort_input")
 
     @model_validator(mode="after")
     def _controls_are_set_alike(self) -> Arms:
@@ -471,6 +483,8 @@ MADE_FROM: Final = _marked("made_from")
 """Arm that takes another's model and has a stage of its own -> that other arm."""
 MODELS: Final = (BASE, *ARMS)
 """Every model that can be transcribed and judged."""
+UNKNOWN: Final = "unknown"
+"""The cohort that a model with a cohort input may be told of anybody."""
 
 
 def models_of(arms: Collection[str]) -> tuple[str, ...]:

@@ -28,6 +28,7 @@ from dags.runs import Run
 from dags.workspace import SHOW, Request, run_params
 from evenvoice.errors import ParamsError
 from evenvoice.locks import exclusive
+from evenvoice.origins import PLACED
 from evenvoice.params import ARMS, METHODS, Params, mappings
 from evenvoice.settings import read_value
 from evenvoice.storage import fresh_directory, write_bytes, write_json
@@ -158,7 +159,7 @@ def publish_reports(run: Run, outcome: Outcome) -> None:
     target = run.root / "reports"
     with fresh_directory(target / MODEL) as draft:
         shutil.copytree(run.workspace / "artifacts" / "models" / outcome.verdict["challenger"], draft,
-                        dirs_exist_ok=True)
+                        dirs_exist_ok=True, ignore=shutil.ignore_patterns(PLACED))
     found = run.workspace / "artifacts" / "cohorts"
     with fresh_directory(target / COHORTS) as draft:
         for method, name in product(METHODS, FROZEN):

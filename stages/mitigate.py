@@ -11,12 +11,13 @@ import numpy as np
 from evenvoice.data.feature_store import FeatureStore
 from evenvoice.mitigation import Situation, load_arm
 from evenvoice.mitigation.arm import Arm, Plan
-from evenvoice.mitigation.bottom import bottom_cohorts
+from evenvoice.mitigation.bottom import bottom_cohorts, discovered_cohorts
 from evenvoice.mitigation.summary import leave_out, pass_on, summary_of
 from evenvoice.mitigation.tuning import Jury
 from evenvoice.mitigation.voices import training_embeddings
+from evenvoice.models.placement import Placement
 from evenvoice.models.recogniser import Recogniser
-from evenvoice.origins import SUMMARY
+from evenvoice.origins import RULES, SUMMARY
 from evenvoice.params import ARMS, MADE_FROM, Params, Section
 from evenvoice.progress import Progress
 from evenvoice.storage import read_json
@@ -41,14 +42,18 @@ def main(params: Params, name: str) -> None:
     if name not in params.mitigate.arms:
         leave_out(paths.MODELS / name, base, summary, progress)
         return
-    bottom = bottom_cohorts(paths.COHORTS / method, method, params.mitigate.bottom_share)
+    discovered = paths.COHORTS / method
+    bottom = bottom_cohorts(discovered, method, params.mitigate.bottom_share)
     if not bottom.speakers:
         pass_on(paths.MODELS / name, base, summary, progress, method)
         return
     seed = int(np.random.SeedSequence([params.seed, SEED]).generate_state(1)[0])
     situation = Situation(recogniser=base, store=FeatureStore.open(paths.FEATURES), bottom_speakers=bottom.speakers,
                           population_share=bottom.population_share, seed=seed, progress=progress,
-                          embeddings=training_embeddings(paths.EMBEDDINGS), ctc_weight=params.train.ctc_weight)
+                          embeddings=training_embeddings(paths.EMBEDDINGS), ctc_weight=params.train.ctc_weight,
+                          cohorts=discovered_cohorts(discovered, method),
+                          placement=Placement.read(discovered / "cohorts.parquet"),
+                          rule=read_json(discovered / RULES))
     trials = params.mitigate.trials
     plans = list(_plans(situation, arm, getattr(params.arms, name), len(trials)))
     progress.note(f"{len(bottom.speakers)} training speakers are worst off; training on {len(plans[0].indices)} "
@@ -61,12 +66,13 @@ def main(params: Params, name: str) -> None:
         trained.append(_trained(situation, plan, settings, _checkpoints(name, number)))
     jury = Jury(store=situation.store, base=paths.BASE_HYPOTHESES, cohorts=paths.COHORTS, method=method,
                 regression_margin=params.gate.regression_margin, decoding=params.transcribe)
-    kept, heard = jury.best([recogniser for recogniser, _ in trained], progress)
+    kept, heard = jury.best([recogniser for recogniser, _ in trained], progress, [plan.placement for plan in plans])
     told = [{**trial.model_dump(), **plan.choice, **wers, "kept": number == kept}
             for number, (trial, plan, wers) in enumerate(zip(trials, plans, heard, strict=True))]
     recogniser, curve = trained[kept]
-    write_trained(paths.MODELS / name, recogniser, curve, **summary, bottom_speakers=len(bottom.speakers),
-                  recordings=len(plans[kept].indices), trials=told)
+    telling = plans[kept].telling
+    write_trained(paths.MODELS / name, recogniser, curve, telling.write if telling else None, **summary,
+                  bottom_speakers=len(bottom.speakers), recordings=len(plans[kept].indices), trials=told)
     for number in range(len(trials)):
         discard(_checkpoints(name, number))
 
@@ -79,11 +85,11 @@ def _plans(situation: Situation, arm: Arm, settings: Section, trials: int) -> It
 
 
 def _trained(situation: Situation, plan: Plan, settings: FitSettings, checkpoints: Path) -> tuple[Recogniser, Curve]:
-    recogniser = Recogniser.load(paths.BASE_MODEL)
+    recogniser = plan.learner(Recogniser.load(paths.BASE_MODEL))
     curve = fit(recogniser=recogniser, store=situation.store, indices=plan.indices, settings=settings,
                 seed=situation.seed, progress=Progress(situation.progress.stage), checkpoint_dir=checkpoints,
                 draw_weights=plan.draw_weights, groups=plan.groups, variants=plan.variants, frozen=plan.frozen,
-                penalty=plan.penalty, weigher=plan.weigher, identity=plan.identity)
+                penalty=plan.penalty, weigher=plan.weigher, identity=plan.identity, told=plan.told(situation.store))
     return recogniser, curve
 
 

@@ -1,19 +1,18 @@
 """Hypotheses and compute of one model on everyone but the training speakers."""
 
 from evenvoice.data.pieces import Pieces, Shard
+from evenvoice.data.schemas import HEARD
 from evenvoice.data.tables import write_table
 from evenvoice.decoding.hypotheses import TABLE, Transcriber, compute_of
+from evenvoice.models.placement import Placement
 from evenvoice.models.recogniser import Recogniser
-from evenvoice.origins import ORIGIN, SUMMARY, Origin
+from evenvoice.origins import ORIGIN, PLACED, SUMMARY, Origin
 from evenvoice.params import BASE, MODELS, Params
 from evenvoice.progress import Progress
 from evenvoice.storage import fresh_directory, read_json, sha256, write_json
 from evenvoice.training.distributed import current_world
 from stages import paths
 from stages.entry import run_matrix_stage
-
-HEARD = ("discover", "validate", "test")
-"""Cohorts are discovered with the base model alone; arms are compared with each other on discover speakers too."""
 
 
 def main(params: Params, model: str, shard: str = "") -> None:
@@ -22,7 +21,8 @@ def main(params: Params, model: str, shard: str = "") -> None:
     progress = Progress(f"transcribe@{model}")
     recogniser = Recogniser.load(paths.MODELS / model)
     recogniser.transducer.to(current_world().device)
-    transcriber = Transcriber(recogniser, params.transcribe, splits, progress)
+    placement = None if recogniser.cohorts is None else Placement.read(paths.MODELS / model / PLACED)
+    transcriber = Transcriber(recogniser, params.transcribe, splits, progress, placement)
     pieces = Pieces(paths.PIECES / f"transcribe-{model}",
                     {**params.transcribe.model_dump(), "splits": splits, "model": _model_hashes(model)}, progress)
     if shard:

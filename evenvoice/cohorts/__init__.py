@@ -13,11 +13,11 @@ from typing import Any, Final
 import numpy as np
 
 from evenvoice.cohorts.description import Found, Given, Method, NotApplicable, describe, write_cohorts
-from evenvoice.cohorts.frozen import RULES, rules
+from evenvoice.cohorts.frozen import rules
 from evenvoice.cohorts.table import CohortTable, load_cohort_table
 from evenvoice.cohorts.watched import Earlier, read_earlier
 from evenvoice.errors import CohortError
-from evenvoice.origins import ORIGIN, Origin
+from evenvoice.origins import ORIGIN, RULES, Origin
 from evenvoice.params import METHODS, Discover, Section, is_input_path
 from evenvoice.progress import Progress
 from evenvoice.storage import fresh_directory, read_json, write_json

@@ -10,7 +10,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any, Literal
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
@@ -22,10 +22,9 @@ from evenvoice.cohorts.features import Feature, told_feature
 from evenvoice.cohorts.table import CohortTable
 from evenvoice.cohorts.tree import ROOT, FrozenTree, Split
 from evenvoice.errors import ArtifactError
+from evenvoice.origins import RULES
 from evenvoice.params import METHODS
 from evenvoice.storage import read_json
-
-RULES: Final = "rules.json"
 
 
 @dataclass(frozen=True, kw_only=True)

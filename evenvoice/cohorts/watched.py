@@ -19,11 +19,12 @@ import numpy as np
 from evenvoice.cohorts.clusters import NearestCentroid
 from evenvoice.cohorts.description import DESCRIPTION, Cohort, Found, Given, Method, NotApplicable
 from evenvoice.cohorts.features import COORDINATE, STATISTIC
-from evenvoice.cohorts.frozen import RULES, FrozenMethod, frozen_method
+from evenvoice.cohorts.frozen import FrozenMethod, frozen_method
 from evenvoice.cohorts.table import CohortTable
 from evenvoice.cohorts.tree import FrozenTree
 from evenvoice.errors import ArtifactError, CohortError
 from evenvoice.metrics.partitions import Partition, read_partition
+from evenvoice.origins import RULES
 from evenvoice.params import Discover
 from evenvoice.storage import read_json
 

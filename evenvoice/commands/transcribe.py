@@ -10,9 +10,12 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from evenvoice.commands import speaker
 from evenvoice.commands.models import DEFAULT_MODEL, model_directory
+from evenvoice.params import UNKNOWN
 
 if TYPE_CHECKING:
+    from evenvoice.commands.speaker import Speaker
     from evenvoice.data.audio import Waveform
     from evenvoice.decoding.words import Transcript
     from evenvoice.models.recogniser import Recogniser
@@ -34,6 +37,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
                         help="transcripts to print, at most --beam")
     parser.add_argument("--json", action="store_true",
                         help="one JSON object per file: text, words with seconds and confidence, log-probability")
+    speaker.add_arguments(parser)
 
 
 @dataclass(frozen=True)
@@ -43,13 +47,15 @@ class Job:
     recogniser: Recogniser
     beam: int
     nbest: int
+    speaker: Speaker
 
     def whole(self, path: Path) -> list[Transcript]:
         """Transcribe a file."""
         from evenvoice.decoding.stream import recognise
 
         waveform = _read(path)
-        return recognise(self.recogniser, waveform.samples, waveform.rate, beam=self.beam, nbest=self.nbest)
+        return recognise(self.recogniser, waveform.samples, waveform.rate, beam=self.beam, nbest=self.nbest,
+                         cohort=self.speaker.cohort_of(waveform))
 
     def streamed(self, path: Path, *, aloud: bool) -> list[Transcript]:
         """Transcribe a file while it is read, and print the words on the way where ``aloud``."""
@@ -57,7 +63,8 @@ class Job:
         from evenvoice.decoding.stream import Stream
 
         with AudioBlocks(path, BLOCK_S) as blocks:
-            stream = Stream(self.recogniser, blocks.rate, beam=self.beam, nbest=self.nbest)
+            stream = Stream(self.recogniser, blocks.rate, beam=self.beam, nbest=self.nbest,
+                            cohort=self.speaker.cohort or UNKNOWN)
             for block in blocks:
                 words = stream.feed(block)
                 if aloud and words:
@@ -74,8 +81,11 @@ def run(arguments: argparse.Namespace) -> int:
     from evenvoice.errors import RecordingRejected
     from evenvoice.models.recogniser import Recogniser
 
-    job = Job(Recogniser.load(model_directory(arguments.model)), arguments.beam, arguments.nbest)
-    build_search(job.recogniser, beam=job.beam, nbest=job.nbest)  # refuses a wrong --nbest before anything is read
+    directory = model_directory(arguments.model)
+    recogniser = Recogniser.load(directory)
+    build_search(recogniser, beam=arguments.beam, nbest=arguments.nbest)  # refuses a wrong --nbest before any reading
+    job = Job(recogniser, arguments.beam, arguments.nbest,
+              speaker.read_speaker(arguments, directory, recogniser, streamed=arguments.stream))
     status = 0
     for path in arguments.files:
         if not arguments.json and len(arguments.files) > 1:

@@ -7,6 +7,9 @@ from typing import Final
 import pyarrow as pa
 
 SPLITS: Final = ("train", "discover", "validate", "test")
+HEARD: Final = ("discover", "validate", "test")
+"""Splits that models transcribe. Cohorts are discovered with the base model alone; arms are compared with each other on
+discover speakers too."""
 
 UTTERANCES: Final = pa.schema([
     pa.field("utterance", pa.string(), nullable=False),

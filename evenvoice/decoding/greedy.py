@@ -119,7 +119,7 @@ def _extended(memory: GreedyMemory, predictor: PredictorState, label_BJ: Tensor,
 
 
 def transcribe_labels(recogniser: Recogniser, features: Sequence[NDArray[np.floating]], *, batch_s: float,
-                      progress: Progress | None = None) -> list[list[int]]:
+                      progress: Progress | None = None, cohorts: Sequence[int] | None = None) -> list[list[int]]:
     """Transcribe recordings greedily, those of like length together.
 
     Args:
@@ -127,7 +127,8 @@ def transcribe_labels(recogniser: Recogniser, features: Sequence[NDArray[np.floa
         features: (frames, n_mels) log-mel features of each recording.
         batch_s: seconds of speech decoded together, padding included.
         progress: advanced by the recordings of each batch.
+        cohorts: number of the cohort of each recording's speaker, for a model with a cohort input.
     """
     found = decode_recordings(GreedyDecoder(recogniser.transducer.eval()), recogniser, features, batch_s=batch_s,
-                              progress=progress)
+                              progress=progress, cohorts=cohorts)
     return [list(best.labels) for best, *_ in found]

@@ -23,6 +23,7 @@ from evenvoice.data.tables import ipc_shards, open_ipc_shard, read_table, write_
 from evenvoice.decoding.greedy import transcribe_labels
 from evenvoice.metrics.wer import count_edits
 from evenvoice.models.compute import macs_per_audio_s
+from evenvoice.models.placement import Placement
 from evenvoice.models.recogniser import Recogniser
 from evenvoice.params import Transcribe
 from evenvoice.progress import Progress
@@ -60,12 +61,13 @@ class Transcription:
 
 @dataclass(frozen=True)
 class Transcriber:
-    """A recogniser and how it is to decode."""
+    """A recogniser, how it is to decode, and what it is told of the speakers, if it is told anything."""
 
     recogniser: Recogniser
     settings: Transcribe
     splits: tuple[str, ...]
     progress: Progress
+    placement: Placement | None = None
 
     def transcribe(self, features: Path, pieces: Pieces) -> Transcription:
         """Decode the recordings of a whole feature store, and take over what pieces there are.
@@ -106,20 +108,32 @@ class Transcriber:
 
     def _transcribe_shard(self, shard: Path) -> Transcription:
         store = FeatureStore.open_shard(shard)
-        return transcribe_recordings(self.recogniser, store, store.indices(*self.splits), self.settings, self.progress)
+        return transcribe_recordings(self.recogniser, store, store.indices(*self.splits), self.settings, self.progress,
+                                     self.placement)
 
 
 def transcribe_recordings(recogniser: Recogniser, store: FeatureStore, indices: NDArray[np.int64], settings: Transcribe,
-                          progress: Progress) -> Transcription:
-    """Decode recordings greedily and count the edits to their references."""
+                          progress: Progress, placement: Placement | None = None) -> Transcription:
+    """Decode recordings greedily and count the edits to their references.
+
+    A model with a cohort input is told what ``placement`` says of each speaker, or without one that it is not known.
+    """
     started_at = time.monotonic()
     labels = transcribe_labels(recogniser, [store.features(int(i)) for i in indices],
-                               batch_s=settings.batch_s, progress=progress)
+                               batch_s=settings.batch_s, progress=progress,
+                               cohorts=_cohorts(recogniser, store, indices, placement))
     decode_s = time.monotonic() - started_at
     rows = [_row(store, int(i), recogniser.tokenizer.decode(found)) for i, found in zip(indices, labels, strict=True)]
     audio_s = float(store.durations_s[indices].sum(dtype=np.float64))
     progress.measured(seconds=decode_s, audio_s_per_s=audio_s / max(decode_s, 1e-9))
     return Transcription(pa.Table.from_pylist(rows, schema=HYPOTHESES), sum(map(len, labels)), audio_s)
+
+
+def _cohorts(recogniser: Recogniser, store: FeatureStore, indices: NDArray[np.int64],
+             placement: Placement | None) -> list[int] | None:
+    if recogniser.cohorts is None or placement is None:
+        return None
+    return [int(number) for number in placement.numbers(recogniser.cohorts, store, indices)]
 
 
 def compute_of(recogniser: Recogniser, transcription: Transcription) -> dict[str, object]:

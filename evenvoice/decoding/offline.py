@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from evenvoice.decoding.search import Hypothesis, Search
@@ -17,7 +18,8 @@ if TYPE_CHECKING:
 
 
 def decode_recordings(search: Search[Any], recogniser: Recogniser, features: Sequence[NDArray[np.floating]], *,
-                      batch_s: float = 600.0, progress: Progress | None = None) -> list[list[Hypothesis]]:
+                      batch_s: float = 600.0, progress: Progress | None = None,
+                      cohorts: Sequence[int] | None = None) -> list[list[Hypothesis]]:
     """Return the hypotheses of each recording, the most probable first.
 
     Args:
@@ -26,6 +28,7 @@ def decode_recordings(search: Search[Any], recogniser: Recogniser, features: Seq
         features: (frames, n_mels) log-mel features of each recording.
         batch_s: seconds of speech decoded together, padding included.
         progress: advanced by the recordings of each batch.
+        cohorts: number of the cohort of each recording's speaker, for a model with a cohort input.
     """
     transducer = recogniser.transducer
     fill_M, device = transducer.mean_M.cpu().numpy(), transducer.mean_M.device
@@ -33,7 +36,9 @@ def decode_recordings(search: Search[Any], recogniser: Recogniser, features: Seq
     for batch in _batches([len(recording) for recording in features], recogniser.frames_in(batch_s)):
         padded = pad_features([features[i] for i in batch], fill_M=fill_M,
                               least_frames=transducer.encoder.subsampling)
-        state = search.step(padded.features_BTM.to(device), search.initial_state(len(batch)), padded.frame_lengths_B)
+        cohorts_B = None if cohorts is None else torch.tensor([cohorts[i] for i in batch])
+        state = search.step(padded.features_BTM.to(device), search.initial_state(len(batch), cohorts_B),
+                            padded.frame_lengths_B)
         for i, hypotheses in zip(batch, search.finish(state), strict=True):
             found[i] = hypotheses
         if progress is not None:

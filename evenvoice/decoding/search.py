@@ -99,9 +99,14 @@ class Search(ABC, Generic[MemoryT]):
         self._limit = max_symbols_per_frame
 
     @torch.inference_mode()
-    def initial_state(self, batch: int) -> SearchState[MemoryT]:
-        """Return the state before the first chunk."""
-        return SearchState(encoder=self._transducer.encoder.initial_state(batch), frames=0, lengths_B=None,
+    def initial_state(self, batch: int, cohorts_B: Tensor | None = None) -> SearchState[MemoryT]:
+        """Return the state before the first chunk.
+
+        Args:
+            batch: streams.
+            cohorts_B: number of each speaker's cohort, for a model with a cohort input; None where none is known.
+        """
+        return SearchState(encoder=self._transducer.encoder.initial_state(batch, cohorts_B), frames=0, lengths_B=None,
                            memory=self._begin(batch))
 
     @torch.inference_mode()

@@ -26,6 +26,7 @@ from evenvoice.decoding.search import Search
 from evenvoice.decoding.words import Transcript
 from evenvoice.errors import ParamsError
 from evenvoice.models.recogniser import Recogniser
+from evenvoice.params import UNKNOWN
 
 WIDEST_BEAM = 256
 """Beyond, memory goes and no word changes."""
@@ -49,11 +50,25 @@ def build_search(recogniser: Recogniser, *, beam: int = 1, nbest: int = 1) -> Se
 
 
 def recognise(recogniser: Recogniser, samples: NDArray[np.float32], rate: int, *, beam: int = 1,
-              nbest: int = 1) -> list[Transcript]:
-    """Transcribe a whole recording of (T,) mono samples; the most probable transcript first."""
+              nbest: int = 1, cohort: str = UNKNOWN) -> list[Transcript]:
+    """Transcribe a whole recording of (T,) mono samples; the most probable transcript first.
+
+    Args:
+        recogniser: decodes on the device on which its weights are.
+        samples: of one speaker.
+        rate: of the samples, in Hz.
+        beam: width of the search; 1 is greedy.
+        nbest: transcripts to return.
+        cohort: the speaker's, for a model with a cohort input.
+
+    Raises:
+        ParamsError: a cohort that the model does not know, or any for one that takes no heed of cohorts.
+    """
+    number = recogniser.cohort_number(cohort)
     waveform = resample(Waveform(samples, rate), recogniser.sample_rate)
     features = LogMel(recogniser.featurize, recogniser.sample_rate)(waveform.samples)
-    (found,) = decode_recordings(build_search(recogniser, beam=beam, nbest=nbest), recogniser, [features])
+    (found,) = decode_recordings(build_search(recogniser, beam=beam, nbest=nbest), recogniser, [features],
+                                 cohorts=None if number is None else [number])
     return [Transcript.of(hypothesis, recogniser.tokenizer, recogniser.frame_s) for hypothesis in found]
 
 
@@ -65,13 +80,19 @@ class Stream:
         rate: of the samples, in Hz.
         beam: width of the search; 1 is greedy.
         nbest: transcripts that :meth:`finish` returns.
+        cohort: the speaker's, for a model with a cohort input.
+
+    Raises:
+        ParamsError: a cohort that the model does not know, or any for one that takes no heed of cohorts.
     """
 
-    def __init__(self, recogniser: Recogniser, rate: int, *, beam: int = 1, nbest: int = 1) -> None:
+    def __init__(self, recogniser: Recogniser, rate: int, *, beam: int = 1, nbest: int = 1,
+                 cohort: str = UNKNOWN) -> None:
         self._recogniser = recogniser
         self._search = build_search(recogniser, beam=beam, nbest=nbest)
         self._front_end = StreamingLogMel(LogMel(recogniser.featurize, recogniser.sample_rate), rate)
-        self._state = self._search.initial_state(1)
+        number = recogniser.cohort_number(cohort)
+        self._state = self._search.initial_state(1, None if number is None else torch.tensor([number]))
         self._frames = 0
         self._said = ""
 

@@ -29,6 +29,7 @@ from evenvoice.export.description import DESCRIPTION, Description, Graph, StateT
 from evenvoice.export.states import named_tensors, rebuilt
 from evenvoice.models.recogniser import Recogniser
 from evenvoice.models.transducer import BLANK, Transducer
+from evenvoice.params import UNKNOWN
 from evenvoice.storage import fresh_directory, write_json
 
 ENCODER, PREDICTOR, JOINER = "encoder.onnx", "predictor.onnx", "joiner.onnx"
@@ -37,26 +38,29 @@ BATCH = 2
 """Of the example that graphs are traced with; 0 and 1 would be taken for constants."""
 
 
-def export(recogniser: Recogniser, directory: Path, *, frames: int = 1) -> None:
+def export(recogniser: Recogniser, directory: Path, *, frames: int = 1, cohort: str = UNKNOWN) -> None:
     """Write the recogniser into ``directory``, whole or not at all.
 
     Args:
         recogniser: on the processor.
         directory: to be made; an earlier export there is replaced.
         frames: encoder frames that each call of the encoder reads.
+        cohort: what a recogniser with a cohort input is told of all speakers; it becomes a constant of the graph.
 
     Raises:
-        ParamsError: no frames, or a directory that holds anything else or cannot be written.
+        ParamsError: no frames, a cohort that the recogniser does not know, or a directory that holds anything else or
+            cannot be written.
         PreflightError: onnx or onnxscript is not installed.
     """
     if frames < 1:
         raise ParamsError(name="frames", rule="be at least 1", value=frames, action="Give the frames of a chunk.")
+    number = recogniser.cohort_number(cohort)
     _check_installed()
     directory = directory.resolve()
     try:
         _check_replaceable(directory)
         with fresh_directory(directory) as draft:
-            _write(recogniser, draft, frames)
+            _write(recogniser, draft, frames, number)
     except OSError as error:
         raise ParamsError(name=str(directory), rule="be a directory that can be written",
                           value=error.strerror or str(error), action="Name another directory (--out).") from error
@@ -73,10 +77,11 @@ def _check_replaceable(directory: Path) -> None:
                           value=f"{foreign[0]} in it", action="Name another directory (--out).")
 
 
-def _write(recogniser: Recogniser, draft: Path, frames: int) -> None:
+def _write(recogniser: Recogniser, draft: Path, frames: int, cohort: int | None) -> None:
     transducer = recogniser.transducer.eval()
     description = Description(
-        encoder=_export_encoder(transducer, draft, frames), predictor=_export_predictor(transducer, draft),
+        encoder=_export_encoder(transducer, draft, frames, cohort),
+        predictor=_export_predictor(transducer, draft),
         joiner=_export_joiner(transducer, draft), frames=frames, subsampling=transducer.encoder.subsampling,
         lookahead=transducer.encoder.lookahead, blank=BLANK, max_symbols_per_frame=MAX_SYMBOLS_PER_FRAME,
         units=recogniser.tokenizer.units, units_kind=recogniser.tokenizer.kind, sample_rate=recogniser.sample_rate,
@@ -86,15 +91,19 @@ def _write(recogniser: Recogniser, draft: Path, frames: int) -> None:
 
 
 class _EncoderStep(nn.Module):
-    def __init__(self, transducer: Transducer, like: Any) -> None:
+    def __init__(self, transducer: Transducer, like: Any, cohort: int | None) -> None:
         super().__init__()
         self.transducer, self.like = transducer, like
+        table_CS = transducer.encoder.cohort_CS
+        self.cohort_S = None if table_CS is None else table_CS[cohort or 0].detach()
 
     def forward(self, features_BTM: Tensor, state: Sequence[Tensor]) -> tuple[Tensor, ...]:
         encoder = self.transducer.encoder
         batch, frames, bands = features_BTM.shape
         stacked_BTD = self.transducer.normalise(features_BTM).reshape(
             batch, frames // encoder.subsampling, encoder.subsampling * bands)
+        if self.cohort_S is not None:
+            stacked_BTD = stacked_BTD + self.cohort_S
         encoded_BTD, after = encoder.body.step(stacked_BTD, rebuilt(self.like, iter(state)))
         return encoded_BTD, *(tensor for _, tensor in named_tensors(after, ""))
 
@@ -118,14 +127,14 @@ class _Joiner(nn.Module):
         return self.joiner.score(self.joiner.frame(encoded_BD), self.joiner.label(predicted_BP))
 
 
-def _export_encoder(transducer: Transducer, directory: Path, frames: int) -> Graph:
+def _export_encoder(transducer: Transducer, directory: Path, frames: int, cohort: int | None) -> Graph:
     encoder = transducer.encoder
     features_BTM = torch.zeros(BATCH, frames * encoder.subsampling, encoder.n_mels)
     # an example in which caches that grow are neither empty nor full
     _, example = encoder.body.step(torch.zeros(BATCH, 3, encoder.subsampling * encoder.n_mels),
                                    encoder.body.initial_state(BATCH))
     states = [encoder.body.initial_state(BATCH), encoder.body.initial_state(BATCH + 1), example]
-    return _export_step(_EncoderStep(transducer, example), directory / ENCODER, features_BTM, states,
+    return _export_step(_EncoderStep(transducer, example, cohort), directory / ENCODER, features_BTM, states,
                         names=("features", "encoded"))
 
 

@@ -9,17 +9,23 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from evenvoice.data.feature_store import FeatureStore
+from evenvoice.metrics.partitions import Partition
+from evenvoice.models.placement import Placement
 from evenvoice.models.recogniser import Recogniser
 from evenvoice.progress import Progress
+from evenvoice.training.told import ToldCohorts
 from evenvoice.training.variants import Variants
 from evenvoice.training.weighing import Weigher
+
+if TYPE_CHECKING:
+    from evenvoice.mitigation.telling import Telling
 
 Penalty = Callable[[nn.Module], Tensor]
 
@@ -34,6 +40,9 @@ class Situation:
         bottom_speakers: training speakers of the worst cohorts.
         embeddings: the embedding of each training speaker that has one.
         population_share: share of those cohorts among the discover and validate speakers.
+        cohorts: as discovery froze them.
+        placement: the cohort of every speaker.
+        rule: by which later speakers are placed, as discovery wrote it.
         ctc_weight: of the loss that the base model was trained with.
         seed: of everything random in the arm.
         progress: where long preparations report.
@@ -45,6 +54,9 @@ class Situation:
     bottom_speakers: frozenset[str]
     embeddings: Mapping[str, NDArray[np.float64]]
     population_share: float
+    cohorts: Partition
+    placement: Placement
+    rule: object
     ctc_weight: float
     seed: int
     progress: Progress
@@ -79,6 +91,7 @@ class Plan:
         weigher: says how much each recording of a batch counts in the loss; without one all count alike.
         identity: names penalty or weigher and all that they are made of, so that a checkpoint of another one is never
             resumed.
+        telling: what the model is told of each speaker; None tells it nothing.
         choice: what the arm took for this trial from a list of its own, for people.
     """
 
@@ -90,7 +103,21 @@ class Plan:
     penalty: Penalty | None = None
     weigher: Weigher | None = None
     identity: str = ""
+    telling: Telling | None = None
     choice: Mapping[str, float] = field(default_factory=dict)
+
+    def learner(self, base: Recogniser) -> Recogniser:
+        """The model to train: the base model, or a copy of it that can be told cohorts."""
+        return base if self.telling is None else self.telling.listener(base)
+
+    def told(self, store: FeatureStore) -> ToldCohorts | None:
+        """What it is told while it trains."""
+        return None if self.telling is None else self.telling.training(store)
+
+    @property
+    def placement(self) -> Placement | None:
+        """The cohort that it is told of each speaker; None where it is told nothing."""
+        return None if self.telling is None else self.telling.placement
 
 
 @dataclass(frozen=True, kw_only=True)

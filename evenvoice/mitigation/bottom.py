@@ -8,8 +8,19 @@ from pathlib import Path
 
 from evenvoice.data.schemas import COHORTS
 from evenvoice.data.tables import read_table
-from evenvoice.metrics.partitions import read_partition
+from evenvoice.metrics.partitions import Partition, read_partition
 from evenvoice.storage import read_json
+
+
+def discovered_cohorts(discovered: Path, method: str) -> Partition:
+    """Cohorts as discovery froze them.
+
+    Args:
+        discovered: what the discover stage wrote for ``method``.
+        method: which discovery.
+    """
+    source = discovered / "description.json"
+    return read_partition(method, read_json(source), str(source))
 
 
 @dataclass(frozen=True)
@@ -36,8 +47,7 @@ def bottom_cohorts(discovered: Path, method: str, share: float) -> Bottom:
         method: which discovery.
         share: between 0 and 1.
     """
-    source = discovered / "description.json"
-    partition = read_partition(method, read_json(source), str(source))
+    partition = discovered_cohorts(discovered, method)
     if not partition.comparable:
         return Bottom(frozenset(), 0.0)
     everyone = read_table(discovered / "cohorts.parquet", COHORTS).to_pylist()

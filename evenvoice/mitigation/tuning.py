@@ -18,6 +18,7 @@ from evenvoice.decoding.hypotheses import TABLE, transcribe_recordings
 from evenvoice.metrics.partitions import read_partition
 from evenvoice.metrics.selection import Candidate, choose
 from evenvoice.metrics.speakers import join_split
+from evenvoice.models.placement import Placement
 from evenvoice.models.recogniser import Recogniser
 from evenvoice.params import BASE, Transcribe
 from evenvoice.progress import Progress
@@ -47,17 +48,25 @@ class Jury:
     regression_margin: float
     decoding: Transcribe
 
-    def best(self, trials: Sequence[Recogniser], progress: Progress) -> tuple[int, list[dict[str, float | None]]]:
+    def best(self, trials: Sequence[Recogniser], progress: Progress, told: Sequence[Placement | None] | None = None,
+             ) -> tuple[int, list[dict[str, float | None]]]:
         """Number of the trial to keep, and the WERs of each on validate speakers; a single one is not listened to.
 
         Where the rule prefers the base model to all of them, the trial is kept that it would prefer among its own:
         eligible before harmful, then the lowest WER of the bottom cohort, then of the whole.
+
+        Args:
+            trials: the models.
+            progress: where listening reports.
+            told: for each trial the cohorts of speakers that it is told, as it will be told them ever after; None for
+                one without a cohort input, and for all where none has one.
         """
         if len(trials) == 1:
             return 0, [{}]
         names = [f"trial-{number}" for number in range(1, len(trials) + 1)]
         heard = {BASE: read_table(self.base / TABLE, HYPOTHESES)}
-        heard |= {name: self._transcribed(trial, progress) for name, trial in zip(names, trials, strict=True)}
+        heard |= {name: self._transcribed(trial, progress, placement)
+                  for name, trial, placement in zip(names, trials, told or [None] * len(trials), strict=True)}
         validate = join_split(SPLIT, heard, cohorts=self.cohorts, methods=[self.method])
         source = self.cohorts / self.method / "description.json"
         partition = read_partition(self.method, read_json(source), str(source))
@@ -68,11 +77,11 @@ class Jury:
         return names.index(kept), [{"validate_bottom_wer": found[name].validate_bottom_wer,
                                     "validate_whole_wer": found[name].validate_whole_wer} for name in names]
 
-    def _transcribed(self, recogniser: Recogniser, progress: Progress) -> pa.Table:
+    def _transcribed(self, recogniser: Recogniser, progress: Progress, placement: Placement | None) -> pa.Table:
         indices = self.store.indices(SPLIT)
         listening = Progress(progress.stage, total=len(indices), unit="recording")
         recogniser.transducer.to(current_world().device)
-        table = transcribe_recordings(recogniser, self.store, indices, self.decoding, listening).table
+        table = transcribe_recordings(recogniser, self.store, indices, self.decoding, listening, placement).table
         recogniser.transducer.to("cpu")
         return table
 

@@ -13,10 +13,14 @@ from evenvoice.models.shapes import Architecture, ConformerShape, ConvRnntShape,
 from evenvoice.models.streaming import Layer
 
 
-def build_encoder(architecture: Architecture) -> Encoder:
-    """Build the encoder that ``architecture`` describes, with random weights from torch's generator."""
+def build_encoder(architecture: Architecture, cohorts: int = 0) -> Encoder:
+    """Build the encoder that ``architecture`` describes, with random weights from torch's generator.
+
+    It can be told so many ``cohorts`` apart; 0 takes no heed of them.
+    """
     body = _body(architecture.encoder, inputs=architecture.stack * architecture.n_mels, dropout=architecture.dropout)
-    return Encoder(body, stack=architecture.stack, n_mels=architecture.n_mels, lookahead=architecture.lookahead)
+    return Encoder(body, stack=architecture.stack, n_mels=architecture.n_mels, lookahead=architecture.lookahead,
+                   cohorts=cohorts)
 
 
 def _body(shape: EncoderShape, *, inputs: int, dropout: float) -> Layer[Any]:

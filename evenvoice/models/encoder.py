@@ -1,19 +1,23 @@
 """What all encoders share: log-mel frames are stacked, a body reads them, look-ahead delays what it says.
 
-Tensor names: B utterance, T frame, M mel band, D encoder channel.
+Tensor names: B utterance, T frame, M mel band, D encoder channel, S channel of stacked frames, C cohort.
 
 Look-ahead of R encoder frames means that the output for frame t is what the causal body says after frame t + R. So
 every body looks ahead in the same way, streaming stays exact, and R frames are the whole of its latency.
+
+An encoder may be told the speaker's cohort, once, before the first frame: a learned vector is added to every stacked
+frame (arXiv 2207.11345). It lies in the state, so whoever passes states on needs to know nothing of cohorts.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
+from evenvoice.errors import ShapeError
 from evenvoice.models.streaming import Layer, Streaming
 
 
@@ -24,6 +28,8 @@ class EncoderState:
     pending_BTM: Tensor
     early: int
     body: Any
+    cohort_B1S: Tensor | None = None
+    """Vector of each speaker's cohort."""
 
 
 class Encoder(Streaming[EncoderState]):
@@ -36,26 +42,53 @@ class Encoder(Streaming[EncoderState]):
         width: channels of an encoder frame.
         lookahead: encoder frames that an output waits for. What lies behind an utterance counts as zeros, the mean
             of normalised speech, so padding must be zeros where this is not 0.
+        cohort_CS: a vector for each cohort, row 0 for speakers of whom none is known; None where the encoder takes no
+            heed of cohorts. All begin as zeros, which change nothing.
     """
 
-    def __init__(self, body: Layer[Any], *, stack: int, n_mels: int, lookahead: int) -> None:
+    cohort_CS: nn.Parameter | None
+
+    def __init__(self, body: Layer[Any], *, stack: int, n_mels: int, lookahead: int, cohorts: int = 0) -> None:
         super().__init__()
         self.body = body
         self.subsampling = stack
         self.width = body.width
         self.n_mels = n_mels
         self.lookahead = lookahead
+        self.cohort_CS = nn.Parameter(torch.zeros(1 + cohorts, stack * n_mels)) if cohorts else None
 
     @property
     def macs_per_frame(self) -> int:
-        """Multiply-accumulates of one encoder frame."""
-        return self.body.macs_per_frame
+        """Multiply-accumulates of one encoder frame; adding a cohort's vector counts one for each of its numbers."""
+        return self.body.macs_per_frame + (0 if self.cohort_CS is None else self.cohort_CS.shape[1])
 
-    def initial_state(self, batch: int) -> EncoderState:
-        """Return no pending frames and the body's own beginning."""
+    def initial_state(self, batch: int, cohorts_B: Tensor | None = None) -> EncoderState:
+        """Return no pending frames, the body's own beginning, and the vectors of the speakers' cohorts.
+
+        Args:
+            batch: utterances.
+            cohorts_B: number of each speaker's cohort; 0, as None for all, where it is not known.
+
+        Raises:
+            ShapeError: cohorts for an encoder that takes no heed of them, or not one for each utterance.
+        """
         weight = next(self.body.parameters())
         return EncoderState(pending_BTM=weight.new_zeros(batch, 0, self.n_mels), early=self.lookahead,
-                            body=self.body.initial_state(batch))
+                            body=self.body.initial_state(batch), cohort_B1S=self._vectors(batch, cohorts_B))
+
+    def _vectors(self, batch: int, cohorts_B: Tensor | None) -> Tensor | None:
+        table_CS = self.cohort_CS
+        if table_CS is None:
+            if cohorts_B is not None:
+                raise ShapeError(name="cohorts", rule="be left out for an encoder without vectors of cohorts",
+                                 value=f"{len(cohorts_B)} cohorts", action="Give them to a model that was trained so.")
+            return None
+        if cohorts_B is None:
+            return table_CS[:1].expand(batch, -1)[:, None]
+        if len(cohorts_B) != batch:
+            raise ShapeError(name="cohorts", rule=f"be {batch}, one for each utterance", value=len(cohorts_B),
+                             action="Give each utterance its speaker's cohort, 0 where it is not known.")
+        return table_CS[cohorts_B.to(table_CS.device)][:, None]
 
     def step(self, chunk_BTM: Tensor, state: EncoderState) -> tuple[Tensor, EncoderState]:
         """Map (B, T, n_mels) to (B, T', width): as many frames as are complete, less those that look ahead."""
@@ -64,17 +97,20 @@ class Encoder(Streaming[EncoderState]):
         used = frames * self.subsampling
         pending_BTM = available_BTM[:, used:]
         if frames == 0:
-            return chunk_BTM.new_zeros(batch, 0, self.width), EncoderState(pending_BTM, state.early, state.body)
-        encoded_BTD, body = self.body.step(available_BTM[:, :used].reshape(batch, frames, -1), state.body)
+            return chunk_BTM.new_zeros(batch, 0, self.width), replace(state, pending_BTM=pending_BTM)
+        stacked_BTS = available_BTM[:, :used].reshape(batch, frames, -1)
+        if state.cohort_B1S is not None:
+            stacked_BTS = stacked_BTS + state.cohort_B1S
+        encoded_BTD, body = self.body.step(stacked_BTS, state.body)
         early = min(state.early, frames)
-        return encoded_BTD[:, early:], EncoderState(pending_BTM, state.early - early, body)
+        return encoded_BTD[:, early:], replace(state, pending_BTM=pending_BTM, early=state.early - early, body=body)
 
     def finish(self, state: EncoderState) -> Tensor:
         """Return the frames (B, lookahead, width) that still waited when the utterance ended."""
         batch = len(state.pending_BTM)
         return self.step(state.pending_BTM.new_zeros(batch, self.lookahead * self.subsampling, self.n_mels), state)[0]
 
-    def forward(self, whole_BTM: Tensor) -> Tensor:
+    def forward(self, whole_BTM: Tensor, cohorts_B: Tensor | None = None) -> Tensor:
         """Map whole utterances, or a padded batch of them."""
-        encoded_BTD, state = self.step(whole_BTM, self.initial_state(len(whole_BTM)))
+        encoded_BTD, state = self.step(whole_BTM, self.initial_state(len(whole_BTM), cohorts_B))
         return torch.cat([encoded_BTD, self.finish(state)], dim=1) if self.lookahead else encoded_BTD

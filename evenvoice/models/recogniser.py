@@ -1,7 +1,8 @@
 """A recogniser on disk: weights, architecture, units and feature settings in one self-contained directory.
 
     model.safetensors   weights and corpus statistics
-    config.json         architecture, featurize settings, sample rate, text normalisation, hashes of weights and units
+    config.json         architecture, featurize settings, sample rate, text normalisation, hashes of weights and units,
+                        and of a model with a cohort input its cohorts
     tokenizer.json ...  what the tokenizer writes
 
 Nothing is pickled, so loading a foreign model runs no foreign code.
@@ -11,7 +12,7 @@ from __future__ import annotations
 
 import hashlib
 from pathlib import Path
-from typing import Literal, Self
+from typing import Any, Literal, Self
 
 import numpy as np
 import safetensors
@@ -22,11 +23,12 @@ from pydantic import Field, ValidationError, model_validator
 
 from evenvoice.data.text import NORMALISATION_VERSION
 from evenvoice.data.tokenizer import Tokenizer
-from evenvoice.errors import ArtifactError
+from evenvoice.errors import ArtifactError, ParamsError
+from evenvoice.models.cohorts import KnownCohorts
 from evenvoice.models.compute import macs_per_audio_s
 from evenvoice.models.shapes import Architecture
 from evenvoice.models.transducer import Transducer
-from evenvoice.params import Featurize, Section
+from evenvoice.params import UNKNOWN, Featurize, Section
 from evenvoice.storage import read_bytes, read_json, write_bytes, write_json
 
 WEIGHTS = "model.safetensors"
@@ -43,6 +45,8 @@ class Description(Section):
     sample_rate: int = Field(ge=8000, le=48000)
     normalisation_version: int
     units_sha256: str
+    cohorts: KnownCohorts | None = None
+    """What it can be told of a speaker; a model without is written as it always was."""
 
     @model_validator(mode="after")
     def _hears_its_features(self) -> Self:
@@ -50,6 +54,10 @@ class Description(Section):
             raise ValueError(f"architecture.n_mels ({self.architecture.n_mels}) must be featurize.n_mels "
                              f"({self.featurize.n_mels})")
         return self
+
+    def content(self) -> dict[str, Any]:
+        """As plain values, without what the model has not."""
+        return self.model_dump(exclude_none=True)
 
 
 class Config(Description):
@@ -66,14 +74,16 @@ class Recogniser:
         tokenizer: its units.
         featurize: settings of its log-mel features.
         sample_rate: of the audio it was trained on, in Hz.
+        cohorts: what it can be told of a speaker; None where it takes no heed of cohorts.
     """
 
     def __init__(self, *, transducer: Transducer, tokenizer: Tokenizer, architecture: Architecture,
-                 featurize: Featurize, sample_rate: int) -> None:
+                 featurize: Featurize, sample_rate: int, cohorts: KnownCohorts | None = None) -> None:
         self.transducer = transducer
         self.tokenizer = tokenizer
         self.featurize = featurize
         self.sample_rate = sample_rate
+        self.cohorts = cohorts
         self._architecture = architecture
 
     @classmethod
@@ -97,11 +107,33 @@ class Recogniser:
         return cls(transducer=transducer, tokenizer=tokenizer, architecture=architecture, featurize=featurize,
                    sample_rate=sample_rate)
 
+    def with_cohorts(self, cohorts: KnownCohorts) -> Self:
+        """A copy that can be told these cohorts, and as yet hears what this one hears whichever it is told."""
+        transducer = Transducer(self._architecture, len(cohorts.names))
+        transducer.load_state_dict({**transducer.state_dict(), **self.transducer.state_dict()})
+        return type(self)(transducer=transducer.train(self.transducer.training), tokenizer=self.tokenizer,
+                          architecture=self._architecture, featurize=self.featurize, sample_rate=self.sample_rate,
+                          cohorts=cohorts)
+
+    def cohort_number(self, name: str) -> int | None:
+        """What a search is given for the cohort of this name; None where the model takes no heed of cohorts.
+
+        Raises:
+            ParamsError: a cohort that the model does not know, or any for one that takes no heed of cohorts.
+        """
+        if self.cohorts is not None:
+            return self.cohorts.number(name)
+        if name != UNKNOWN:
+            raise ParamsError(name="cohort", rule="be left out for this model, which was trained without cohorts",
+                              value=name, action="Leave it out, or name a model with a cohort input (--model).")
+        return None
+
     @property
     def description(self) -> Description:
         """All that decides, beside the weights, what is heard."""
         return Description(architecture=self._architecture, featurize=self.featurize, sample_rate=self.sample_rate,
-                           normalisation_version=NORMALISATION_VERSION, units_sha256=self.tokenizer.sha256)
+                           normalisation_version=NORMALISATION_VERSION, units_sha256=self.tokenizer.sha256,
+                           cohorts=self.cohorts)
 
     @property
     def frame_s(self) -> float:
@@ -133,7 +165,7 @@ class Recogniser:
         write_bytes(directory / WEIGHTS, weights)
         self.tokenizer.save(directory)
         config = Config(**dict(self.description), weights_sha256=hashlib.sha256(weights).hexdigest())
-        write_json(directory / CONFIG, config.model_dump())
+        write_json(directory / CONFIG, config.content())
 
     @classmethod
     def load(cls, directory: Path) -> Self:
@@ -147,10 +179,10 @@ class Recogniser:
         if tokenizer.sha256 != config.units_sha256:
             raise ArtifactError(name=f"units of {directory}", rule=f"have the hash {config.units_sha256[:12]} that "
                                 f"{CONFIG} names", value=tokenizer.sha256[:12], action=ALTERED)
-        transducer = Transducer(config.architecture)
+        transducer = Transducer(config.architecture, 0 if config.cohorts is None else len(config.cohorts.names))
         _load_weights(transducer, directory / WEIGHTS, config.weights_sha256)
         return cls(transducer=transducer.eval(), tokenizer=tokenizer, architecture=config.architecture,
-                   featurize=config.featurize, sample_rate=config.sample_rate)
+                   featurize=config.featurize, sample_rate=config.sample_rate, cohorts=config.cohorts)
 
 
 def _config(path: Path) -> Config:

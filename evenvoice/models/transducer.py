@@ -32,16 +32,21 @@ class Scores(NamedTuple):
 
 
 class Transducer(nn.Module):
-    """A streaming transducer over raw log-mel frames; the corpus statistics travel with the weights."""
+    """A streaming transducer over raw log-mel frames; the corpus statistics travel with the weights.
+
+    Args:
+        architecture: what it is built from.
+        cohorts: how many cohorts of speakers it can be told; 0 takes no heed of them.
+    """
 
     mean_M: Tensor
     std_M: Tensor
 
-    def __init__(self, architecture: Architecture) -> None:
+    def __init__(self, architecture: Architecture, cohorts: int = 0) -> None:
         super().__init__()
         self.register_buffer("mean_M", torch.zeros(architecture.n_mels))
         self.register_buffer("std_M", torch.ones(architecture.n_mels))
-        self.encoder = build_encoder(architecture)
+        self.encoder = build_encoder(architecture, cohorts)
         self.predictor = Predictor(vocabulary=architecture.vocabulary, width=architecture.predictor_width,
                                    dropout=architecture.dropout, blank=BLANK)
         self.joiner = Joiner(encoder_width=self.encoder.width, predictor_width=architecture.predictor_width,
@@ -57,11 +62,12 @@ class Transducer(nn.Module):
         """Bring each mel band to mean 0 and variance 1 over the training speech."""
         return (features_BTM - self.mean_M) / self.std_M
 
-    def encode(self, features_BTM: Tensor, frame_lengths_B: Tensor) -> Tensor:
+    def encode(self, features_BTM: Tensor, frame_lengths_B: Tensor, cohorts_B: Tensor | None = None) -> Tensor:
         """Encode a padded batch; whatever the padding holds changes nothing."""
         places_T = torch.arange(features_BTM.shape[1], device=features_BTM.device)
         real_BT = places_T < frame_lengths_B.to(places_T.device)[:, None]
-        encoded_BTD: Tensor = self.encoder(torch.where(real_BT[..., None], self.normalise(features_BTM), 0.0))
+        normalised_BTM = torch.where(real_BT[..., None], self.normalise(features_BTM), 0.0)
+        encoded_BTD: Tensor = self.encoder(normalised_BTM, cohorts_B)
         return encoded_BTD
 
     def encode_chunk(self, chunk_BTM: Tensor, state: EncoderState) -> tuple[Tensor, EncoderState]:
@@ -76,9 +82,10 @@ class Transducer(nn.Module):
         """Encoder frames that so many log-mel frames give."""
         return torch.div(frame_lengths_B, self.encoder.subsampling, rounding_mode="floor")
 
-    def forward(self, features_BTM: Tensor, frame_lengths_B: Tensor, labels_BU: Tensor) -> Scores:
+    def forward(self, features_BTM: Tensor, frame_lengths_B: Tensor, labels_BU: Tensor,
+                cohorts_B: Tensor | None = None) -> Scores:
         """Encode a padded batch and what its labels predict, as far as no frame has to meet a label."""
-        encoded_BTD = self.encode(features_BTM, frame_lengths_B)
+        encoded_BTD = self.encode(features_BTM, frame_lengths_B, cohorts_B)
         return Scores(self.joiner.frame(encoded_BTD), self.joiner.label(self.predictor.start(labels_BU)),
                       self.ctc(encoded_BTD), self.encoded_lengths(frame_lengths_B))
 

@@ -59,6 +59,13 @@ def embed_recordings(encoder: SpeakerEncoder, store: FeatureStore, indices: NDAr
     return embeddings_RD
 
 
+def embed_features(encoder: SpeakerEncoder, features_TM: NDArray[np.float16]) -> NDArray[np.float32]:
+    """Unit-length embedding (D,) of one recording's log-mel features."""
+    with torch.inference_mode():
+        embedding_D: NDArray[np.float32] = encoder(*padded([features_TM])).numpy()[0]
+    return embedding_D
+
+
 def speaker_means(embeddings_RD: NDArray[np.float32], speakers_R: NDArray[np.object_],
                   splits_R: NDArray[np.object_]) -> tuple[list[tuple[str, str]], NDArray[np.float64]]:
     """Unit-length mean (S, D) per speaker and split, with these keys in order of appearance."""

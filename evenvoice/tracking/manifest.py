@@ -12,11 +12,12 @@ from pathlib import Path
 from typing import Final
 
 from evenvoice.errors import ArtifactError
+from evenvoice.origins import PLACED, SUMMARY
 from evenvoice.storage import read_json, sha256, write_json
 
 MANIFEST: Final = "manifest.json"
-NOT_SERVED: Final = frozenset({"curve.parquet", "summary.json"})
-"""What training leaves beside a model and loading never reads."""
+NOT_SERVED: Final = frozenset({"curve.parquet", SUMMARY, PLACED})
+"""What training leaves beside a model and loading never reads; the last names speakers."""
 PLAIN_SUFFIXES: Final = frozenset({".safetensors", ".json", ".model"})
 """Weights, settings and sentencepiece units: none of them can run code when read."""
 

@@ -10,12 +10,16 @@ Input, one row per recording, exactly one of the columns filled:
     samples   mono float samples, at the rate of the parameter ``sample_rate``; full scale is [-1, 1], and what lies
               beyond, as integers do, is scaled down to it
 
+A recogniser with a cohort input is told the parameter ``cohort`` of all recordings of a call; ``unknown``, the default,
+is what any recogniser may be told.
+
 Output: one column ``text``, in the order of the input.
 
     model = mlflow.pyfunc.load_model("models:/evenvoice-asr@champion")
     model.predict({"path": "hello.wav"})
     model.predict(pandas.DataFrame({"audio": [first, second]}))
     model.predict({"samples": waveform}, params={"sample_rate": 8000})
+    model.predict({"path": "hello.wav"}, params={"cohort": "region-1"})
 
     curl localhost:5000/invocations -H 'Content-Type: application/json' \\
         -d '{"dataframe_records": [{"audio": "'$(base64 -w0 hello.wav)'"}]}'
@@ -35,6 +39,7 @@ from mlflow.pyfunc.model import PythonModel, PythonModelContext
 from evenvoice.data.audio import Waveform, decode, decode_file, within_full_scale
 from evenvoice.data.sound import check_rate, check_samples
 from evenvoice.errors import RecordingRejected
+from evenvoice.params import UNKNOWN
 from evenvoice.tracking.manifest import verify
 
 if TYPE_CHECKING:
@@ -71,17 +76,19 @@ class ServedRecogniser(PythonModel):  # type: ignore[misc, unused-ignore]  # mlf
         Raises:
             RecordingRejected: a row fills none or several of the columns, or its audio cannot be used;
                 the row is named.
+            ParamsError: a cohort that the recogniser does not know.
         """
+        cohort = str((params or {}).get("cohort", UNKNOWN))
         rate = int((params or {}).get("sample_rate", self._recogniser.sample_rate))
         rows = model_input.to_dict("records")
-        return pd.DataFrame({"text": [self._transcribe(row, f"recording {number}", rate)
+        return pd.DataFrame({"text": [self._transcribe(row, f"recording {number}", rate, cohort)
                                       for number, row in enumerate(rows, start=1)]}, dtype=object)
 
-    def _transcribe(self, row: dict[Any, Any], name: str, rate: int) -> str:
+    def _transcribe(self, row: dict[Any, Any], name: str, rate: int, cohort: str) -> str:
         waveform = self._waveform(row, name, rate)
         from evenvoice.decoding.stream import recognise
 
-        return recognise(self._recogniser, waveform.samples, waveform.rate)[0].text
+        return recognise(self._recogniser, waveform.samples, waveform.rate, cohort=cohort)[0].text
 
     def _waveform(self, row: dict[Any, Any], name: str, rate: int) -> Waveform:
         given = {column: row[column] for column in COLUMNS if _is_filled(row.get(column))}

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Concatenate, Final, ParamSpec, TypeVar
 
 from evenvoice.errors import TrackingError, TransientError
+from evenvoice.params import UNKNOWN
 from evenvoice.tracking import lineage
 from evenvoice.tracking.location import Location
 from evenvoice.tracking.relocate import demand_in_place
@@ -294,7 +295,8 @@ def _log_pyfunc(model_id: str, *, directory: Path, requirements: Sequence[str], 
                        ColSpec(DataType.string, "path", required=False),
                        ColSpec(Array(DataType.double), "samples", required=False)]),
         outputs=Schema([ColSpec(DataType.string, "text")]),
-        params=ParamSchema([ParamSpec("sample_rate", DataType.integer, sample_rate)]))
+        params=ParamSchema([ParamSpec("sample_rate", DataType.integer, sample_rate),
+                            ParamSpec("cohort", DataType.string, UNKNOWN)]))
     mlflow.pyfunc.log_model(
         name=directory.name, model_id=model_id, python_model=str(served_model), code_paths=[str(code)],
         artifacts={directory.name: str(directory)}, pip_requirements=list(requirements), signature=signature,

@@ -12,6 +12,7 @@ from evenvoice.models.recogniser import Recogniser
 from evenvoice.training.augment import mask
 from evenvoice.training.objective import Batch
 from evenvoice.training.settings import SpecAugment
+from evenvoice.training.told import ToldCohorts
 from evenvoice.training.variants import Altered, Variants
 
 
@@ -24,15 +25,17 @@ class Feed:
         augment: masks to lay over the features; None leaves them clean.
         device: where the batch is needed.
         variants: recordings that are altered before that.
+        told: cohorts that the model is told; None tells it nothing.
     """
 
     def __init__(self, recogniser: Recogniser, store: FeatureStore, augment: SpecAugment | None,
-                 device: torch.device, variants: Variants | None = None) -> None:
+                 device: torch.device, variants: Variants | None = None, told: ToldCohorts | None = None) -> None:
         self._tokenizer = recogniser.tokenizer
         self._store = store
         self._augment = augment
         self._device = device
         self._altered = Altered(variants, recogniser.featurize) if variants is not None else None
+        self._told = told
         self._hop_s = recogniser.featurize.hop_ms / 1000
         self._least_frames = recogniser.transducer.encoder.subsampling
         self._fill_M = recogniser.transducer.mean_M.cpu().numpy()
@@ -49,10 +52,12 @@ class Feed:
         labels_BU = np.zeros((len(labels), max(lengths)), np.int64)
         for row, one in enumerate(labels):
             labels_BU[row, :len(one)] = one
+        # drawn after the masks, which so are the same with and without cohorts
+        cohorts_B = None if self._told is None else self._told.drawn(indices, rng).to(self._device)
         return Batch(ids=tuple(self._store.ids[indices]), features_BTM=padded.features_BTM.to(self._device),
                      frame_lengths_B=padded.frame_lengths_B.to(self._device),
                      labels_BU=torch.from_numpy(labels_BU).to(self._device),
-                     label_lengths_B=torch.tensor(lengths, device=self._device))
+                     label_lengths_B=torch.tensor(lengths, device=self._device), cohorts_B=cohorts_B)
 
     def _heard(self, index: int, rng: np.random.Generator) -> NDArray[np.floating]:
         features_TM = self._store.features(index)

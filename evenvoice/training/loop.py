@@ -39,6 +39,7 @@ from evenvoice.training.objective import Batch, Objective
 from evenvoice.training.optimiser import AdamW
 from evenvoice.training.schedule import one_cycle, step_seed
 from evenvoice.training.settings import FitSettings
+from evenvoice.training.told import COHORT_VECTORS, ToldCohorts
 from evenvoice.training.variants import Variants
 from evenvoice.training.weighing import Weigher, effective_sample_size
 
@@ -54,7 +55,7 @@ def fit(*, recogniser: Recogniser, store: FeatureStore, indices: NDArray[np.int6
         progress: Progress, checkpoint_dir: Path | None, draw_weights: NDArray[np.float64] | None = None,
         groups: NDArray[np.int64] | None = None, variants: Variants | None = None,
         frozen: Collection[str] = (), penalty: Penalty | None = None, weigher: Weigher | None = None,
-        identity: str = "") -> Curve:
+        identity: str = "", told: ToldCohorts | None = None) -> Curve:
     """Train a recogniser in place, on a GPU where there is one, and with all processes that torchrun started.
 
     Args:
@@ -73,12 +74,14 @@ def fit(*, recogniser: Recogniser, store: FeatureStore, indices: NDArray[np.int6
         penalty: added to the loss of every step; called with ``recogniser.transducer``.
         weigher: says how much each recording of a batch counts; without one all count alike.
         identity: names penalty or weigher and its settings, which the fingerprint of a checkpoint cannot see by itself.
+        told: cohorts of speakers that a recogniser with a cohort input is told; None tells it nothing.
 
     Raises:
         NonFiniteLoss: more batches with a NaN or infinite loss or gradient than ``settings.nonfinite_budget``.
         TrainingError: a checkpoint cannot be written, a penalty or weigher without identity would be checkpointed, or
             a weigher is to work in several processes.
         ArtifactError: all checkpoints of this very training are damaged.
+        ShapeError: cohorts that do not fit the store or the recogniser.
     """
     if (penalty or weigher) is not None and checkpoint_dir is not None and not identity:
         raise TrainingError(name="identity", rule="name the penalty or weigher where checkpoints are kept",
@@ -91,7 +94,7 @@ def fit(*, recogniser: Recogniser, store: FeatureStore, indices: NDArray[np.int6
     with torch.random.fork_rng(devices=devices):
         run = _Run(recogniser=recogniser, store=store, indices=indices, settings=settings, seed=seed, world=world,
                    draw_weights=draw_weights, groups=groups, variants=variants, frozen=frozen, penalty=penalty,
-                   weigher=weigher)
+                   weigher=weigher, told=told)
         with closing(run), quickened(recogniser.transducer, world.device):
             run.check_agreement(identity)
             checkpoints = None if checkpoint_dir is None else Checkpoints(checkpoint_dir, run.fingerprint(identity))
@@ -134,7 +137,9 @@ class _Run:
     def __init__(self, *, recogniser: Recogniser, store: FeatureStore, indices: NDArray[np.int64],
                  settings: FitSettings, seed: int, world: World, draw_weights: NDArray[np.float64] | None,
                  groups: NDArray[np.int64] | None, variants: Variants | None, frozen: Collection[str],
-                 penalty: Penalty | None, weigher: Weigher | None) -> None:
+                 penalty: Penalty | None, weigher: Weigher | None, told: ToldCohorts | None) -> None:
+        if told is not None:
+            told.check(recordings=len(store), known=recogniser.cohorts)
         self.settings, self.world, self.curve, self.pace = settings, world, Curve(), Pace()
         self._seed, self._penalty, self._weigher, self._description = seed, penalty, weigher, recogniser.description
         self._variants = variants
@@ -144,8 +149,9 @@ class _Run:
             self._transducer.get_parameter(name).requires_grad_(False)
         self._objective = world.wrap(Objective(self._transducer, settings.ctc_weight),
                                      every_parameter_used=settings.ctc_weight > 0)
-        self._optimiser = AdamW(self._transducer, settings.weight_decay)
-        self._feed = Feed(recogniser, store, settings.augment, world.device, variants)
+        self._optimiser = AdamW(self._transducer, settings.weight_decay,
+                                None if told is None else {COHORT_VECTORS: told.rate})
+        self._feed = Feed(recogniser, store, settings.augment, world.device, variants, told)
         self._hop_s = recogniser.featurize.hop_ms / 1000
         batch_s = settings.batch_s
         if batch_s == AUTO:
@@ -156,6 +162,7 @@ class _Run:
                                groups=groups)
         self._batches = self._opened()
         self._texts, self._ids = store.texts[indices].tolist(), store.ids[indices].tolist()
+        self._told = [] if told is None else [told.dropout, told.rate, told.numbers[indices].tolist()]
 
     def fingerprint(self, identity: str) -> str:
         """All that decides the result, code included; the audio counts through the corpus statistics in the weights."""
@@ -165,9 +172,9 @@ class _Run:
         groups = None if plan.groups is None else plan.groups.tolist()
         variants = None if self._variants is None else self._variants.identity()
         result_settings = {key: value for key, value in asdict(self.settings).items() if key != "checkpoint_every_s"}
-        return fingerprint(package_digest(*TRAINS), self._description.model_dump(), result_settings, self._seed,
+        return fingerprint(package_digest(*TRAINS), self._description.content(), result_settings, self._seed,
                            self.world.size, identity, self._ids, self._texts, plan.frames[plan.indices].tolist(),
-                           draws, groups, variants, self._frozen, *weights)
+                           draws, groups, variants, self._frozen, self._told, *weights)
 
     def step(self, dump: Path | None) -> None:
         """Draw a batch and update the weights, or skip it within the budget."""

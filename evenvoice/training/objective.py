@@ -24,6 +24,8 @@ class Batch:
     frame_lengths_B: Tensor
     labels_BU: Tensor
     label_lengths_B: Tensor
+    cohorts_B: Tensor | None = None
+    """Number of each speaker's cohort, for a model that is told it."""
 
     @property
     def labels(self) -> int:
@@ -41,7 +43,7 @@ class Objective(nn.Module):
 
     def forward(self, batch: Batch) -> Tensor:
         """Negative log-likelihoods (B,) in nats, in float32 whatever autocast does."""
-        scores = self.transducer(batch.features_BTM, batch.frame_lengths_B, batch.labels_BU)
+        scores = self.transducer(batch.features_BTM, batch.frame_lengths_B, batch.labels_BU, batch.cohorts_B)
         output = self.transducer.joiner.output
         losses_B = rnnt(scores.frame_BTJ, scores.label_BUJ, output.weight, output.bias, batch.labels_BU,
                         scores.frame_lengths_B, batch.label_lengths_B, blank=BLANK)

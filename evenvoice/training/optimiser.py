@@ -18,11 +18,18 @@ MEAN, VARIANCE, STEPS = "mean", "variance", "steps"
 
 
 class AdamW:
-    """Shrinks matrices but neither biases nor normalisation gains, and touches nothing that needs no gradient."""
+    """Shrinks matrices but neither biases nor normalisation gains, and touches nothing that needs no gradient.
 
-    def __init__(self, module: nn.Module, weight_decay: float) -> None:
+    Args:
+        module: whose parameters are trained.
+        weight_decay: of the matrices.
+        rates: how many times the learning rate a parameter takes, by its name; 1 where it is not named.
+    """
+
+    def __init__(self, module: nn.Module, weight_decay: float, rates: Mapping[str, float] | None = None) -> None:
         self._parameters = {name: parameter for name, parameter in module.named_parameters() if parameter.requires_grad}
         self._weight_decay = weight_decay
+        self._rates = dict(rates or {})
         self._state = {name: {MEAN: torch.zeros_like(parameter), VARIANCE: torch.zeros_like(parameter),
                               STEPS: torch.zeros((), device=parameter.device)}
                        for name, parameter in self._parameters.items()}
@@ -35,11 +42,13 @@ class AdamW:
     @torch.no_grad()
     def step(self, learning_rate: float) -> None:
         """Update every parameter that has a gradient."""
-        for decay, of_kind in ((self._weight_decay, _is_matrix), (0.0, _is_vector)):
-            gradients = {name: parameter.grad for name, parameter in self._parameters.items()
-                         if of_kind(parameter) and parameter.grad is not None}
-            if gradients:
-                self._update(gradients, learning_rate, decay)
+        for rate in sorted({1.0, *self._rates.values()}):
+            for decay, of_kind in ((self._weight_decay, _is_matrix), (0.0, _is_vector)):
+                gradients = {name: parameter.grad for name, parameter in self._parameters.items()
+                             if of_kind(parameter) and parameter.grad is not None
+                             and self._rates.get(name, 1.0) == rate}
+                if gradients:
+                    self._update(gradients, rate * learning_rate, decay)
 
     def _update(self, gradients: dict[str, Tensor], learning_rate: float, decay: float) -> None:
         states = [self._state[name] for name in gradients]

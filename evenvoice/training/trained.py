@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 from evenvoice.data.tables import write_table
@@ -10,10 +11,22 @@ from evenvoice.storage import fresh_directory, write_json
 from evenvoice.training.curve import Curve
 
 
-def write_trained(out: Path, recogniser: Recogniser, curve: Curve, **summary: object) -> None:
-    """Write weights and configuration, curve.parquet and summary.json; ``summary`` adds to the last."""
+def write_trained(out: Path, recogniser: Recogniser, curve: Curve, beside: Callable[[Path], None] | None = None, /,
+                  **summary: object) -> None:
+    """Write weights and configuration, curve.parquet and summary.json; ``summary`` adds to the last.
+
+    ``beside`` writes what else belongs to the model into the directory that it is given.
+    """
     with fresh_directory(out) as draft:
         recogniser.save(draft)
+        if beside is not None:
+            beside(draft)
         write_table(draft / "curve.parquet", curve.table())
         write_json(draft / "summary.json",
-                   {"parameters": recogniser.transducer.parameter_count, **curve.summary(), **summary})
+                   {"parameters": recogniser.transducer.parameter_count, **curve.summary(), **_told(recogniser),
+                    **summary})
+
+
+def _told(recogniser: Recogniser) -> dict[str, str]:
+    """By which method the cohorts were found that a model is told, for whoever reports what it was judged with."""
+    return {} if recogniser.cohorts is None else {"told_cohorts_of": recogniser.cohorts.method}

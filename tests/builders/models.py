@@ -75,6 +75,16 @@ def tiny_recogniser(*, encoder: str = "convrnnt", dropout: float = 0.0, width: i
                             mean=np.zeros(MELS, np.float32), std=np.ones(MELS, np.float32), seed=seed)
 
 
+def talkative_recogniser(*, mean: float = 0.0) -> Recogniser:
+    """An untrained recogniser that writes many words."""
+    recogniser = tiny_recogniser(seed=2, width=32)
+    recogniser.transducer.set_normalisation(torch.full((MELS,), mean), torch.ones(MELS))
+    with torch.no_grad():
+        recogniser.transducer.joiner.output.weight *= 8
+        recogniser.transducer.joiner.frame.weight *= 3
+    return recogniser
+
+
 def tiny_settings(*, steps: int = 4, learning_rate: float = 0.01, augment: SpecAugment = NO_MASKS,
                   batch_s: float = 3.0, nonfinite_budget: int = 0, checkpoint_every_s: float = 1e-9,
                   ctc_weight: float = 0.5) -> FitSettings:

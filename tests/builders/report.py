@@ -25,7 +25,8 @@ BOXES = {"region-1": {"lat_min": None, "lat_max": 34.2, "lon_min": None, "lon_ma
          "region-2": {"lat_min": None, "lat_max": 34.2, "lon_min": -95.0, "lon_max": None},
          "region-3": {"lat_min": 34.2, "lat_max": None, "lon_min": None, "lon_max": None}}
 HELP = {"base": 1.0, "finetune": 0.72, "l2sp": 0.78, "ewc": 0.7, "oversample": 0.85, "placebo": 0.98,
-        "reweight": 0.9, "reweight_random": 0.97}
+        "reweight": 0.9, "cohort_input": 0.8, "reweight_random": 0.97, "cohort_input_shuffled": 0.97,
+        "cohort_input_constant": 0.96}
 WORDS = 50
 
 

@@ -13,6 +13,7 @@ from rich.console import Console
 from dags.runs import Run
 from evenvoice.data.schemas import COHORT_WER, GAPS
 from evenvoice.data.tables import write_table
+from evenvoice.origins import PLACED
 from evenvoice.params import METHODS
 from evenvoice.storage import read_json, write_json, write_text
 from ops.board import Board
@@ -123,6 +124,15 @@ def test_cohorts_of_which_a_part_is_missing_are_not_published_at_all(tmp_path: P
         publish_reports(run, read_outcome(run))
 
     assert not (tmp_path / "reports/cohorts").exists()
+
+
+def test_the_published_model_names_no_speaker(tmp_path: Path) -> None:
+    run = finished_run(tmp_path, WERS)
+    write_text(run.workspace / "artifacts/models/ewc" / PLACED, "who is in which cohort")
+
+    publish_reports(run, read_outcome(run))
+
+    assert [path.name for path in (tmp_path / "reports/model").iterdir()] == ["config.json"]
 
 
 @pytest.mark.parametrize("failed", [True, False])

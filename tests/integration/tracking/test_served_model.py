@@ -17,12 +17,17 @@ import urllib.request
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from evenvoice.data.audio import Waveform, encode_flac
 from evenvoice.decoding.stream import recognise
-from evenvoice.errors import ArtifactError
+from evenvoice.errors import ArtifactError, ParamsError
+from evenvoice.models.cohorts import KnownCohorts
+from evenvoice.storage import write_json
+from evenvoice.tracking import manifest
 from evenvoice.tracking.register import REQUIREMENTS
+from tests.builders.models import tiny_recogniser
 from tests.builders.registry import World, flip_last_byte, weights_of
 
 pytestmark = [
@@ -35,7 +40,6 @@ TONE = Waveform(samples=(0.1 * np.sin(np.arange(8000) / 5)).astype(np.float32), 
 
 def test_the_served_model_transcribes_bytes_paths_and_samples_alike(world: World, tmp_path: Path) -> None:
     import mlflow.pyfunc
-    import pandas as pd
 
     world.registered("run-1")
     model = mlflow.pyfunc.load_model("models:/evenvoice-asr@challenger")
@@ -52,10 +56,45 @@ def test_the_served_model_transcribes_bytes_paths_and_samples_alike(world: World
     assert from_samples == [recognise(direct, TONE.samples, 8000)[0].text]
 
 
+def test_a_model_with_a_cohort_input_is_told_the_cohort_of_a_call(tmp_path: Path) -> None:
+    from mlflow.pyfunc.model import PythonModelContext
+
+    from evenvoice.tracking.served_model import ServedRecogniser
+
+    told = tiny_recogniser(width=32).with_cohorts(KnownCohorts(method="geographic", names=("north",)))
+    assert told.transducer.encoder.cohort_CS is not None
+    told.transducer.encoder.cohort_CS.data[1] = 5.0
+    told.transducer.joiner.output.weight.data *= 20
+    told.save(tmp_path / "model")
+    write_json(tmp_path / "verdict.json", {})
+    manifest.collect(tmp_path / "model", tmp_path / "verdict.json", tmp_path / "served")
+    served = ServedRecogniser()
+    served.load_context(PythonModelContext({"recogniser": str(tmp_path / "served")}, {"max_duration_s": 30.0}))
+    row = pd.DataFrame({"samples": [TONE.samples]})
+
+    def heard(**params: object) -> str:
+        return str(served.predict(None, row, {"sample_rate": 8000, **params})["text"][0])
+
+    assert heard(cohort="north") == recognise(told, TONE.samples, 8000, cohort="north")[0].text
+    assert heard() == heard(cohort="unknown") != heard(cohort="north")
+    with pytest.raises(ParamsError, match="cohort must be one of unknown, north, got south instead"):
+        heard(cohort="south")
+
+
+def test_a_registered_model_without_a_cohort_input_refuses_to_be_told_one(world: World) -> None:
+    import mlflow.pyfunc
+
+    world.registered("run-1")
+    model = mlflow.pyfunc.load_model("models:/evenvoice-asr@challenger")
+    row = pd.DataFrame({"samples": [TONE.samples]})
+    assert model.predict(row, params={"cohort": "unknown"})["text"].tolist()
+    with pytest.raises(ParamsError, match="cohort must be left out for this model"):
+        model.predict(row, params={"cohort": "north"})
+
+
 @pytest.mark.parametrize("factor", [20.0, 200_000.0])
 def test_the_served_model_hears_samples_beyond_full_scale_as_those_that_fill_it(world: World, factor: float) -> None:
     import mlflow.pyfunc
-    import pandas as pd
     import soundfile
 
     world.registered("run-1")
@@ -79,7 +118,6 @@ def test_the_served_model_hears_samples_beyond_full_scale_as_those_that_fill_it(
 ])
 def test_the_served_model_refuses_bad_input_by_name(world: World, row: dict[str, object], message: str) -> None:
     import mlflow.pyfunc
-    import pandas as pd
 
     world.registered("run-1")
     model = mlflow.pyfunc.load_model("models:/evenvoice-asr/1")

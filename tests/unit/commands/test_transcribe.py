@@ -12,6 +12,8 @@ import soundfile
 import torch
 
 from evenvoice.__main__ import main
+from evenvoice.models.cohorts import KnownCohorts
+from evenvoice.models.recogniser import Recogniser
 from tests.builders.models import tiny_recogniser
 
 ROOT = Path(__file__).parents[3]
@@ -212,3 +214,34 @@ def test_help_names_every_command_without_loading_a_model():
     assert "transcribe" in answer.stdout
     assert "export" in answer.stdout
     assert "torch" not in answer.stderr
+
+
+@pytest.fixture(scope="module")
+def listener(model, tmp_path_factory) -> Path:
+    """The same recogniser, which hears each of two cohorts in its own way."""
+    recogniser = Recogniser.load(model).with_cohorts(KnownCohorts(method="geographic", names=("region-1", "region-2")))
+    table_CS = recogniser.transducer.encoder.cohort_CS
+    assert table_CS is not None
+    with torch.no_grad():
+        table_CS[1:] += 0.5 * torch.randn(table_CS[1:].shape, generator=torch.Generator().manual_seed(1))
+    directory = tmp_path_factory.mktemp("listener")
+    recogniser.save(directory)
+    return directory
+
+
+def test_a_model_with_a_cohort_input_is_told_the_cohort_streamed_and_whole(capsys, model, listener, recording):
+    told = [said(capsys, str(recording), "--model", str(listener), "--cohort", name)
+            for name in ("unknown", "region-1", "region-2")]
+    assert len(set(told)) == 3
+    assert said(capsys, str(recording), "--model", str(listener)) == told[0]
+    assert said(capsys, str(recording), "--model", str(model)) == told[0]
+    options = ["--model", str(listener), "--cohort", "region-1"]
+    assert said(capsys, str(recording), *options, "--stream") == told[1]
+    assert json.loads(said(capsys, str(recording), *options, "--json"))["text"] == told[1].removesuffix("\n")
+
+
+def test_a_cohort_that_the_model_does_not_know_is_refused(capsys, model, listener, recording):
+    for directory, message in ((listener, "cohort must be one of unknown, region-1, region-2, got region-9 instead"),
+                               (model, "cohort must be left out for this model, which was trained without cohorts")):
+        assert main(["transcribe", str(recording), "--model", str(directory), "--cohort", "region-9"]) == 3
+        assert message in capsys.readouterr().err

@@ -13,6 +13,7 @@ from evenvoice.export.description import Description
 from evenvoice.export.onnx_files import export
 from evenvoice.export.runtime import OnnxGreedy
 from evenvoice.export.states import named_tensors, rebuilt
+from evenvoice.models.cohorts import KnownCohorts
 from evenvoice.models.recogniser import Recogniser
 from tests.builders.models import ENCODERS, TEXTS, spoken, tiny_recogniser
 
@@ -28,13 +29,25 @@ def talkative(encoder: str, lookahead: int) -> Recogniser:
     return recogniser
 
 
-def assert_hears_the_same(directory: Path, recogniser: Recogniser) -> None:
+def told(recogniser: Recogniser) -> Recogniser:
+    """With a cohort input; the cohort that is told becomes a constant of the graph."""
+    listener = recogniser.with_cohorts(KnownCohorts(method="geographic", names=("north", "south")))
+    table_CS = listener.transducer.encoder.cohort_CS
+    assert table_CS is not None
+    with torch.no_grad():
+        table_CS += torch.randn(table_CS.shape, generator=torch.Generator().manual_seed(1))
+    return listener
+
+
+def assert_hears_the_same(directory: Path, recogniser: Recogniser, cohort: int | None = None) -> None:
     recordings = [spoken(text).astype(np.float32) for text in TEXTS[:3]]
     cut = [recordings[0][:-frames] for frames in (1, 2, 3)]  # leaves a part of an encoder frame at the end
     shorter_than_a_frame = [recordings[0][12:12 + frames] for frames in (1, 2, 3)]
-    assert all(len(set(labels)) > 2 for labels in transcribe_labels(recogniser, recordings, batch_s=60.0))
+    cohorts = None if cohort is None else [cohort] * 3
+    assert all(len(set(labels)) > 2 for labels in transcribe_labels(recogniser, recordings, batch_s=60.0,
+                                                                    cohorts=cohorts))
     for features in (*recordings, *cut, *shorter_than_a_frame):
-        (expected,) = transcribe_labels(recogniser, [features], batch_s=60.0)
+        (expected,) = transcribe_labels(recogniser, [features], batch_s=60.0, cohorts=cohorts and cohorts[:1])
         for size in (1, 7, len(features)):
             greedy = OnnxGreedy(directory)
             for start in range(0, len(features), size):
@@ -53,16 +66,21 @@ def test_onnxruntime_gives_the_same_transcript(tmp_path, encoder):
 
 
 def test_the_command_writes_a_directory_that_describes_itself(capsys, tmp_path):
-    recogniser = talkative("contextnet", 0)
+    recogniser = told(talkative("contextnet", 0))
     recogniser.save(tmp_path / "model")
-    assert main(["export", str(tmp_path / "model"), "--out", str(tmp_path / "onnx")]) == 0
+    assert main(["export", str(tmp_path / "model"), "--out", str(tmp_path / "onnx"), "--cohort", "south"]) == 0
     assert {path.name for path in (tmp_path / "onnx").iterdir()} == {
         "encoder.onnx", "predictor.onnx", "joiner.onnx", "recogniser.json", "tokenizer.json"}
     description = Description.read(tmp_path / "onnx")
     assert (description.frames, description.subsampling, description.units) == (1, 4, recogniser.tokenizer.units)
     assert [part.input for part in description.predictor.state] == ["state.labels_BC"]
     assert "joiner.onnx" in capsys.readouterr().out
-    assert_hears_the_same(tmp_path / "onnx", recogniser)
+    assert_hears_the_same(tmp_path / "onnx", recogniser, cohort=2)
+
+
+def test_a_cohort_that_the_recogniser_does_not_know_is_refused(tmp_path):
+    with pytest.raises(ParamsError, match="cohort must be left out for this model"):
+        export(talkative("lstm", 0), tmp_path / "onnx", cohort="north")
 
 
 def test_only_an_earlier_export_is_replaced(capsys, tmp_path):

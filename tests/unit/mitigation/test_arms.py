@@ -8,17 +8,18 @@ from evenvoice.errors import ParamsError
 from evenvoice.mitigation import Plan, Situation
 from evenvoice.mitigation.layers import parameters_below
 from evenvoice.models.recogniser import Recogniser
-from evenvoice.training.curve import Curve
 from evenvoice.training.loop import fit
 from tests.builders.mitigation import BOTTOM, TRAINED, plan, situation
 from tests.builders.models import tiny_recogniser, tiny_settings, weights
 
 
-def trained(given: Situation, made: Plan, steps: int = 4) -> Curve:
-    return fit(recogniser=given.recogniser, store=given.store, indices=made.indices,
-               settings=tiny_settings(steps=steps), seed=1, progress=given.progress, checkpoint_dir=None,
-               draw_weights=made.draw_weights, groups=made.groups, variants=made.variants, frozen=made.frozen,
-               penalty=made.penalty, identity=made.identity)
+def trained(given: Situation, made: Plan) -> Recogniser:
+    learner = made.learner(given.recogniser)
+    fit(recogniser=learner, store=given.store, indices=made.indices, settings=tiny_settings(), seed=1,
+        progress=given.progress, checkpoint_dir=None, draw_weights=made.draw_weights, groups=made.groups,
+        variants=made.variants, frozen=made.frozen, penalty=made.penalty, weigher=made.weigher, identity=made.identity,
+        told=made.told(given.store))
+    return learner
 
 
 @pytest.mark.parametrize("arm", ["finetune", "l2sp", "ewc", "frozen"])
@@ -129,8 +130,7 @@ def test_only_the_consolidating_arms_hold_the_weights_back() -> None:
 def test_every_arm_trains_and_gives_the_same_weights_twice(arm: str) -> None:
     def twice() -> Recogniser:
         given = situation()
-        trained(given, plan(arm, given))
-        return given.recogniser
+        return trained(given, plan(arm, given))
 
     first = weights(twice())
     assert torch.equal(first, weights(twice()))

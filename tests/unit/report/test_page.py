@@ -192,6 +192,15 @@ def test_the_model_card_says_how_far_the_model_looks_ahead(tmp_path: Path, looka
     assert words in render_model_card(contents, ingest=INGEST, seed=1)
 
 
+def test_the_model_card_says_that_a_model_was_judged_with_the_cohorts_it_is_told(tmp_path: Path) -> None:
+    contents = made_contents(tmp_path)
+    words = "It is told the cohort of each speaker, as the frozen rule of the method geographic places them."
+    assert words not in render_model_card(contents, ingest=INGEST, seed=1)
+    told = {**contents.training[contents.challenger], "told_cohorts_of": "geographic"}
+    contents = replace(contents, training={**contents.training, contents.challenger: told})
+    assert words in render_model_card(contents, ingest=INGEST, seed=1)
+
+
 def test_there_is_no_page_about_figures_of_a_model_that_was_trained_anew(tmp_path: Path) -> None:
     sources = write_evaluation(tmp_path)
     write_json(sources.models / "ewc" / "config.json", {"units_sha256": "a" * 64, "weights_sha256": "newer weights"})

@@ -51,6 +51,20 @@ def test_goes_on_from_its_saved_state_bit_for_bit():
     assert all(torch.equal(one, other) for one, other in zip(straight.parameters(), stopped.parameters(), strict=True))
 
 
+def test_a_named_parameter_takes_a_multiple_of_the_rate():
+    def moved(rates):
+        module = small()
+        before = {name: parameter.clone() for name, parameter in module.named_parameters()}
+        optimiser = AdamW(module, weight_decay=0.0, rates=rates)
+        loss(module, 0).backward()
+        optimiser.step(0.01)
+        return {name: parameter - before[name] for name, parameter in module.named_parameters()}
+
+    plain, changed = moved(None), moved({"0.weight": 5.0})
+    torch.testing.assert_close(changed.pop("0.weight"), 5 * plain.pop("0.weight"))
+    assert all(torch.equal(changed[name], plain[name]) for name in plain)
+
+
 def test_a_parameter_without_gradient_stays():
     module = small()
     before = module[2].weight.clone()
