@@ -85,12 +85,12 @@ class Region:
 
 
 COMMON: Final = Conditions(
-    accents={"en-us": 0.75, "en-us-nyc": 0.25}, scarce_accent=0.0,
-    snr_db=20.5, noises={"pink": 0.5, "babble": 0.3, "hum": 0.2}, rt60_s=0.27, direct_to_reverberant_db=9.5,
-    narrowband_share=0.12, rate_wpm=172.0, pitch=50.0, vocal_tract=1.0)
+    accents={"en-us": 0.6, "en-us-nyc": 0.2, "en-gb": 0.2}, scarce_accent=0.0,
+    snr_db=18.5, noises={"pink": 0.5, "babble": 0.3, "hum": 0.2}, rt60_s=0.27, direct_to_reverberant_db=9.0,
+    narrowband_share=0.05, rate_wpm=172.0, pitch=50.0, vocal_tract=1.0)
 """How everybody sounds who is not left out."""
 
-SNR_SPREAD_DB: Final = 3.0
+SNR_SPREAD_DB: Final = 2.0
 """Standard deviation between speakers of a region."""
 SNR_JITTER_DB: Final = 1.5
 """Standard deviation between recordings of a speaker."""
@@ -98,7 +98,7 @@ SNR_RANGE_DB: Final = (4.0, 30.0)
 RT60_LOG_SPREAD: Final = 0.35
 """Standard deviation of the logarithm of RT60 between speakers."""
 RT60_RANGE_S: Final = (0.1, 0.7)
-DIRECT_SPREAD_DB: Final = 2.5
+DIRECT_SPREAD_DB: Final = 1.5
 """Standard deviation of the direct-to-reverberant ratio between speakers."""
 NARROWBAND_HZ: Final = (3400.0, 3900.0)
 """Where a telephone line ends; its lower end is at TELEPHONE_LOW_HZ."""
@@ -141,7 +141,7 @@ AT_HOME: Final = 0.9
 POSTAL_ACCENT: Final = 0.08
 """At disparity 1 this much more of them where fewest newcomers live, and this much fewer where most do."""
 
-NOISY_SNR_DB: Final = 12.5
+NOISY_SNR_DB: Final = 11.0
 """Mean SNR where the cause is ``noise``, at disparity 1; the next three likewise."""
 NOISY_RT60_S: Final = 0.40
 NOISY_DIRECT_DB: Final = 5.0
