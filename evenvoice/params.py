@@ -25,7 +25,6 @@ from pydantic import (
     WithJsonSchema,
     model_validator,
 )
-from pydantic_core import PydanticCustomError
 
 from evenvoice.errors import ParamsError
 from evenvoice.settings import Layer, read_settings
@@ -492,9 +491,13 @@ def models_of(arms: Collection[str]) -> tuple[str, ...]:
     return (BASE, *(arm for arm in ARMS if arm in arms))
 
 
+_ONE_OF: Final = "Input should be one of "
+"""Begins the words about a name of a list that is not known, so that its refusal can suggest another."""
+
+
 def _known_arm(name: str) -> str:
     if name not in ARMS:
-        raise PydanticCustomError("unknown_item", "Input should be one of {known}", {"known": ", ".join(ARMS)})
+        raise ValueError(f"{_ONE_OF}{', '.join(ARMS)}")
     return name
 
 
@@ -726,8 +729,8 @@ def _refusal(section: type[BaseModel], problems: list[Any], layer: Layer) -> Par
     suggestion = ""
     if first["type"] == "extra_forbidden":
         suggestion = _nearest(field, list(names(section, sections=True)))
-    elif first["type"] == "unknown_item":
-        suggestion = _nearest(first["input"], first["ctx"]["known"].split(", "))
+    elif _ONE_OF in str(first["msg"]):
+        suggestion = _nearest(first["input"], str(first["msg"]).partition(_ONE_OF)[2].split(", "))
     spelling = _SPELLING.get(first["type"], "")
     others = f" ({len(problems) - 1} more problems follow.)" if len(problems) > 1 else ""
     return ParamsError(name=f"{layer.place(first['loc'])}: {field}", rule=_rule(first), value=_shown(first, layer),
