@@ -20,7 +20,8 @@ from tests.builders.tables import Made, made_partition, made_split, no_partition
 from tests.builders.wanted import write_wanted
 
 PARTITIONS = (made_partition({"north": 0.2, "south": 0.1}),
-              *(no_partition(method, f"nothing for {method}") for method in METHODS[1:]))
+              *(no_partition(method, f"nothing for {method}") for method in METHODS[1:-1]),
+              replace(no_partition(METHODS[-1]), asked=False))
 
 
 def everywhere(test: SplitTable) -> SplitTable:
@@ -67,11 +68,11 @@ def test_the_verdict_is_written_and_its_reasons_are_the_last_lines(params: Param
     assert (verdict["verdict"], verdict["challenger"], verdict["base"]) == ("PASS", "ewc", "base")
     lines = capsys.readouterr().out.splitlines()
     assert lines == ["PASS (ewc against base)", *(f"- {reason}" for reason in verdict["reasons"])]
-    assert lines[-1] == "- The watched method does not apply: nothing for watched."
+    assert lines[-1] == f"- The {METHODS[-2]} method does not apply: nothing for {METHODS[-2]}."
 
 
 def test_a_method_that_nobody_asked_for_is_not_said_to_have_found_nothing(params: Params) -> None:
-    write_inputs(Made(100, 0.1), (*PARTITIONS[:-1], replace(PARTITIONS[-1], asked=False)))
+    write_inputs(Made(100, 0.1))
     gate.main(params)
     assert "watched" not in str(read_json(Path("reports/verdict.json")))
 
