@@ -114,6 +114,8 @@ def _parameter(name: str, rules: Mapping[str, Any], content: Mapping[str, Any]) 
         schema = {"type": "string", "enum": list(_SWITCH)}
     if "enum" in schema:
         schema["enum"] = [*schema["enum"], None]
+    if schema["type"] == "array":  # what is not a text is entered as JSON
+        schema["items"] = {"type": rules["items"].get("type", "object")}
     kinds = schema["type"]
     schema["type"] = [*([kinds] if isinstance(kinds, str) else kinds), "null"]
     return Param(None, help_text.strip(), schema={**schema, "title": name, "section": section if rest else "run"})

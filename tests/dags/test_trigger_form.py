@@ -51,6 +51,12 @@ def test_what_is_filled_in_is_asked_for() -> None:
     assert request.changes == {"train.steps": 7, "ingest.allow_speaker_overlap": True}
 
 
+def test_a_list_is_asked_for_as_what_it_holds() -> None:
+    assert FORM["mitigate.arms"].schema["items"] == {"type": "string"}
+    assert FORM["mitigate.trials"].schema["items"] == {"type": "object"}
+    assert asked({"mitigate.arms": ["placebo"]}).changes == {"mitigate.arms": ["placebo"]}
+
+
 @pytest.mark.parametrize(("conf", "words"), [
     ({"train.stepz": 5}, "train.stepz must be a known name, got 5 instead. Correct train.stepz in the conf of this DAG "
                          "run. Did you mean train.steps?"),
