@@ -46,7 +46,7 @@ def test_the_left_out_are_a_third_of_the_people_but_scarce_in_training(cause: st
     speakers = people(cause=cause)
     for split in ("discover", "validate", "test"):
         assert left_out_share(speakers, split) == pytest.approx(1 / 3, abs=0.04)
-    assert left_out_share(speakers, "train") == pytest.approx(0.15 / (0.15 + 2), abs=0.02)
+    assert left_out_share(speakers, "train") == pytest.approx(world.SCARCITY / (world.SCARCITY + 2), abs=0.02)
 
 
 def test_noise_leaves_training_its_due_of_everybody() -> None:
