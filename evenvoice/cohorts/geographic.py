@@ -43,8 +43,8 @@ def find_regions(given: Given, settings: Discover, rng: np.random.Generator) -> 
 def found_by_tree(tree: CohortTree, prefix: str) -> Found:
     """A tree's leaves as cohorts, with every split that was looked at."""
     outcomes = [item.outcome for item in tree.considered]
-    pruned = outcomes.count("pruned")
-    reason = (f"{len(tree.leaves)} cohorts from {outcomes.count('kept')} splits that chance does not explain and "
+    pruned, kept = outcomes.count("pruned"), outcomes.count("kept")
+    reason = (f"{len(tree.leaves)} cohorts from {kept} split{'s' if kept > 1 else ''} that chance does not explain and "
               f"validate speakers confirm" if tree.splits else "no split survives")
     if pruned:
         reason += f"; {pruned} pruned on validate speakers"

@@ -36,7 +36,7 @@ def learning_figure(wanted: Row | None) -> str | None:
         axes.set_xlabel(f"training speakers of {wanted['cohort']}")
         axes.set_ylabel(f"WER of {wanted['cohort']}, %")
         axes.set_ylim(bottom=0)
-        axes.legend(loc="lower left")
+        axes.legend(loc="upper right")
         grid(axes, "y")
         return svg(drawing, "Word error rate of the bottom cohort against the number of its training speakers")
 
