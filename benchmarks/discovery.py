@@ -43,8 +43,6 @@ MAP: Final = {"lat": (25.0, 49.0), "lon": (-124.0, -67.0)}
 DECIMALS: Final = 1
 INWARDS: Final = 0.1
 """A region within the map keeps this share of its width and height between itself and the edge."""
-HARDER: Final = 8
-"""The regions of the synthetic world from this one on are the harder ones."""
 
 Where = Literal["nowhere", "corner", "within", "four regions"]
 Mask = NDArray[np.bool_]
@@ -107,11 +105,11 @@ def _even(cell: Cell, size: int, rng: np.random.Generator) -> tuple[NDArray[np.f
 
 
 def _settled(size: int, rng: np.random.Generator) -> tuple[NDArray[np.float64], NDArray[np.float64], Mask]:
-    region = rng.choice(len(REGIONS), size, p=[one.share for one in REGIONS])
+    region = rng.integers(len(REGIONS), size=size)
     centre = np.array([(one.lat, one.lon) for one in REGIONS])[region]
     half = np.array([(one.half_height_deg, one.half_width_deg) for one in REGIONS])[region]
     lat, lon = (centre + half * rng.uniform(-1, 1, (size, 2))).round(DECIMALS).T
-    return lat, lon, region >= HARDER
+    return lat, lon, np.array([one.disadvantaged for one in REGIONS])[region]
 
 
 def search(table: CohortTable, planted: Mask, settings: Discover, seed: int) -> Outcome:
@@ -167,7 +165,7 @@ def cells(speakers: Sequence[int]) -> Iterator[Cell]:
         for where, share, factor in product(("corner", "within"), (0.05, 0.1, 0.2), (1.2, 1.5, 2.0)):
             yield Cell(speakers=count, where=where, share=share, factor=factor)  # type: ignore[arg-type]
         for factor in (1.2, 1.5, 2.0):
-            yield Cell(speakers=count, where="four regions", share=0.4, factor=factor, world="synthetic")
+            yield Cell(speakers=count, where="four regions", share=1 / 3, factor=factor, world="synthetic")
 
 
 def nulls(speakers: Sequence[int]) -> Iterator[Cell]:

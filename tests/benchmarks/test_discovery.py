@@ -26,7 +26,7 @@ def test_a_region_holds_its_share_and_makes_so_many_times_the_errors(where, shar
         assert rates[0] / rates[1] == pytest.approx(2.0, abs=0.2)
 
 
-def test_four_harder_regions_that_lie_apart_are_seen_by_boxes_more_often_than_by_straight_cuts() -> None:
+def test_the_four_harder_regions_of_the_world_are_seen_by_boxes_more_often_than_by_straight_cuts() -> None:
     cell = Cell(speakers=96, where="four regions", share=0.4, factor=2.0, world="synthetic")
     found = {name: sum(search(*world(cell, np.random.default_rng(trial)), settings, trial).found
                        for trial in range(6)) for name, settings in SETTINGS.items()}

@@ -26,7 +26,7 @@ from benchmarks.pareto.table import markdown, seeds_markdown, standing_record
 from benchmarks.pareto.trial import Study
 from evenvoice.errors import TrainingError, WorkspaceError
 from evenvoice.metrics.bootstrap import Interval
-from evenvoice.params import ARMS, CONTROLS, parse_params
+from evenvoice.params import ARMS, CONTROLS, load_params, parse_params
 from tests.builders.tables import Made, made_partition, made_split, no_partition
 
 SETTLED = whole_runs.settled_values({})
@@ -66,6 +66,7 @@ def one(arm: str, value: float | None = None, setting: str = "weight") -> Point:
     return Point(arm=arm, setting="" if value is None else setting, value=value, steps=100, learning_rate=0.0005)
 
 
+STEPS = load_params().mitigate.trials[0].steps
 FINETUNE = [one("finetune", steps, "steps") for steps in (50.0, 100.0)]
 
 
@@ -75,8 +76,8 @@ def test_every_arm_and_every_control_is_in_the_plan_and_swept_ones_have_a_curve(
     assert len({point.name for point in PLAN}) == len(PLAN)
     for arm, (_, values) in SWEPT.items():
         assert len([point for point in PLAN if point.arm == arm]) == len(values)
-    assert [point.steps for point in PLAN if point.arm == "finetune"] == [25, 50, 100, 200]
-    assert {point.steps for point in PLAN if point.arm != "finetune"} == {100}
+    assert [point.steps for point in PLAN if point.arm == "finetune"] == [STEPS // 4, STEPS // 2, STEPS, 2 * STEPS]
+    assert {point.steps for point in PLAN if point.arm != "finetune"} == {STEPS}
 
 
 @pytest.mark.parametrize("point", PLAN, ids=lambda point: point.name)
@@ -90,7 +91,7 @@ def test_every_point_is_a_valid_set_of_parameters_that_trains_one_trial(point: P
 
 def test_interpolation_is_made_from_the_fine_tuning_of_the_steps_that_all_arms_have() -> None:
     origins = {point.made_from(PLAN) for point in PLAN if point.arm == "interpolate"}
-    assert {(origin.arm, origin.steps) for origin in origins if origin} == {("finetune", 100)}
+    assert {(origin.arm, origin.steps) for origin in origins if origin} == {("finetune", STEPS)}
     assert {point.made_from(PLAN) for point in PLAN if point.arm != "interpolate"} == {None}
     assert {point.arm for point in points(SETTLED, ["interpolate"])} == {"finetune", "interpolate"}
 
@@ -270,7 +271,7 @@ def test_the_table_has_a_row_for_every_point_and_the_figure_names_every_arm(whol
     assert ET.fromstring(drawing).tag.endswith("svg")
     texts = {text.strip() for text in ET.fromstring(drawing).itertext()}
     assert set(ARMS) <= texts
-    assert {"0.001", "0.3", "25", "200"} <= texts
+    assert {"0.001", "0.3", str(STEPS // 4), str(2 * STEPS)} <= texts
 
 
 def test_the_result_is_json_even_where_something_was_not_measured(whole_table: list[Standing]) -> None:

@@ -53,8 +53,8 @@ def verdict(root: Path) -> dict[str, Any]:
 def test_a_fresh_clone_ends_in_a_verdict_and_a_registered_version(root: Path, first: Walk) -> None:
     assert set(first.states.values()) == {"done"}
     assert "mitigate@ewc" in first.states
-    assert "mitigate@rehearsal" not in first.states
-    assert "left out by mitigate.arms: frozen, interpolate, rehearsal" in first.output
+    assert "mitigate@frozen" not in first.states
+    assert "left out by mitigate.arms: l2sp, frozen, interpolate, oversample" in first.output
     assert verdict(root)["verdict"] in ("PASS", "FAIL", "INSUFFICIENT")
     assert verdict(root)["reasons"]
     assert verdict(root)["model"]["version"] == 1
@@ -76,7 +76,7 @@ def test_running_again_skips_every_stage_and_registers_nothing_new(root: Path, f
 def test_one_changed_number_runs_only_the_stages_behind_it(root: Path, first: Walk) -> None:
     changed = walk(root, "--set", "gate.max_gap=0.4")
 
-    assert {name for name, state in changed.states.items() if state == "done"} - EFFECTS == {"gate", "report"}
+    assert {name for name, state in changed.states.items() if state == "done"} - EFFECTS == {"wanted", "gate", "report"}
     assert verdict(root)["limits"]["max_gap"] == 0.4
 
 

@@ -118,7 +118,7 @@ def test_an_interval_without_an_end_is_told_as_one(capsys, tmp_path):
     publish(tmp_path, forecast=replace(made_forecast(top="region-2"), more_speakers={
         "estimate": 71, "low": 40, "high": None}))
 
-    assert "about 71 more (40 or more)" in said(capsys)[3]
+    assert "about 71 more (at least 40)" in said(capsys)[3]
 
 
 @pytest.mark.parametrize("name", ["reports/verdict.json", "reports/cohorts/geographic/rules.json",
