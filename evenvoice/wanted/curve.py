@@ -27,7 +27,8 @@ TRAINING_NOISE: Final = 0.06
 """Standard deviation of the logarithm of a cohort's WER over trainings that differ in nothing but their seed, as
 measured in docs/experiments.md."""
 BEND: Final = 0.25
-"""Standard deviation of the logarithm of the exponent beyond the points; likewise."""
+"""Standard deviation of the logarithm of the exponent beyond the points [design]; `make bench-healing` checks what
+comes of it."""
 CONFIDENCE: Final = 0.9
 """Of the interval of the forecast; not a setting, since the figure is read as an order of magnitude."""
 FARTHEST: Final = 16.0
