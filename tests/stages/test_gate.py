@@ -20,8 +20,7 @@ from tests.builders.tables import Made, made_partition, made_split, no_partition
 from tests.builders.wanted import write_wanted
 
 PARTITIONS = (made_partition({"north": 0.2, "south": 0.1}),
-              *(no_partition(method, f"nothing for {method}") for method in METHODS[1:-1]),
-              replace(no_partition(METHODS[-1]), asked=False))
+              *(no_partition(method, f"nothing for {method}", asked=method != "watched") for method in METHODS[1:]))
 
 
 def everywhere(test: SplitTable) -> SplitTable:
@@ -68,13 +67,17 @@ def test_the_verdict_is_written_and_its_reasons_are_the_last_lines(params: Param
     assert (verdict["verdict"], verdict["challenger"], verdict["base"]) == ("PASS", "ewc", "base")
     lines = capsys.readouterr().out.splitlines()
     assert lines == ["PASS (ewc against base)", *(f"- {reason}" for reason in verdict["reasons"])]
-    assert lines[-1] == f"- The {METHODS[-2]} method does not apply: nothing for {METHODS[-2]}."
+    assert lines[-1] == "- The clusters method does not apply: nothing for clusters."
 
 
 def test_a_method_that_nobody_asked_for_is_not_said_to_have_found_nothing(params: Params) -> None:
+    silent = "The watched method does not apply"
     write_inputs(Made(100, 0.1))
     gate.main(params)
-    assert "watched" not in str(read_json(Path("reports/verdict.json")))
+    assert silent not in str(read_json(Path("reports/verdict.json")))
+    write_inputs(Made(100, 0.1), (*PARTITIONS[:-1], replace(PARTITIONS[-1], asked=True)))
+    gate.main(params)
+    assert silent in str(read_json(Path("reports/verdict.json")))
 
 
 def test_an_unfavourable_verdict_is_a_result_and_no_error(params: Params) -> None:
