@@ -31,7 +31,8 @@ def read(params: Mapping[str, Any]) -> dict[str, Any]:
     earlier: Any = import_module("evenvoice.cohorts.watched")  # by name: DAG files parse where pyarrow is not installed
     if missing := [name for name in earlier.PARTS.values() if not (Path(folder) / name).is_file()]:
         raise ParamsError(name=WATCHED, rule=f"name a folder on this machine that holds {missing[0]}", value=folder,
-                          action="Name the folder of one method below reports/cohorts, or leave it empty.")
+                          action="Name the folder of one method below reports/cohorts, where `make run` leaves them, "
+                                "or leave it empty.")
     found: dict[str, Any] = earlier.read_folder(Path(folder), params["ingest"]["coordinate_decimals"])
     return found
 
