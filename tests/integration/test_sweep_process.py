@@ -34,7 +34,7 @@ from tests.builders.sweep import CHANGES, begin, below, expected, finish, found,
 
 pytestmark = pytest.mark.science
 ALL = frozenset({"ingest", "featurize", "tokenizer", "train", "transcribe@base", "transcribe@ewc", "train_speaker",
-                 "embed", "discover@geographic", "mitigate@ewc", "evaluate", "gate", "report"})
+                 "embed", "discover@geographic", "mitigate@ewc", "thin@half", "wanted", "evaluate", "gate", "report"})
 
 
 @dataclass

@@ -54,7 +54,7 @@ def test_a_fresh_clone_ends_in_a_verdict_and_a_registered_version(root: Path, fi
     assert set(first.states.values()) == {"done"}
     assert "mitigate@ewc" in first.states
     assert "mitigate@frozen" not in first.states
-    assert "left out by mitigate.arms: l2sp, frozen, interpolate, oversample" in first.output
+    assert "left out by mitigate.arms: l2sp, frozen, interpolate, rehearsal" in first.output
     assert verdict(root)["verdict"] in ("PASS", "FAIL", "INSUFFICIENT")
     assert verdict(root)["reasons"]
     assert verdict(root)["model"]["version"] == 1
