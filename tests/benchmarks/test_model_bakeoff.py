@@ -65,11 +65,11 @@ def prepared(tmp_path: Path) -> Path:
     splits = ["train"] * (len(TEXTS) - 2) + ["validate", "test"]
     write_features(place / "artifacts/features", TEXTS, splits)
     TOKENIZER.save(place / "artifacts/tokenizer")
-    values = load_params(ROOT / "params.yaml").model_dump(by_alias=True)
+    values = load_params(ROOT / "params.yaml").model_dump(mode="json", by_alias=True)
     values["train"] |= {"size": "tiny", "batch_s": 3.0}
     values["featurize"] = FEATURIZE.model_dump()
     values["ingest"]["sample_rate"] = 8000
-    (place / "params.yaml").write_text(str(values), encoding="utf-8")
+    (place / "params.yaml").write_text(json.dumps(values), encoding="utf-8")
     (place / "prepared").touch()
     return tmp_path / "work"
 
