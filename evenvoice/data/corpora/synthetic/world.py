@@ -132,7 +132,7 @@ TAIL_S: Final = (0.30, 0.45)
 
 POSTAL_CODES_PER_REGION: Final = 6
 
-SCARCITY: Final = 0.25
+SCARCITY: Final = 0.16
 """At disparity 1 the left out have this much of their due share of the training speakers, where they are scarce."""
 SCARCE_ACCENT: Final = "en-gb-x-gbclan"
 """espeak-ng's language voice of those whom the cause ``accent`` leaves out; nobody else has it."""
