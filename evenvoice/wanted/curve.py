@@ -3,7 +3,7 @@
 The law: what a cohort errs more than the top one falls as a power of its training speakers and of what everybody else's
 speech is worth to it, W_bottom - W_top = A * (n + n_others) ** -b. That other speech counts like so much of one's own
 is how transfer between corpora scales (Hernandez et al. 2021, arXiv 2102.01293); the exponent is 1 [design], since
-three points cannot tell three numbers, and 1 is what synthetic worlds with a known truth followed (docs/fairness.md).
+three points cannot tell three numbers, and 1 is what two draws of a synthetic world followed (docs/experiments.md).
 The top cohort's WER counts as given, since nothing about its speech changes along the curve.
 
 Three kinds of chance are in the interval: who was measured (speakers are resampled, the same ones under every
