@@ -185,9 +185,10 @@ class DockerRunner:
             free = shutil.disk_usage(job.run.state).free
             reason = WorkspaceError(name=str(job.run.state), rule=f"have room for what {job.name} writes",
                                     value=f"{free / 1e6:.0f} MB free", action="Free some space and run again.")
-        elif self._engine_was_away:
-            reason = TransientError(name=address(), rule=f"keep running while {job.name} does", value="a restart",
-                                    action="The stage is tried again.")
+        elif self._engine_was_away or code == _ASKED_TO_END:
+            # an engine that goes down ends its containers first, and may still answer while it does
+            reason = TransientError(name=address(), rule=f"keep running while {job.name} does",
+                                    value="a restart, or somebody's `docker stop`", action="The stage is tried again.")
         if reason is not None:
             raise JobError(job, reason.exit_code, [*lines, f"{type(reason).__name__}: {reason}"])
         raise JobError(job, code, lines)

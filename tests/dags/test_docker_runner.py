@@ -9,8 +9,10 @@ from typing import Any
 import pytest
 
 from dags.runners import container
+from dags.runners.docker import DockerRunner
+from dags.runners.engine import State
 from dags.runners.gpus import gpus_here, pool_of, pools_needed
-from dags.runners.job import Job
+from dags.runners.job import Job, JobError
 from dags.runs import Run
 from evenvoice.errors import ParamsError
 from evenvoice.params import Resources, Size, load_params
@@ -145,3 +147,11 @@ def test_gpus_are_counted_by_their_devices(tmp_path: Path, monkeypatch: pytest.M
         (tmp_path / name).touch()
 
     assert gpus_here(tmp_path) == 2
+
+
+def test_an_engine_that_goes_down_is_named_although_it_still_answers(tmp_path: Path) -> None:
+    with pytest.raises(JobError, match="must keep running while train does, got a restart") as caught:
+        DockerRunner()._judge(job(tmp_path), State("exited", 143, out_of_memory=False), ["step 3"])
+
+    assert caught.value.transient
+    assert "step 3" in caught.value.tail

@@ -104,7 +104,7 @@ def test_a_stage_whose_engine_is_restarted_is_tried_again(own_engine: OwnEngine,
     DockerRunner().run(work, lines.append)
 
     assert caught.value.transient
-    assert "must keep running while train does, got a restart instead" in str(caught.value)
+    assert "must keep running while train does, got a restart, or somebody's `docker stop` instead" in str(caught.value)
     assert lines == ["started", "done"]
     assert containers_of(tmp_path) == []
 
