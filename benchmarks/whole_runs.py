@@ -50,7 +50,7 @@ def run_graph(place: Path, values: Mapping[str, Any], profile: str = "", *, unti
     write_json(place / "corpus.json", {})
     write_json(place / "watched.json", watched.read(settled))
     (place / DONE).mkdir(exist_ok=True)
-    graph = load_graph(ROOT, {"mitigate.cohorts": (settled["mitigate"]["cohorts"],)})
+    graph = load_graph(ROOT, {"mitigate.cohorts": (settled["mitigate"]["cohorts"],)}, arms=settled["mitigate"]["arms"])
     wanted = _needed(graph, until) if until else frozenset(graph.names)
     if begun is not None:
         _take_over(graph, wanted, begun, place)
