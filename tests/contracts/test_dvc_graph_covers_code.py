@@ -16,13 +16,14 @@ from evenvoice.params import ARMS, MADE_FROM, METHODS
 
 ROOT = Path(__file__).resolve().parents[2]
 STAGES = yaml.safe_load((ROOT / "dvc.yaml").read_text(encoding="utf-8"))["stages"]
-EXEMPT = {"evenvoice/params.py", "evenvoice/errors.py", "evenvoice/progress.py", "evenvoice/storage.py",
+EXEMPT = {"evenvoice/errors.py", "evenvoice/progress.py", "evenvoice/storage.py",
           "evenvoice/code.py", "evenvoice/settings.py", "evenvoice/made_with.py",
           "stages/__init__.py", "stages/entry.py", "stages/paths.py",
-          *(f"evenvoice/object_store/{path.name}" for path in (ROOT / "evenvoice" / "object_store").glob("*.py"))}
+          *(f"evenvoice/{folder}/{path.name}" for folder in ("params", "object_store")
+            for path in (ROOT / "evenvoice" / folder).glob("*.py"))}
 """They cannot change a result without changing values or paths that DVC tracks: they validate, report, name and move
 files, or say how threads wait and what a stage works with, but compute nothing. Of the lists of models and methods in
-params.py each name is a dependency in dvc.yaml as well: test_one_list.py."""
+evenvoice/params each name is a dependency in dvc.yaml as well: test_one_list.py."""
 LOADED_BY_NAME = {"discover": [f"evenvoice.cohorts.{method}" for method in METHODS],
                   "mitigate": [f"evenvoice.mitigation.{arm}" for arm in ARMS if arm not in MADE_FROM],
                   **{arm: [f"evenvoice.mitigation.{arm}"] for arm in MADE_FROM}}

@@ -1,0 +1,60 @@
+"""The one list of methods that find cohorts, and what each has to set."""
+
+from __future__ import annotations
+
+from typing import Final, Literal, get_args
+
+from pydantic import Field
+
+from evenvoice.params.section import Section
+from evenvoice.params.values import InputPath, Positive
+
+Method = Literal["geographic", "geodemographic", "clusters", "watched"]
+METHODS: Final[tuple[str, ...]] = get_args(Method)
+"""Ways to find cohorts, in the order of every table; each is a file of evenvoice/cohorts. A new one goes last: the
+place of a method is part of the seed of its random numbers."""
+
+
+class Geographic(Section):
+    """Best-first tree over longitude and latitude."""
+
+    max_cohorts: int = Field(ge=2, description="Leaves of the tree at most.")
+    box_edges: int = Field(ge=0, le=40, description="Places along each axis where boxes can end. 0: no boxes.")
+    split_gain: Literal["poisson", "difference"] = Field(
+        description="poisson: likelihood ratio of error counts. difference: |WER left - WER right| as in the paper.")
+    permutations: int = Field(ge=20, description="Shufflings of locations across speakers behind the stopping test.")
+    significance: float = Field(gt=0, lt=1, description="A split that chance matches this often is not made.")
+
+
+class Geodemographic(Section):
+    """Binary partitions of postal codes by majority attribute."""
+
+    max_cohorts: int = Field(ge=2, description="Cohorts at most.")
+    permutations: int = Field(ge=20, description="Shufflings behind the stopping test.")
+    significance: float = Field(gt=0, lt=1, description="A split that chance matches this often is not made.")
+
+
+class Clusters(Section):
+    """K-means in speaker embeddings."""
+
+    cohorts: int = Field(ge=2, description="Clusters.")
+    restarts: int = Field(ge=10, description="Restarts of k-means.")
+    stability_runs: int = Field(ge=2, description="Refits on resampled speakers behind the adjusted Rand index.")
+
+
+class Watched(Section):
+    """Cohorts of an earlier run, judged again as they were."""
+
+    rules: InputPath = Field(description="Folder of one method's cohorts of an earlier run, such as "
+                                         "reports/cohorts/geographic; they are judged again. Empty watches none.")
+
+
+class Discover(Section):
+    """Cohort discovery: fitted on discover speakers, pruned on validate speakers, never on test."""
+
+    min_speakers: int = Field(ge=2, description="Discovery speakers in a cohort at least.")
+    min_words: Positive = Field(description="Reference words in a cohort at least.")
+    geographic: Geographic
+    geodemographic: Geodemographic
+    clusters: Clusters
+    watched: Watched

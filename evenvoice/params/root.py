@@ -1,0 +1,36 @@
+"""All sections together, in the order of params.yaml."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from evenvoice.params.arms import Arms
+from evenvoice.params.cohorts import Discover
+from evenvoice.params.judging import Evaluate, Gate, Report, Wanted
+from evenvoice.params.mitigation import Mitigate
+from evenvoice.params.resources import Resources
+from evenvoice.params.section import Section
+from evenvoice.params.speech import Featurize, Ingest, Synthetic, Tokenizer
+from evenvoice.params.training import Embed, Train, TrainSpeaker, Transcribe
+
+
+class Params(Section):
+    """All of params.yaml."""
+
+    seed: int = Field(ge=0, lt=2**31, description="All randomness follows from it.")
+    ingest: Ingest
+    synthetic: Synthetic
+    featurize: Featurize
+    tokenizer: Tokenizer
+    train: Train
+    transcribe: Transcribe
+    train_speaker: TrainSpeaker
+    embed: Embed
+    discover: Discover
+    mitigate: Mitigate
+    arms: Arms
+    wanted: Wanted
+    evaluate: Evaluate
+    gate: Gate
+    report: Report
+    resources: Resources

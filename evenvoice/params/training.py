@@ -1,0 +1,63 @@
+"""The recogniser and the speaker encoder: how they are trained, and what is read off them."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from evenvoice.params.section import Section
+from evenvoice.params.values import Positive, PositiveOrAuto, Share
+
+
+class Train(Section):
+    """The base recogniser and how it is trained."""
+
+    encoder: Literal["lstm", "convrnnt", "convrnnt-local", "convrnnt-global", "conformer", "contextnet"] = Field(
+        description="Streaming encoder; convrnnt-local and convrnnt-global have one branch only.")
+    size: Literal["tiny", "1.5M", "10M", "30M", "85M"] = Field(
+        description="Parameters of the whole recogniser; shapes are in evenvoice/models/presets.py.")
+    stack: int = Field(ge=1, le=8, description="Log-mel frames per encoder frame; 4 is one frame per 40 ms.")
+    lookahead: int = Field(ge=0, le=100, description="Encoder frames that each output waits for; 0 adds no latency.")
+    dropout: float = Field(ge=0, lt=1, description="Dropout in the encoder and predictor.")
+    steps: Positive = Field(description="Optimiser steps.")
+    batch_s: PositiveOrAuto = Field(description="Seconds of speech per batch and process, padding included. auto: as "
+                                                "many as the memory of the GPU holds; 25 on a processor.")
+    learning_rate: float = Field(gt=0, le=1, description="Peak of the one-cycle schedule.")
+    warmup_share: Share = Field(description="Share of the steps in which the learning rate rises.")
+    weight_decay: float = Field(ge=0, description="AdamW's decoupled weight decay.")
+    gradient_clip: float = Field(gt=0, description="Largest gradient norm.")
+    ctc_weight: Share = Field(description="Weight of the auxiliary CTC loss.")
+    time_masks: int = Field(ge=0, description="SpecAugment: masks along time.")
+    time_mask_s: float = Field(ge=0, description="SpecAugment: longest time mask.")
+    frequency_masks: int = Field(ge=0, description="SpecAugment: masks along frequency.")
+    frequency_mask_bands: int = Field(ge=0, description="SpecAugment: widest frequency mask, in mel bands.")
+    nonfinite_budget: int = Field(ge=0, description="Batches with a NaN or infinite loss that are skipped before "
+                                                    "training stops and names them.")
+    checkpoint_every_s: float = Field(gt=0, description="Seconds between checkpoints.")
+    processes: int = Field(ge=1, le=4096, description="Processes that train together, on GPUs one each; each brings "
+                                                      "batch_s seconds of speech to every step.")
+
+
+class Transcribe(Section):
+    """Greedy decoding."""
+
+    batch_s: float = Field(gt=0, description="Seconds of speech decoded together.")
+
+
+class TrainSpeaker(Section):
+    """The speaker encoder whose embeddings automatic cohorts are found in."""
+
+    embedding: int = Field(ge=8, le=1024, description="Width of an embedding.")
+    width: int = Field(ge=16, le=2048, description="Channels of the convolution blocks.")
+    steps: Positive = Field(description="Optimiser steps.")
+    speakers_per_batch: int = Field(ge=2, description="Speakers in a batch.")
+    recordings_per_speaker: int = Field(ge=2, description="Recordings of each speaker in a batch.")
+    crop_s: float = Field(gt=0, description="Length of the random crop of each recording.")
+    learning_rate: float = Field(gt=0, le=1, description="Peak learning rate.")
+
+
+class Embed(Section):
+    """Speaker embeddings."""
+
+    batch_s: float = Field(gt=0, description="Seconds of speech embedded together.")

@@ -1,0 +1,35 @@
+"""Kinds of values that sections hold."""
+
+from __future__ import annotations
+
+import math
+from typing import Annotated, Any, Final, Literal
+
+from pydantic import Field, PlainValidator, WithJsonSchema
+
+from evenvoice.params.section import Section
+
+Share = Annotated[float, Field(ge=0, le=1)]
+Positive = Annotated[int, Field(ge=1)]
+InputPath = Annotated[str, Field(json_schema_extra={"is_input_path": True})]
+"""What lies there is an input by its content: whoever starts a run describes every field of this type to DVC."""
+AUTO: Final = "auto"
+
+
+def _positive_or_auto(value: Any) -> float | str:
+    """One rule for both kinds of value: pydantic would report a union once for each."""
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    if value != AUTO and not (number and 0 < value < math.inf):
+        raise ValueError("Input should be a number above 0, or 'auto'")
+    return AUTO if value == AUTO else float(value)
+
+
+PositiveOrAuto = Annotated[
+    float | Literal["auto"], PlainValidator(_positive_or_auto),
+    WithJsonSchema({"type": ["number", "string"], "exclusiveMinimum": 0, "pattern": f"^{AUTO}$"})]
+
+
+def is_input_path(section: Section, name: str) -> bool:
+    """Whether a field is an :data:`InputPath`."""
+    extra = type(section).model_fields[name].json_schema_extra
+    return isinstance(extra, dict) and "is_input_path" in extra
