@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from evenvoice.metrics.bootstrap import Resampled
-from evenvoice.wanted.curve import BEND, TRAINING_NOISE, Law, Point, Range, fit_law
+from evenvoice.wanted.curve import BEND, EXPONENT, TRAINING_NOISE, Law, Point, Range, fit_law
 
 REPLICATES = 2000
 
@@ -33,9 +33,10 @@ def law_of(wers: dict[int, float], **settings: float) -> Law:
     return fit_law(points(wers, **settings), rng())
 
 
-def wer(size: float, *, now: int = 32, others: float = 24.0, excess: float = 0.08, top: float = 0.04) -> float:
+def wer(size: float, *, now: int = 32, others: float = 24.0, excess: float = 0.08, top: float = 0.04,
+        exponent: float = EXPONENT) -> float:
     """What a cohort errs whose excess falls with the speakers and with those that others are worth."""
-    return top + excess * (now + others) / (size + others)
+    return top + excess * ((now + others) / (size + others)) ** exponent
 
 
 CURVE = {size: wer(size) for size in (8, 16, 32)}
@@ -46,8 +47,8 @@ def test_a_curve_is_continued_to_the_limit() -> None:
 
     assert law.others[0] == pytest.approx(24, rel=0.05)
     assert law.gap(32)[0] == pytest.approx(2.0, rel=0.01)
-    # a quarter of the excess is left where 4 * (32 + 24) speakers and those of others are
-    assert law.needed(0.5)[0] == pytest.approx(4 * (32 + 24) - 24, rel=0.03)
+    # a quarter of the excess is left where 4 ** (1 / EXPONENT) * (32 + 24) speakers and those of others are
+    assert law.needed(0.5)[0] == pytest.approx(2 * (32 + 24) - 24, rel=0.03)
 
 
 @given(others=st.floats(0.1, 10), level=st.floats(0.05, 0.4), now=st.integers(8, 4000), limit=st.floats(0.1, 0.9))
@@ -100,16 +101,17 @@ def test_bounds_lie_around_the_estimate_and_are_wider_for_fewer_measured() -> No
 
 
 def test_bounds_hold_the_truth_about_as_often_as_they_say() -> None:
-    """Trainings and speakers drawn around a true law that bends beyond them as it may."""
+    """Trainings and speakers drawn around true laws whose exponents are spread as the forecast takes them to be."""
     now, others, error = 32, 24.0, 0.08
     world = np.random.default_rng(11)
     held = 0
     for _ in range(200):
-        truth = (now + others) * 4.0 ** (1 / math.exp(world.normal(0, BEND))) - others
+        exponent = EXPONENT * math.exp(world.normal(0, BEND))
+        truth = (now + others) * 4.0 ** (1 / exponent) - others
         found = []
         for size in (8, 16, 32):
             bottom, top = (math.log(level) + world.normal(0, math.hypot(error, TRAINING_NOISE))
-                           for level in (wer(size), 0.04))
+                           for level in (wer(size, exponent=exponent), 0.04))
             found.append(Point(speakers=size, **{
                 name: Resampled(centre, centre + world.normal(0, error, 300), error, 50)
                 for name, centre in (("bottom", bottom), ("top", top))}))

@@ -27,14 +27,14 @@ from evenvoice.errors import PreflightError
 SAMPLE_RATE: Final = 22_050
 """Samples per second of everything espeak-ng says."""
 
-FEMALE: Final = ("f1", "f2", "f5")
+FEMALE: Final = ("f1", "f2")
 MALE: Final = ("m1", "m3", "m4", "m5", "m6", "m7")
 """espeak-ng's voice variants that sound like people: no whispers, robots or echoes. Few, so that
-a small model can learn them; speakers also differ in pitch, vocal tract, rate and room. f3, f4, m2 and
-m8 are not among them: recognisers err up to twice as often on them, a second harm beside the planted one."""
+a small model can learn them; speakers also differ in pitch, vocal tract, rate and room. f3, f4, f5, m2 and
+m8 are not among them: recognisers err a third to twice as often on them, a second harm beside the planted one."""
 
 _LANGUAGE_FILES: Final = {
-    "en-us": "en-US", "en-us-nyc": "en-US-nyc", "en-gb": "en", "en-gb-x-rp": "en-GB-x-rp",
+    "en-us": "en-US", "en-gb": "en", "en-gb-x-rp": "en-GB-x-rp",
     "en-gb-scotland": "en-GB-scotland", "en-gb-x-gbclan": "en-GB-x-gbclan", "en-gb-x-gbcwmd": "en-GB-x-gbcwmd",
     "en-029": "en-029"}
 """Accents and their files in espeak-ng's lang/gmw."""

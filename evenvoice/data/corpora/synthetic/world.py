@@ -85,12 +85,12 @@ class Region:
 
 
 COMMON: Final = Conditions(
-    accents={"en-us": 0.6, "en-us-nyc": 0.2, "en-gb": 0.2}, scarce_accent=0.0,
-    snr_db=18.5, noises={"pink": 0.5, "babble": 0.3, "hum": 0.2}, rt60_s=0.27, direct_to_reverberant_db=9.0,
-    narrowband_share=0.05, rate_wpm=172.0, pitch=50.0, vocal_tract=1.0)
+    accents={"en-us": 0.65, "en-gb": 0.35}, scarce_accent=0.0,
+    snr_db=13.5, noises={"pink": 0.5, "babble": 0.3, "hum": 0.2}, rt60_s=0.27, direct_to_reverberant_db=9.0,
+    narrowband_share=0.0, rate_wpm=172.0, pitch=44.0, vocal_tract=1.0)
 """How everybody sounds who is not left out."""
 
-SNR_SPREAD_DB: Final = 2.0
+SNR_SPREAD_DB: Final = 1.2
 """Standard deviation between speakers of a region."""
 SNR_JITTER_DB: Final = 1.5
 """Standard deviation between recordings of a speaker."""
@@ -112,12 +112,12 @@ RATE_JITTER: Final = 0.04
 """Relative standard deviation between recordings of a speaker."""
 SENIOR_RATE: Final = 0.93
 """People of 60 and older speak this much slower, everywhere."""
-PITCH_SPREAD: Final = 9.0
+PITCH_SPREAD: Final = 5.0
 PITCH_LIMITS: Final = (20.0, 80.0)
 PITCH_RANGE_MEAN: Final = 50.0
 """On the scale of the pitch; spread and limits are its too."""
 PITCH_JITTER: Final = 3.0
-VOCAL_TRACT_SPREAD: Final = 0.02
+VOCAL_TRACT_SPREAD: Final = 0.012
 """Standard deviation of the vocal tract length relative to the voice's own; it moves formants and pitch."""
 VOCAL_TRACT_SPREAD_LIMIT: Final = 0.05
 """Nobody lies further than this from their group's mean."""
@@ -141,7 +141,7 @@ AT_HOME: Final = 0.9
 POSTAL_ACCENT: Final = 0.08
 """At disparity 1 this much more of them where fewest newcomers live, and this much fewer where most do."""
 
-NOISY_SNR_DB: Final = 11.0
+NOISY_SNR_DB: Final = 6.5
 """Mean SNR where the cause is ``noise``, at disparity 1; the next three likewise."""
 NOISY_RT60_S: Final = 0.40
 NOISY_DIRECT_DB: Final = 5.0

@@ -9,7 +9,7 @@ from typing import Any, get_args
 import numpy as np
 import pytest
 
-from evenvoice.data.corpora.synthetic import world
+from evenvoice.data.corpora.synthetic import voices, world
 from evenvoice.data.corpora.synthetic.causes import conditions
 from evenvoice.data.corpora.synthetic.speakers import Speaker, apportion
 from evenvoice.params import Cause, Place
@@ -161,13 +161,13 @@ def test_the_collected_of_a_world_of_voices_are_as_its_people_are() -> None:
 
 def test_speakers_of_one_region_differ() -> None:
     neighbours = [speaker for speaker in people() if speaker.region == "Appalachia"]
-    assert np.std([speaker.snr_db for speaker in neighbours]) > 1.4
-    assert len({speaker.variant for speaker in neighbours}) > 8
+    assert np.std([speaker.snr_db for speaker in neighbours]) > 0.9
+    assert {speaker.variant for speaker in neighbours} == {*voices.FEMALE, *voices.MALE}
     assert len({speaker.postal_code for speaker in neighbours}) == world.POSTAL_CODES_PER_REGION
 
 
 def test_difficulty_moves_noise_rooms_and_lines_of_the_same_people() -> None:
-    easy, hard = people(difficulty=0.5), people(difficulty=1.0)
+    easy, hard = (people(cause="noise", difficulty=difficulty) for difficulty in (0.5, 1.0))
     assert [s.variant for s in easy] == [s.variant for s in hard]
     assert mean_snr_db(easy) - mean_snr_db(hard) == pytest.approx(6.02, abs=0.01)
     assert np.mean([s.rt60_s for s in easy]) == pytest.approx(0.5 * np.mean([s.rt60_s for s in hard]))
