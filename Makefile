@@ -18,7 +18,7 @@ unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
 .PHONY: help run up down up-stack down-stack doctor relocate images stack-images base-image wheelhouse test test-engines test-science test-pythons lint repro lock clean \
-	bench-loss bench-train bench-stream bench-features bench-gpu bench-models bench-choice bench-discovery bench-healing bench-mitigation env env-dev env-bench
+	bench-loss bench-train bench-stream bench-features bench-gpu bench-models bench-choice bench-discovery bench-healing bench-worlds bench-mitigation env env-dev env-bench
 
 help: ## this list
 	@echo "make <target>, where <target> is one of"
@@ -119,6 +119,9 @@ bench-discovery: env-bench ## which planted regions are found: straight cuts bes
 
 bench-healing: env ## harm found, speech collected, harm healed: two runs over SEEDS, for hours
 	@$(VENV_PYTHON) -m benchmarks.healing --seeds $(SEEDS)
+
+bench-worlds: env ## what a run says of each cause of harm, beside the truth, over SEEDS
+	@$(VENV_PYTHON) -m benchmarks.worlds --seeds $(SEEDS)
 
 bench-mitigation: env ## bottom cohort against everyone, over the settings of every arm and SEEDS, for hours
 	@$(VENV_PYTHON) -m benchmarks.mitigation --corpus $(CORPORA) --seeds $(SEEDS)
