@@ -13,7 +13,7 @@ from typing import Any, Final
 from evenvoice.mitigation import load_arm
 from evenvoice.params import ARMS, CONTROLS, MADE_FROM
 
-WEIGHTS: Final = (0.001, 0.003, 0.01, 0.03, 0.1, 0.3)
+WEIGHTS: Final = (0.01, 0.03, 0.1, 0.3, 1.0)
 SWEPT: Final[Mapping[str, tuple[str, tuple[float, ...]]]] = {
     "finetune": ("steps", (0.25, 0.5, 1.0, 2.0)),
     "l2sp": ("weight", WEIGHTS),

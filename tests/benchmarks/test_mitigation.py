@@ -271,7 +271,7 @@ def test_the_table_has_a_row_for_every_point_and_the_figure_names_every_arm(whol
     assert ET.fromstring(drawing).tag.endswith("svg")
     texts = {text.strip() for text in ET.fromstring(drawing).itertext()}
     assert set(ARMS) <= texts
-    assert {"0.001", "0.3", str(STEPS // 4), str(2 * STEPS)} <= texts
+    assert {"0.01", "1", str(STEPS // 4), str(2 * STEPS)} <= texts
 
 
 def test_the_result_is_json_even_where_something_was_not_measured(whole_table: list[Standing]) -> None:
