@@ -27,8 +27,8 @@ TRAINING_NOISE: Final = 0.06
 """Standard deviation of the logarithm of a cohort's WER over trainings that differ in nothing but their seed, as
 measured in docs/experiments.md."""
 EXPONENT: Final = 2.0
-"""At 1 two worlds wanted twice as many speakers as were needed, and an exponential fall too few (docs/experiments.md);
-`make bench-healing` checks what comes of it."""
+"""With 1 as many speakers as two worlds wanted for a gap of 50 % left 5 and -1 % of it (docs/experiments.md);
+`make bench-healing` checks what comes of 2."""
 BEND: Final = 0.5
 """Standard deviation of the logarithm of the exponent [design]: nine in ten lie between 0.9 and 4.6."""
 CONFIDENCE: Final = 0.9
