@@ -1,8 +1,8 @@
 """Harm found, speech collected, harm healed: the two runs of the README over seeds, and what the forecast was worth.
 
-The first run finds the bottom cohort and forecasts how many more of its training speakers are wanted. As many as the
-forecast's upper bound are collected in the regions that are left out, and the second run, with the first one's cohorts
-watched, is held against it. Test speakers are heard in both; nothing is chosen by them.
+The first run finds the bottom cohort, forecasts how many more of its training speakers are wanted, and says how many it
+lacks for its share. The latter are collected in the regions that are left out, and the second run, with the first one's
+cohorts watched, is held against what was forecast for it. Test speakers are heard in both; nothing is chosen by them.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ class Outcome:
         chosen: the challenger of the first run.
         lost: relative WER of the bottom cohort on test speakers that the best arm would have had less, of those that
             truly keep whole and top cohort within the margin as far as test speakers show.
-        forecast: more training speakers wanted; collected is how many there were.
+        forecast: more training speakers wanted; ``collected`` is how many were lacking, and so collected.
         gap_forecast: with those collected, as the curve has it.
     """
 
@@ -87,11 +87,10 @@ def heal(seed: int, work: Path) -> Outcome:
         "verdict_after": None, "gap_after": None}
     if found["more_speakers"] is None:
         return Outcome(**outcome)
-    wanted = found["more_speakers"]["high"] or found["more_speakers"]["estimate"]
-    run_graph(second, {"seed": seed, "synthetic": {"collect": _spread(wanted)},
+    run_graph(second, {"seed": seed, "synthetic": {"collect": _spread(found["lacking"])},
                        "discover": {"watched": {"rules": str(first / "artifacts" / "cohorts" / METHOD)}}})
     after = read_json(second / "reports" / "verdict.json")
-    return Outcome(**{**outcome, "collected": wanted, "gap_forecast": found["gap_with"],
+    return Outcome(**{**outcome, "collected": found["lacking"], "gap_forecast": found["gap_with_due"],
                       "verdict_after": after["verdict"], "gap_after": _bottom_gap(after, "watched")})
 
 

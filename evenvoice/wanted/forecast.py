@@ -19,6 +19,7 @@ from evenvoice.origins import ORIGIN, Origin
 from evenvoice.params import BASE, PARTS
 from evenvoice.storage import read_json, write_json
 from evenvoice.wanted.curve import CONFIDENCE, FARTHEST, Law, Point, Range, fit_law
+from evenvoice.wanted.due import lacking
 from evenvoice.wanted.thinning import MEASURED_ON, SUMMARY
 from evenvoice.wanted.wording import Forecast, Trained, in_words
 
@@ -63,14 +64,15 @@ def _forecast(partition: Partition, *, hypotheses: Path, learning: Path, cohorts
     hours = float(summaries[0]["hours"])
     known: dict[str, Any] = {
         "method": partition.method, "cohort": bottom, "top": top, "limit": limit, "speakers": sizes[-1],
-        "hours": hours, "others": asdict(Range.of(law.others)), "gap": asdict(Range.of(law.gap(law.now))),
+        "hours": hours, "lacking": lacking(cohorts, bottom),
+        "others": asdict(Range.of(law.others)), "gap": asdict(Range.of(law.gap(law.now))),
         "gap_along": _along(law, limit),
         "points": tuple(map(_trained, points))}
     if refused := _refusal(law, limit, bottom):
         return Forecast(refused=refused, **known)
     more = Range.of(np.maximum(law.needed(limit) - law.now, 0.0))
-    collected = _known(more.high, law.now) or math.ceil(more.estimate)
-    return Forecast(refused="", **known, gap_with=asdict(Range.of(law.gap_measured(law.now + collected))),
+    due = law.now + int(known["lacking"])
+    return Forecast(refused="", **known, gap_with_due=asdict(Range.of(law.gap_measured(due))),
                     more_hours=hours / law.now * more.estimate,
                     more_speakers={"estimate": math.ceil(more.estimate), "low": _known(more.low, law.now),
                                    "high": _known(more.high, law.now)})
