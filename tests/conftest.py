@@ -5,10 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
+from hypothesis import settings
 
 from ops.images.build import Image
 from tests.builders.engine import Engine, built_image, reach_engine
 from tests.builders.object_server import ObjectServer, serving
+
+# how long an example takes says nothing of the code on a machine that does other work
+settings.register_profile("untimed", deadline=None)
+settings.load_profile("untimed")
 
 
 @pytest.fixture(scope="session")

@@ -7,7 +7,6 @@ from typing import Any
 import pytest
 import yaml
 from hypothesis import given
-from hypothesis import settings as rules
 from hypothesis import strategies as st
 from pydantic import BaseModel
 
@@ -209,7 +208,6 @@ def test_the_layer_that_gave_a_refused_value_is_blamed(second: Any, third: Any, 
     assert str(refused.value).startswith(words)
 
 
-@rules(deadline=None)
 @given(text=st.one_of(st.text(), st.sampled_from(sorted((ROOT / "params.yaml").read_text().splitlines()))),
        line=st.integers(0, 170))
 def test_any_line_in_params_yaml_is_read_or_refused(tmp_path_factory: pytest.TempPathFactory, text: str,

@@ -91,7 +91,7 @@ JSON = st.recursive(st.none() | st.booleans() | NUMBERS | st.text(max_size=5),
                     lambda part: st.lists(part, max_size=3) | st.dictionaries(st.text(max_size=5), part, max_size=3))
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(content=JSON)
 def test_whatever_else_is_there_is_refused_and_never_crashes(tmp_path_factory, content):
     folder = tmp_path_factory.mktemp("rules")

@@ -193,7 +193,7 @@ JSON = st.recursive(st.none() | st.booleans() | st.integers() | st.text(max_size
                         st.sampled_from(["rules", "description", "cohorts", "x"]), part, max_size=3))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(content=JSON)
 def test_whatever_else_stands_there_is_refused_and_never_crashes(content):
     if content == {}:

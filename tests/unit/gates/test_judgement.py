@@ -287,7 +287,7 @@ tables = st.builds(evidence, st.fixed_dictionaries({"north": made, "south": made
     challenger=st.sampled_from(["base", "ewc"]), overlap=st.booleans())
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(tables, st.sampled_from(["max_gap", "max_wer", "regression_margin"]), st.floats(0.01, 1), st.floats(0.01, 1))
 def test_a_stricter_limit_never_gives_a_kinder_verdict(table: Evidence, limit: str, one: float, other: float) -> None:
     strict, lenient = (judge(table, LIMITS.model_copy(update={limit: value}), seed=1)
@@ -295,7 +295,7 @@ def test_a_stricter_limit_never_gives_a_kinder_verdict(table: Evidence, limit: s
     assert ORDER[strict.verdict] <= ORDER[lenient.verdict]
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(tables)
 def test_every_verdict_has_a_reason_and_every_cohort_a_decision(table: Evidence) -> None:
     found = judge(table, LIMITS, seed=1)
@@ -305,7 +305,7 @@ def test_every_verdict_has_a_reason_and_every_cohort_a_decision(table: Evidence)
     json.dumps(found.to_json(), allow_nan=False)
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(tables, st.integers(1, 12))
 def test_at_most_five_lines_are_read_and_none_is_lost(table: Evidence, more: int) -> None:
     cohorts = {f"c{number:02d}": 0.15 for number in range(more)}
@@ -354,7 +354,7 @@ def test_limits_that_are_broken_beyond_the_fourth_are_counted() -> None:
     assert len(found.further) == 6
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(tables, st.integers(11, 60))
 def test_asking_for_more_speakers_never_makes_a_pass(table: Evidence, min_speakers: int) -> None:
     before = judge(table, LIMITS, seed=1)
