@@ -44,7 +44,7 @@ def speed(item: str, scale: Scale) -> dict[str, Any]:
     settings = FitSettings.for_base(train)
     ordinary = OrdinaryTraining(built(train, store), store, settings, here())
     loops: dict[str, Callable[[], Measured]] = {"ours": lambda: ours(built(train, store), store, settings)}
-    if train.encoder == "conformer":
+    if train.encoder in ("conformer", "transformer"):
         loops["uncompiled"] = lambda: _uncompiled(loops["ours"])
     loops["ordinary"] = lambda: ordinary.run(scale.steps)
     found = {name: unless_out_of_memory(lambda loop=loop: {"peak_mib": with_peak(loop)[1]})

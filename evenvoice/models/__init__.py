@@ -9,8 +9,16 @@ from evenvoice.models.contextnet import ContextNet
 from evenvoice.models.convrnnt import ConvRnnt
 from evenvoice.models.encoder import Encoder
 from evenvoice.models.lstm import Lstm
-from evenvoice.models.shapes import Architecture, ConformerShape, ConvRnntShape, EncoderShape, LstmShape
+from evenvoice.models.shapes import (
+    Architecture,
+    ConformerShape,
+    ConvRnntShape,
+    EncoderShape,
+    LstmShape,
+    TransformerShape,
+)
 from evenvoice.models.streaming import Layer
+from evenvoice.models.transformer import Transformer
 
 
 def build_encoder(architecture: Architecture, cohorts: int = 0) -> Encoder:
@@ -30,4 +38,6 @@ def _body(shape: EncoderShape, *, inputs: int, dropout: float) -> Layer[Any]:
         return ConvRnnt(shape, inputs=inputs, dropout=dropout)
     if isinstance(shape, ConformerShape):
         return Conformer(shape, inputs=inputs, dropout=dropout)
+    if isinstance(shape, TransformerShape):
+        return Transformer(shape, inputs=inputs, dropout=dropout)
     return ContextNet(shape, inputs=inputs, dropout=dropout)

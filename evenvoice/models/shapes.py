@@ -51,6 +51,18 @@ class ConformerShape(Section):
     """Encoder frames that attention sees, the present one included."""
 
 
+class TransformerShape(Section):
+    """Blocks of attention to the past and feed-forward."""
+
+    kind: Literal["transformer"] = "transformer"
+    width: Width
+    blocks: Depth
+    heads: Depth = 4
+    expansion: Depth = 4
+    window: Frames = 64
+    """Encoder frames that attention sees, the present one included."""
+
+
 class ContextNetShape(Section):
     """Residual blocks of separable causal convolutions, each closed by a squeeze of everything so far."""
 
@@ -61,7 +73,8 @@ class ContextNetShape(Section):
     kernel: Frames = 5
 
 
-EncoderShape = Annotated[LstmShape | ConvRnntShape | ConformerShape | ContextNetShape, Field(discriminator="kind")]
+EncoderShape = Annotated[LstmShape | ConvRnntShape | ConformerShape | TransformerShape | ContextNetShape,
+                         Field(discriminator="kind")]
 
 
 class Architecture(Section):

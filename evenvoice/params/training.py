@@ -13,7 +13,8 @@ from evenvoice.params.values import Positive, PositiveOrAuto, Share
 class Train(Section):
     """The base recogniser and how it is trained."""
 
-    encoder: Literal["lstm", "convrnnt", "convrnnt-local", "convrnnt-global", "conformer", "contextnet"] = Field(
+    encoder: Literal["lstm", "convrnnt", "convrnnt-local", "convrnnt-global", "conformer", "transformer",
+                     "contextnet"] = Field(
         description="Streaming encoder; convrnnt-local and convrnnt-global have one branch only.")
     size: Literal["tiny", "1.5M", "10M", "30M", "85M"] = Field(
         description="Parameters of the whole recogniser; shapes are in evenvoice/models/presets.py.")

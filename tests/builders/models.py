@@ -22,6 +22,7 @@ from evenvoice.models.shapes import (
     ConvRnntShape,
     EncoderShape,
     LstmShape,
+    TransformerShape,
 )
 from evenvoice.origins import write_contents
 from evenvoice.params import Featurize, Train
@@ -57,6 +58,7 @@ def tiny_shape(encoder: str, width: int) -> EncoderShape:
         "convrnnt-local": _convrnnt(width, global_blocks=0),
         "convrnnt-global": _convrnnt(width, local_layers=0),
         "conformer": ConformerShape(width=width, blocks=2, heads=2, expansion=2, kernel=3, window=6),
+        "transformer": TransformerShape(width=width, blocks=2, heads=2, expansion=2, window=6),
         "contextnet": ContextNetShape(width=width, blocks=2, layers=2, kernel=3)}
     return shapes[encoder]
 
