@@ -13,7 +13,6 @@ from evenvoice.models.shapes import (
     Architecture,
     ConformerShape,
     ConvRnntShape,
-    EncoderShape,
     LstmShape,
     TransformerShape,
 )
@@ -26,18 +25,20 @@ def build_encoder(architecture: Architecture, cohorts: int = 0) -> Encoder:
 
     It can be told so many ``cohorts`` apart; 0 takes no heed of them.
     """
-    body = _body(architecture.encoder, inputs=architecture.stack * architecture.n_mels, dropout=architecture.dropout)
-    return Encoder(body, stack=architecture.stack, n_mels=architecture.n_mels, lookahead=architecture.lookahead,
-                   cohorts=cohorts)
+    return Encoder(_body(architecture), stack=architecture.stack, n_mels=architecture.n_mels,
+                   lookahead=architecture.lookahead, cohorts=cohorts)
 
 
-def _body(shape: EncoderShape, *, inputs: int, dropout: float) -> Layer[Any]:
+def _body(architecture: Architecture) -> Layer[Any]:
+    shape, dropout = architecture.encoder, architecture.dropout
+    stack, n_mels = architecture.stack, architecture.n_mels
+    inputs = stack * n_mels
     if isinstance(shape, LstmShape):
         return Lstm(shape, inputs=inputs, dropout=dropout)
     if isinstance(shape, ConvRnntShape):
         return ConvRnnt(shape, inputs=inputs, dropout=dropout)
     if isinstance(shape, ConformerShape):
-        return Conformer(shape, inputs=inputs, dropout=dropout)
+        return Conformer(shape, stack=stack, n_mels=n_mels, dropout=dropout)
     if isinstance(shape, TransformerShape):
-        return Transformer(shape, inputs=inputs, dropout=dropout)
+        return Transformer(shape, stack=stack, n_mels=n_mels, dropout=dropout)
     return ContextNet(shape, inputs=inputs, dropout=dropout)

@@ -18,6 +18,7 @@ from evenvoice.models.causal import DepthwiseConv, PastFrames
 from evenvoice.models.feed_forward import FeedForward
 from evenvoice.models.shapes import ConformerShape
 from evenvoice.models.stack import Stack
+from evenvoice.models.stem import StemState, built_stem
 from evenvoice.models.streaming import Layer
 
 HALF = 0.5
@@ -81,20 +82,30 @@ class ConformerBlock(Layer[BlockState]):
         return self.norm(self.second(mixed_BTD)), BlockState(attention, conv)
 
 
-class Conformer(Layer[tuple[BlockState, ...]]):
-    """A linear stem and blocks."""
+@dataclass(frozen=True)
+class ConformerState:
+    """Memories of the stem and of every block."""
 
-    def __init__(self, shape: ConformerShape, *, inputs: int, dropout: float) -> None:
+    stem: StemState
+    blocks: tuple[BlockState, ...]
+
+
+class Conformer(Layer[ConformerState]):
+    """A stem and blocks."""
+
+    def __init__(self, shape: ConformerShape, *, stack: int, n_mels: int, dropout: float) -> None:
         super().__init__()
         self.width = shape.width
-        self.stem = nn.Linear(inputs, shape.width)
+        self.stem = built_stem(shape.stem, stack=stack, n_mels=n_mels, width=shape.width)
         self.blocks = Stack([ConformerBlock(shape, dropout) for _ in range(shape.blocks)])
-        self.macs_per_frame = inputs * shape.width + self.blocks.macs_per_frame
+        self.macs_per_frame = self.stem.macs_per_frame + self.blocks.macs_per_frame
 
-    def initial_state(self, batch: int) -> tuple[BlockState, ...]:
+    def initial_state(self, batch: int) -> ConformerState:
         """Return empty memories."""
-        return self.blocks.initial_state(batch)
+        return ConformerState(self.stem.initial_state(batch), self.blocks.initial_state(batch))
 
-    def step(self, chunk_BTD: Tensor, state: tuple[BlockState, ...]) -> tuple[Tensor, tuple[BlockState, ...]]:
-        """Map (B, T, inputs) to (B, T, width)."""
-        return self.blocks.step(self.stem(chunk_BTD), state)
+    def step(self, chunk_BTD: Tensor, state: ConformerState) -> tuple[Tensor, ConformerState]:
+        """Map (B, T, stack * n_mels) to (B, T, width)."""
+        framed_BTD, stem = self.stem.step(chunk_BTD, state.stem)
+        said_BTD, blocks = self.blocks.step(framed_BTD, state.blocks)
+        return said_BTD, ConformerState(stem, blocks)

@@ -17,6 +17,10 @@ DepthOrNone = Annotated[int, Field(ge=0, le=256)]
 Frames = Annotated[int, Field(ge=1, le=4096)]
 
 
+Stem = Literal["linear", "conv"]
+"""What makes an encoder frame of ``stack`` log-mel frames: one matrix, or causal convolutions in steps."""
+
+
 class LstmShape(Section):
     """A linear stem and LSTM layers."""
 
@@ -49,6 +53,7 @@ class ConformerShape(Section):
     kernel: Frames = 15
     window: Frames = 64
     """Encoder frames that attention sees, the present one included."""
+    stem: Stem = "linear"
 
 
 class TransformerShape(Section):
@@ -61,6 +66,7 @@ class TransformerShape(Section):
     expansion: Depth = 4
     window: Frames = 64
     """Encoder frames that attention sees, the present one included."""
+    stem: Stem = "linear"
 
 
 class ContextNetShape(Section):

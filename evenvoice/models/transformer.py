@@ -10,12 +10,15 @@ Norms stand in front of the sub-blocks (R. Xiong et al., "On Layer Normalization
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from torch import Tensor, nn
 
 from evenvoice.models.attention import AttentionState, PastAttention
 from evenvoice.models.feed_forward import FeedForward
 from evenvoice.models.shapes import TransformerShape
 from evenvoice.models.stack import Stack
+from evenvoice.models.stem import StemState, built_stem
 from evenvoice.models.streaming import Layer
 
 
@@ -39,23 +42,31 @@ class TransformerBlock(Layer[AttentionState]):
         return self.feed_forward(attended_BTD), after
 
 
-class Transformer(Layer[tuple[AttentionState, ...]]):
-    """A linear stem, blocks, a last LayerNorm."""
+@dataclass(frozen=True)
+class TransformerState:
+    """Memories of the stem and of every block."""
 
-    def __init__(self, shape: TransformerShape, *, inputs: int, dropout: float) -> None:
+    stem: StemState
+    blocks: tuple[AttentionState, ...]
+
+
+class Transformer(Layer[TransformerState]):
+    """A stem, blocks, a last LayerNorm."""
+
+    def __init__(self, shape: TransformerShape, *, stack: int, n_mels: int, dropout: float) -> None:
         super().__init__()
         self.width = shape.width
-        self.stem = nn.Linear(inputs, shape.width)
+        self.stem = built_stem(shape.stem, stack=stack, n_mels=n_mels, width=shape.width)
         self.blocks = Stack([TransformerBlock(shape, dropout) for _ in range(shape.blocks)])
         self.norm = nn.LayerNorm(shape.width)
-        self.macs_per_frame = inputs * shape.width + self.blocks.macs_per_frame
+        self.macs_per_frame = self.stem.macs_per_frame + self.blocks.macs_per_frame
 
-    def initial_state(self, batch: int) -> tuple[AttentionState, ...]:
+    def initial_state(self, batch: int) -> TransformerState:
         """Return empty memories."""
-        return self.blocks.initial_state(batch)
+        return TransformerState(self.stem.initial_state(batch), self.blocks.initial_state(batch))
 
-    def step(self, chunk_BTD: Tensor,
-             state: tuple[AttentionState, ...]) -> tuple[Tensor, tuple[AttentionState, ...]]:
-        """Map (B, T, inputs) to (B, T, width)."""
-        said_BTD, after = self.blocks.step(self.stem(chunk_BTD), state)
-        return self.norm(said_BTD), after
+    def step(self, chunk_BTD: Tensor, state: TransformerState) -> tuple[Tensor, TransformerState]:
+        """Map (B, T, stack * n_mels) to (B, T, width)."""
+        framed_BTD, stem = self.stem.step(chunk_BTD, state.stem)
+        said_BTD, blocks = self.blocks.step(framed_BTD, state.blocks)
+        return self.norm(said_BTD), TransformerState(stem, blocks)

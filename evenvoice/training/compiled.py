@@ -1,4 +1,4 @@
-"""Pieces of Conformer and Transformer compiled for a GPU: a dozen operations over the same numbers become one kernel, forward and back.
+"""Pieces of Conformer and Transformer compiled for a GPU: a dozen operations over the same numbers become one kernel.
 
 Feed-forwards and convolution modules are compiled, whose lengths are free: one compilation serves all blocks and all
 batches. Attention is one kernel already, and an LSTM is cuDNN's. What is compiled belongs to the training alone:

@@ -47,7 +47,8 @@ def tiny_train() -> Train:
                  checkpoint_every_s=1e-9, processes=1)
 
 
-ENCODERS = tuple(PRESETS["tiny"].encoders)
+ENCODERS = (*PRESETS["tiny"].encoders, "transformer-conv")
+"""Those of the registry, and what is built of them otherwise."""
 
 
 def tiny_shape(encoder: str, width: int) -> EncoderShape:
@@ -59,6 +60,7 @@ def tiny_shape(encoder: str, width: int) -> EncoderShape:
         "convrnnt-global": _convrnnt(width, local_layers=0),
         "conformer": ConformerShape(width=width, blocks=2, heads=2, expansion=2, kernel=3, window=6),
         "transformer": TransformerShape(width=width, blocks=2, heads=2, expansion=2, window=6),
+        "transformer-conv": TransformerShape(width=width, blocks=2, heads=2, expansion=2, window=6, stem="conv"),
         "contextnet": ContextNetShape(width=width, blocks=2, layers=2, kernel=3)}
     return shapes[encoder]
 
