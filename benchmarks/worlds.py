@@ -22,19 +22,11 @@ from evenvoice.data.pseudonyms import from_environment
 from evenvoice.data.schemas import GAPS, HYPOTHESES
 from evenvoice.data.tables import read_table
 from evenvoice.decoding.hypotheses import TABLE
+from evenvoice.metrics.bootstrap import Interval
 from evenvoice.params import BASE, Cause, load_params
 from evenvoice.storage import read_json
 
 SPLIT = "test"
-
-
-@dataclass(frozen=True, kw_only=True)
-class Gap:
-    """Relative, bottom over top cohort, with its interval."""
-
-    estimate: float
-    low: float
-    high: float
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,7 +43,7 @@ class Said:
     seed: int
     wer_left_out: float | None
     wer_others: float
-    found: dict[str, Gap]
+    found: dict[str, Interval]
     verdict: str
     challenger: str
     more_speakers: dict[str, int | None] | None
@@ -100,9 +92,9 @@ def _truth(place: Path) -> tuple[float | None, float]:
     return wers[True], wers[False]
 
 
-def _found(place: Path) -> dict[str, Gap]:
+def _found(place: Path) -> dict[str, Interval]:
     rows = read_table(place / "artifacts" / "evaluation" / "gaps.parquet", GAPS).to_pylist()
-    return {row["method"]: Gap(estimate=row["gap_over_top"], low=row["gap_over_top_low"], high=row["gap_over_top_high"])
+    return {row["method"]: Interval(row["gap_over_top"], row["gap_over_top_low"], row["gap_over_top_high"])
             for row in rows if (row["model"], row["split"]) == (BASE, SPLIT) and row["gap_over_top"] is not None}
 
 
@@ -119,7 +111,7 @@ def table(said: list[Said]) -> str:
     return "\n".join(lines)
 
 
-def _gap(gap: Gap | None) -> str:
+def _gap(gap: Interval | None) -> str:
     return "nothing found" if gap is None else f"{gap.estimate:.0%} ({gap.low:.0%} to {gap.high:.0%})"
 
 
