@@ -70,7 +70,7 @@ class ConvStem(Layer[StemState]):
 
     def step(self, chunk_BTS: Tensor, state: StemState) -> tuple[Tensor, StemState]:
         """Map (B, T, stack * n_mels) to (B, T, width)."""
-        said_BTD = chunk_BTS.reshape(len(chunk_BTS), -1, self.n_mels)
+        said_BTD = chunk_BTS.unflatten(2, (-1, self.n_mels)).flatten(1, 2)
         after = []
         for number, (conv, past) in enumerate(zip(self._convs(), state, strict=True)):
             if number:
