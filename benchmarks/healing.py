@@ -7,8 +7,6 @@ cohorts watched, is held against what was forecast for it. Test speakers are hea
 
 from __future__ import annotations
 
-import argparse
-import os
 import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
@@ -16,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.hardware import hardware, write_result
-from benchmarks.whole_runs import ROOT, run_graph
+from benchmarks.whole_runs import options_of_runs, run_graph
 from evenvoice.data.corpora.synthetic import world
 from evenvoice.data.corpora.synthetic.speakers import apportion
 from evenvoice.data.schemas import COMPARISONS, GAPS
@@ -64,7 +62,7 @@ class Outcome:
 
 def main() -> None:
     """Run all seeds, print the table, write the result."""
-    options = _options()
+    options = options_of_runs(__doc__, "healing", seeds=10).parse_args()
     began = time.monotonic()
     with ThreadPoolExecutor(options.processes) as pool:
         outcomes = list(pool.map(lambda seed: heal(seed, options.work), range(1, options.seeds + 1)))
@@ -152,16 +150,6 @@ def table(outcomes: list[Outcome]) -> str:
 
 def _percent(gap: float | None) -> str:
     return "" if gap is None else f"{gap:.0%}"
-
-
-def _options() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--seeds", type=int, default=10)
-    parser.add_argument("--processes", type=int, default=os.cpu_count() or 1, help="runs at once, one core each")
-    parser.add_argument("--work", type=Path, default=ROOT / ".evenvoice" / "healing", help="where runs are kept")
-    options = parser.parse_args()
-    options.work = options.work.resolve()
-    return options
 
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@ on with the stage it was in. A run may end before the end of the graph, and may 
 
 from __future__ import annotations
 
+import argparse
 import os
 import subprocess
 import sys
@@ -23,6 +24,16 @@ from evenvoice.storage import write_json, write_text
 
 ROOT = Path(__file__).resolve().parents[1]
 DONE = "done"
+
+
+def options_of_runs(described: str | None, folder: str, *, seeds: int) -> argparse.ArgumentParser:
+    """What a benchmark of whole runs asks for: ``seeds`` by default, kept in ``.evenvoice/folder``."""
+    parser = argparse.ArgumentParser(description=described, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--seeds", type=int, default=seeds)
+    parser.add_argument("--processes", type=int, default=os.cpu_count() or 1, help="runs at once, one core each")
+    parser.add_argument("--work", type=lambda text: Path(text).resolve(), default=ROOT / ".evenvoice" / folder,
+                        help="where runs are kept")
+    return parser
 
 
 def settled_values(values: Mapping[str, Any], profile: str = "") -> dict[str, Any]:

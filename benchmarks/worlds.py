@@ -8,7 +8,6 @@ apart: every cohort that is found there is a false alarm.
 from __future__ import annotations
 
 import argparse
-import os
 import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
@@ -16,7 +15,7 @@ from pathlib import Path
 from typing import get_args
 
 from benchmarks.hardware import hardware, write_result
-from benchmarks.whole_runs import ROOT, run_graph
+from benchmarks.whole_runs import options_of_runs, run_graph
 from evenvoice.data.corpora.synthetic.corpus import SyntheticCorpus
 from evenvoice.data.pseudonyms import from_environment
 from evenvoice.data.schemas import GAPS, HYPOTHESES
@@ -124,15 +123,10 @@ def _more(one: Said) -> str:
 
 
 def _options() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--seeds", type=int, default=2)
+    parser = options_of_runs(__doc__, "worlds", seeds=2)
     parser.add_argument("--causes", nargs="+", choices=get_args(Cause), default=["noise", "voice", "none"],
                         metavar="CAUSE", help="the accent world is that of benchmarks.healing")
-    parser.add_argument("--processes", type=int, default=os.cpu_count() or 1, help="runs at once, one core each")
-    parser.add_argument("--work", type=Path, default=ROOT / ".evenvoice" / "worlds", help="where runs are kept")
-    options = parser.parse_args()
-    options.work = options.work.resolve()
-    return options
+    return parser.parse_args()
 
 
 if __name__ == "__main__":

@@ -53,7 +53,7 @@ class ConvStem(Layer[StemState]):
 
     def __init__(self, *, stack: int, n_mels: int, width: int) -> None:
         super().__init__()
-        self.width, self.n_mels = width, n_mels
+        self.width, self.stack, self.n_mels = width, stack, n_mels
         strides = prime_factors(stack) or [1]
         self.convs = nn.ModuleList(Conv(width if step else n_mels, width, kernel=stride + 1, stride=stride)
                                    for step, stride in enumerate(strides))
@@ -70,7 +70,8 @@ class ConvStem(Layer[StemState]):
 
     def step(self, chunk_BTS: Tensor, state: StemState) -> tuple[Tensor, StemState]:
         """Map (B, T, stack * n_mels) to (B, T, width)."""
-        said_BTD = chunk_BTS.unflatten(2, (-1, self.n_mels)).flatten(1, 2)
+        batch, frames, _ = chunk_BTS.shape  # not len(): an exporter takes what it gives for a constant
+        said_BTD = chunk_BTS.reshape(batch, frames * self.stack, self.n_mels)
         after = []
         for number, (conv, past) in enumerate(zip(self._convs(), state, strict=True)):
             if number:

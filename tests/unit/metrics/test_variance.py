@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from benchmarks.choice import Scenario, Size, draw
+from benchmarks.choosing.speakers import Scenario, Size, draw
 from evenvoice.metrics.bootstrap import SpeakerBootstrap
 from evenvoice.metrics.variance import CohortVariance, change_of_variance, cohort_variances
 
