@@ -98,11 +98,12 @@ def test_interpolation_is_made_from_the_fine_tuning_of_the_steps_that_all_arms_h
 
 def test_changes_are_those_that_were_put_in() -> None:
     arm = one("ewc", 0.01)
-    effects = {arm.name: {"south": 0.5, "north": 1.0, "east": 1.0}}
+    effects = {arm.name: {"south": 0.5, "north": 1.2, "east": 1.0}}
     [line] = standings([seed(number, effects, [arm]) for number in (1, 2, 3)], [arm], replicates=REPLICATES)
     before = sum(made.speakers * made.wer for made in COHORTS.values())
     assert line.bottom.estimate == pytest.approx(-0.5, abs=0.01)
-    assert line.whole.estimate == pytest.approx(-0.5 * 60 * 0.4 / before, abs=0.01)
+    assert line.top.estimate == pytest.approx(0.2, abs=0.01)
+    assert line.whole.estimate == pytest.approx((-0.5 * 60 * 0.4 + 0.2 * 100 * 0.1) / before, abs=0.01)
     assert line.bottom_seeds == pytest.approx((line.bottom.estimate,) * 3)
     assert line.variance.estimate < -0.5
     assert line.bottom.low <= line.bottom.estimate <= line.bottom.high < 0
@@ -230,8 +231,20 @@ def test_the_answer_says_both_halves_of_the_goal_with_their_figures() -> None:
     assert (found.better, found.better_together, found.healed) == (True, True, True)
     assert found.sentence.startswith("Goal reached: on the Pareto front and strictly better than fine-tuning at equal "
                                      "bottom gain: ewc, most surely ewc (weight 0.01) with the whole -")
-    assert "ewc (weight 0.01) lowers the bottom by 15 % or more with the whole not worse: bottom -1" in found.sentence
-    assert "the control placebo: bottom +0.0 % (+0.0 to +0.0), whole +0.0 % (+0.0 to +0.0)." in found.sentence
+    assert ("ewc (weight 0.01) lowers the bottom by 15 % or more with the whole not worse, the most of those that keep "
+            "the top cohort within the margin: bottom -1") in found.sentence
+    nothing = "+0.0 % (+0.0 to +0.0)"
+    assert f"the control placebo: bottom {nothing}, top {nothing}, whole {nothing}." in found.sentence
+
+
+def test_who_heals_by_levelling_down_is_named_only_where_nobody_else_heals() -> None:
+    plan = [*FINETUNE, one("ewc", 0.01)]
+    levels_down = {"finetune-steps-50": {"south": 0.5, "north": 1.3, "east": 0.9},
+                   "finetune-steps-100": {"south": 0.5, "north": 1.3, "east": 0.9}}
+    assert "finetune (steps 50) lowers the bottom by 15 % or more with the whole not worse: bottom -50.0" in said(
+        levels_down, plan).sentence
+    assert "ewc (weight 0.01) lowers the bottom by 15 % or more with the whole not worse, the most" in said(
+        levels_down | {"ewc-weight-0.01": {"south": 0.8, "north": 1.0, "east": 1.0}}, plan).sentence
 
 
 @pytest.mark.parametrize(("effect", "said_first", "said_then"), [
