@@ -39,7 +39,7 @@ def ran(root, method="geographic", table=None, *, census=None, earlier=None):
     """What discover writes of one method."""
     paths = write_inputs(root, world() if table is None else table, census=census)
     discover(method, **paths, watched=watch(root, earlier), out=root / method, coordinate_decimals=1, seed=1,
-             settings=discover_settings(clusters={"cohorts": 2}), progress=Progress("discover"))
+             settings=discover_settings(clusters={"clusters": 2, "significance": 1.0}), progress=Progress("discover"))
     return root / method
 
 
