@@ -66,13 +66,7 @@ def in_words(found: Forecast) -> str:
     return (f"About {found.more_speakers['estimate']} ({between(found)}) more training speakers of {found.cohort}, "
             f"{found.more_hours:.1f} hours of speech, would bring its gap to the limit of {100 * found.limit:.0f} %, "
             f"going by trainings with {_and([str(point.speakers) for point in found.points])} of them; "
-            f"{_due(found)}.")
-
-
-def _due(found: Forecast) -> str:
-    if not found.lacking:
-        return "it has its share of the training speakers already"
-    return f"{found.lacking} more would give it its share of the training speakers"
+            f"{found.lacking} more would give it its share of the training speakers.")
 
 
 def between(found: Forecast) -> str:

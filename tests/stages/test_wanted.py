@@ -37,10 +37,12 @@ def params(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Params:
     return params.model_copy(update={"train": tiny_train(), "featurize": FEATURIZE})
 
 
-def write_curve(bottom_wers: dict[str, float], refused: str = "") -> None:
-    """What the stages before leave: 10, 20 and 40 training speakers of region-1."""
+def write_curve(bottom_wers: dict[str, float], refused: str = "", others: int = 200) -> None:
+    """What the stages before leave: 10, 20 and 40 training speakers of region-1, and so many others."""
     artifacts = Path("artifacts")
-    write_cohorts(artifacts / "cohorts", PARTITION, PEOPLE)
+    training = [("train", f"train-{cohort}-{number}", cohort)
+                for cohort, count in (("region-1", 40), ("region-2", others)) for number in range(count)]
+    write_cohorts(artifacts / "cohorts", PARTITION, [*PEOPLE, *training])
     write_hypotheses(artifacts / "hypotheses", "base", rows(bottom_wers["base"]))
     base = read_json(artifacts / "hypotheses/base/origin.json")["model"]
     for part, speakers in (("quarter", 10), ("half", 20)):
@@ -90,6 +92,19 @@ def test_a_curve_that_bears_no_forecast_is_refused_with_a_reason(params: Params,
     assert why in found["refused"]
     assert found["more_speakers"] is None
     assert len(found["points"]) == 3
+
+
+def test_nobody_is_wanted_of_a_cohort_that_has_its_share(params: Params) -> None:
+    """More of them helped, and may go on to; but scarcity, all that the curve knows, is not what sets them apart."""
+    write_curve({"quarter": 0.32, "half": 0.26, "base": 0.20}, others=86)
+
+    wanted.main(params)
+
+    found = read_json(Path("artifacts/wanted.json"))
+    assert found["refused"] == (
+        "region-1 has its share of the training speakers already (40 of them, 3 more would be its full share), so "
+        "scarcity of its speech is not what sets it apart")
+    assert (found["more_speakers"], found["gap_with_due"], found["lacking"]) == (None, None, 3)
 
 
 def test_a_stage_before_that_had_nothing_to_learn_says_why(params: Params) -> None:
