@@ -98,7 +98,7 @@ def evaluate(*, hypotheses: Path, cohorts: Path, models: Path, out: Path, settin
         tables["test"], BASE, method, cohorts / method / "coarser.parquet", settings.null_partitions, rng)]
     target = next(partition for partition in partitions if partition.method == mitigated)
     chosen = choose(tables["validate"], target, regression_margin, controls=_controls(models, arms),
-                    discover=tables["discover"])
+                    discover=tables["discover"], beside=partitions)
     with fresh_directory(out) as draft:
         write_table(draft / "cohort_wer.parquet", rows_table(cohort_wer, COHORT_WER))
         write_table(draft / "gaps.parquet", rows_table(gaps, GAPS))

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
 
 from evenvoice.gates.verdict import CohortFinding, Regression, Whole
 from evenvoice.metrics.partitions import Partition
 from evenvoice.params import Gate
+
+OUT_OF_REACH: Final = 10_000
+"""Test speakers whose exact number nobody needs to know."""
 
 
 @dataclass(frozen=True)
@@ -89,6 +93,9 @@ class Wording:
     def _undecided(self, missing: int | None, where: str) -> str:
         if missing is None:
             return "the estimate itself is beyond the limit, so more speakers may as well end in FAIL."
+        if missing > OUT_OF_REACH:
+            return (f"the estimate lies so near the limit that more than {OUT_OF_REACH} further test speakers {where} "
+                    "would be needed to decide.")
         return f"about {missing} more test speakers {where} would decide, if the estimate stays."
 
 

@@ -58,18 +58,20 @@ class Selection:
 
 
 def choose(validate: SplitTable, partition: Partition, regression_margin: float, *,
-           controls: Collection[str], discover: SplitTable | None = None) -> Selection:
+           controls: Collection[str], discover: SplitTable | None = None,
+           beside: Sequence[Partition] = ()) -> Selection:
     """Take the model with the lowest WER of the bottom cohort among those that help it and do not harm the whole.
 
     An arm is eligible when it lowers the WER of the bottom cohort, on validate speakers by themselves and together with
-    discover speakers, and keeps that of the whole and that of the top cohort within the margin: the gate lets nobody
+    discover speakers, and keeps that of the whole and that of every top cohort within the margin: the gate lets nobody
     pass who levels down.
 
     Args:
         partition: of the method that the mitigation aimed at.
-        regression_margin: relative rise over the base's WER, of the whole or of the top cohort, that is tolerated.
+        regression_margin: relative rise over the base's WER, of the whole or of a top cohort, that is tolerated.
         controls: models that are never chosen.
         discover: discover speakers under the same models; without them validate speakers choose alone.
+        beside: partitions of other methods, whose top cohorts the gate looks at too.
 
     Raises:
         ArtifactError: no speaker of the validate split said a word.
@@ -84,7 +86,8 @@ def choose(validate: SplitTable, partition: Partition, regression_margin: float,
     if alone.bottom_wer(BASE) is None:
         return _base_only(validate, partition, controls, f"{partition.bottom}, the bottom cohort, has no words of "
                                                          "validate speakers, so no arm can be shown to help it")
-    together = _Heard((validate, discover) if discover is not None else (validate,), partition)
+    others = tuple(other for other in beside if other.comparable and other.method != partition.method)
+    together = _Heard((validate, discover) if discover is not None else (validate,), partition, others)
     candidates = tuple(_candidate(model, alone, together, regression_margin, control=model in controls)
                        for model in validate.models)
     return _best(candidates, together)
@@ -96,6 +99,7 @@ class _Heard:
 
     tables: Sequence[SplitTable]
     partition: Partition
+    beside: tuple[Partition, ...] = ()
 
     @property
     def who(self) -> str:
@@ -106,10 +110,15 @@ class _Heard:
         return errors / sum(int(table.words.sum()) for table in self.tables)
 
     def bottom_wer(self, model: str) -> float | None:
-        return self.cohort_wer(model, self.partition.bottom)
+        return self._cohort_wer(model, self.partition.method, self.partition.bottom)
 
-    def cohort_wer(self, model: str, cohort: str) -> float | None:
-        counts = [table.table(model, table.members(self.partition.method, cohort)) for table in self.tables]
+    def top_wers(self, model: str) -> dict[str, float | None]:
+        """Of the top cohort of each method, by its name for people."""
+        return {f"{one.top}, the top cohort of the {one.method} method,": self._cohort_wer(model, one.method, one.top)
+                for one in (self.partition, *self.beside)}
+
+    def _cohort_wer(self, model: str, method: str, cohort: str) -> float | None:
+        counts = [table.table(model, table.members(method, cohort)) for table in self.tables]
         words = sum(int(count.words.sum()) for count in counts)
         return sum(int(count.errors.sum()) for count in counts) / words if words else None
 
@@ -132,11 +141,10 @@ def _candidate(model: str, alone: _Heard, together: _Heard, margin: float, *, co
 
 def _judged(model: str, alone: _Heard, together: _Heard, margin: float) -> tuple[bool, str]:
     """Whether an arm may be chosen, and why or why not."""
-    top = together.partition.top
-    for of, (arm, base) in {"the whole": (together.whole_wer(model), together.whole_wer(BASE)),
-                            f"{top}, the top cohort,": (together.cohort_wer(model, top),
-                                                        together.cohort_wer(BASE, top))}.items():
-        if arm is not None and base is not None and arm > base * (1 + margin):
+    kept = {"the whole": together.whole_wer(BASE), **together.top_wers(BASE)}
+    of_arm = {"the whole": together.whole_wer(model), **together.top_wers(model)}
+    for of, base in kept.items():
+        if (arm := of_arm[of]) is not None and base is not None and arm > base * (1 + margin):
             return False, (f"WER of {of} {arm:.2%} is above {base * (1 + margin):.2%}, what the margin tolerates, on "
                            f"{together.who}")
     for heard in dict.fromkeys((alone, together)):
@@ -146,7 +154,8 @@ def _judged(model: str, alone: _Heard, together: _Heard, margin: float) -> tuple
         if arm >= base:
             return False, (f"WER of the bottom cohort {arm:.2%} is not below the base model's {base:.2%} on "
                            f"{heard.who}")
-    return True, (f"it helps the bottom cohort, and WER of the whole ({together.whole_wer(model):.2%}) and of {top} "
+    tops = ", ".join(one.top for one in (together.partition, *together.beside))
+    return True, (f"it helps the bottom cohort, and WER of the whole ({together.whole_wer(model):.2%}) and of {tops} "
                   f"stay within what the margin tolerates, on {together.who}")
 
 

@@ -338,6 +338,18 @@ def test_what_is_undecided_is_folded_into_one_line_that_names_the_check_that_nee
     assert found.further == ()
 
 
+def test_a_count_of_speakers_beyond_reach_is_not_told() -> None:
+    known = made_partition({"north": 0.2, "south": 0.1})
+    found = verdict({"north": Made(30, 0.149, factors=(0.2, 1.0, 1.8)),
+                     "south": Made(30, 0.1, factors=(0.2, 1.0, 1.8))}, partition=known)
+    (north,) = [one for one in found.cohorts if one.cohort == "north"]
+    assert north.missing_speakers is not None
+    assert north.missing_speakers > 10_000
+    assert "lies so near the limit that more than 10000 further test speakers in it, with south growing" in (
+        found.undecided[0])
+    assert str(north.missing_speakers) not in found.undecided[0]
+
+
 def test_where_nothing_decides_the_count_of_what_is_undecided_comes_first() -> None:
     known = made_partition({**dict.fromkeys(MANY, 0.2), "south": 0.1})
     found = verdict({**MANY, "south": Made(200, 0.1)}, partition=known)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -39,7 +42,25 @@ def test_an_arm_that_harms_the_whole_is_not_chosen_however_much_it_helps_the_bot
 def test_an_arm_that_harms_the_top_cohort_is_not_chosen_though_the_whole_gains() -> None:
     selection = chosen(ewc={"north": 0.6, "south": 1.2}, l2sp={"north": 0.9, "south": 1.0})
     assert selection.challenger == "l2sp"
-    assert "south, the top cohort," in candidate(selection, "ewc").why
+    assert "south, the top cohort of the geographic method," in candidate(selection, "ewc").why
+
+
+def test_an_arm_that_harms_the_top_cohort_of_another_method_is_not_chosen() -> None:
+    """Every second speaker of the south is of the census group that is served best, and pays for what ewc brings."""
+    split = made_split(COHORTS, {"ewc": {"north": 0.6, "south": 1.0}, "l2sp": {"north": 0.9, "south": 1.0}},
+                       split="validate")
+    south = [number for number, name in enumerate(split.cohorts["geographic"]) if name == "south"]
+    rich, others = np.array(south[::2]), np.array(south[1::2])
+    groups = np.full(len(split.speakers), "poor", dtype=object)
+    groups[rich] = "rich"
+    split.errors["ewc"][rich] += 2
+    split.errors["ewc"][others] -= 2
+    split = replace(split, cohorts={**split.cohorts, "geodemographic": groups})
+    census = made_partition({"poor": 0.3, "rich": 0.1}, method="geodemographic")
+    assert choose(split, NORTH_IS_WORST, 0.03, controls=()).challenger == "ewc"
+    selection = choose(split, NORTH_IS_WORST, 0.03, controls=(), beside=[NORTH_IS_WORST, census])
+    assert selection.challenger == "l2sp"
+    assert "rich, the top cohort of the geodemographic method," in candidate(selection, "ewc").why
 
 
 def test_the_base_stays_when_no_arm_beats_it_on_the_bottom_cohort() -> None:
