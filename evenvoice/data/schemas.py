@@ -108,6 +108,7 @@ CURVE: Final = pa.schema([
     pa.field("loss", pa.float64(), nullable=False),
     pa.field("learning_rate", pa.float64(), nullable=False),
     pa.field("effective_share", pa.float64()),  # effective sample size / batch; null: recordings are not weighted
+    pa.field("executed_share", pa.float64()),  # of the dense encoder's work; null: no gates decide what works
 ])
 """One row per optimiser step of a training."""
 

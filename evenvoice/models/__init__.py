@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from evenvoice.models.amortized import AmortizedTransformer
 from evenvoice.models.conformer import Conformer
 from evenvoice.models.contextnet import ContextNet
 from evenvoice.models.convrnnt import ConvRnnt
@@ -40,5 +41,7 @@ def _body(architecture: Architecture) -> Layer[Any]:
     if isinstance(shape, ConformerShape):
         return Conformer(shape, stack=stack, n_mels=n_mels, dropout=dropout)
     if isinstance(shape, TransformerShape):
-        return Transformer(shape, stack=stack, n_mels=n_mels, dropout=dropout)
+        if shape.gates is None:
+            return Transformer(shape, stack=stack, n_mels=n_mels, dropout=dropout)
+        return AmortizedTransformer(shape, stack=stack, n_mels=n_mels, dropout=dropout)
     return ContextNet(shape, inputs=inputs, dropout=dropout)

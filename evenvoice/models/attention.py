@@ -28,8 +28,8 @@ class AttentionState:
     values_BHSC: Tensor
 
 
-class PastAttention(Layer[AttentionState]):
-    """x + W attention(norm(x)) over this frame and the ``window - 1`` before."""
+class Attention(nn.Module):
+    """What attention to the past learns, under names that do not depend on how it is computed."""
 
     def __init__(self, width: int, heads: int, window: int, dropout: float) -> None:
         super().__init__()
@@ -40,6 +40,10 @@ class PastAttention(Layer[AttentionState]):
         self.distance_HW = nn.Parameter(torch.zeros(heads, window))
         self.dropout = nn.Dropout(dropout)
         self.macs_per_frame = 4 * width**2 + 2 * window * width
+
+
+class PastAttention(Attention, Layer[AttentionState]):
+    """x + W attention(norm(x)) over this frame and the ``window - 1`` before."""
 
     def initial_state(self, batch: int) -> AttentionState:
         """Return nothing to attend to."""

@@ -13,14 +13,18 @@ from evenvoice.data.feature_store import FeatureStore
 from evenvoice.data.schemas import FEATURES
 from evenvoice.data.tables import rows_table
 from evenvoice.data.tokenizer import Tokenizer
+from evenvoice.models.gates import Arbitrator
 from evenvoice.models.presets import PRESETS
 from evenvoice.models.recogniser import Recogniser
 from evenvoice.models.shapes import (
+    Arbitrators,
     Architecture,
+    Chance,
     ConformerShape,
     ContextNetShape,
     ConvRnntShape,
     EncoderShape,
+    Gates,
     LstmShape,
     TransformerShape,
 )
@@ -47,7 +51,8 @@ def tiny_train() -> Train:
                  checkpoint_every_s=1e-9, processes=1)
 
 
-ENCODERS = (*PRESETS["tiny"].encoders, "transformer-conv")
+GATED = ("amortized", "amortized-stem", "amortized-chance")
+ENCODERS = (*PRESETS["tiny"].encoders, "transformer-conv", *GATED)
 """Those of the registry, and what is built of them otherwise."""
 
 
@@ -61,8 +66,15 @@ def tiny_shape(encoder: str, width: int) -> EncoderShape:
         "conformer": ConformerShape(width=width, blocks=2, heads=2, expansion=2, kernel=3, window=6),
         "transformer": TransformerShape(width=width, blocks=2, heads=2, expansion=2, window=6),
         "transformer-conv": TransformerShape(width=width, blocks=2, heads=2, expansion=2, window=6, stem="conv"),
+        "amortized": _amortized(width, Arbitrators(hidden=4)),
+        "amortized-stem": _amortized(width, Arbitrators(see="stem", hidden=4)),
+        "amortized-chance": _amortized(width, Chance(rates=(0.5, 0.7, 0.4, 0.6))),
         "contextnet": ContextNetShape(width=width, blocks=2, layers=2, kernel=3)}
     return shapes[encoder]
+
+
+def _amortized(width: int, gates: Gates) -> TransformerShape:
+    return TransformerShape(width=width, blocks=2, heads=2, expansion=2, window=6, gates=gates)
 
 
 def _convrnnt(width: int, *, local_layers: int = 2, global_blocks: int = 2) -> ConvRnntShape:
@@ -75,8 +87,20 @@ def tiny_recogniser(*, encoder: str = "convrnnt", dropout: float = 0.0, width: i
     """An untrained recogniser of ``TEXTS``."""
     architecture = Architecture(encoder=tiny_shape(encoder, width), stack=4, lookahead=lookahead, predictor_width=width,
                                 joiner_width=width, dropout=dropout, n_mels=MELS, vocabulary=TOKENIZER.size)
-    return Recogniser.build(architecture, tokenizer=TOKENIZER, featurize=FEATURIZE, sample_rate=8000,
-                            mean=np.zeros(MELS, np.float32), std=np.ones(MELS, np.float32), seed=seed)
+    recogniser = Recogniser.build(architecture, tokenizer=TOKENIZER, featurize=FEATURIZE, sample_rate=8000,
+                                  mean=np.zeros(MELS, np.float32), std=np.ones(MELS, np.float32), seed=seed)
+    undecided(recogniser)
+    return recogniser
+
+
+def undecided(recogniser: Recogniser) -> None:
+    """Make arbitrators, which leave everything on before they are trained, switch about half of the frames off."""
+    generator = torch.Generator().manual_seed(5)
+    with torch.no_grad():
+        for module in recogniser.transducer.modules():
+            if isinstance(module, Arbitrator):
+                module.logit.bias.zero_()
+                module.logit.weight.copy_(torch.randn(module.logit.weight.shape, generator=generator))
 
 
 def talkative_recogniser(*, mean: float = 0.0) -> Recogniser:

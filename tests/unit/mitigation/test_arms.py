@@ -82,7 +82,8 @@ LAYERS = [("lstm", 1, {"stem", "stack.norm_in"}), ("lstm", 2, {"stem", "stack.no
           ("convrnnt", 1, {"stem"}), ("convrnnt", 2, {"stem", "branches.0", "branches.1", "join", "lstm.norm_in"}),
           ("convrnnt-global", 3, {"stem", "branches.0", "join", "lstm.norm_in", "lstm.lstm"}),
           ("conformer", 2, {"stem", "blocks.layers"}),
-          ("transformer", 2, {"stem", "blocks.layers"}), ("contextnet", 1, {"stem"})]
+          ("transformer", 2, {"stem", "blocks.layers"}), ("amortized", 2, {"stem", "blocks.layers"}),
+          ("amortized-stem", 1, {"stem", "arbitrator"}), ("contextnet", 1, {"stem"})]
 
 
 @pytest.mark.parametrize(("encoder", "below", "parts"), LAYERS)
@@ -94,7 +95,7 @@ def test_every_encoder_is_frozen_below_a_layer_of_its_own(encoder: str, below: i
 
 
 @pytest.mark.parametrize(("encoder", "layers"), [("lstm", 2), ("convrnnt", 3), ("convrnnt-local", 3), ("conformer", 2),
-                                                 ("transformer", 2), ("contextnet", 2)])
+                                                 ("transformer", 2), ("amortized", 2), ("contextnet", 2)])
 def test_a_layer_that_the_encoder_does_not_have_is_refused_by_name(encoder: str, layers: int) -> None:
     transducer = tiny_recogniser(encoder=encoder).transducer
     above, whole = parameters_below(transducer, layers), {name for name, _ in transducer.named_parameters()}
