@@ -168,6 +168,10 @@ def test_a_reader_that_has_enough_is_no_error(model, recording):
     assert answer.stderr == ""
 
 
+def heeds_interrupts():
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 def signal_waits(pid, number):
     """Whether a busy machine has not let any thread of the process take it yet."""
     status = Path(f"/proc/{pid}/status").read_text(encoding="ascii")
@@ -178,7 +182,8 @@ def signal_waits(pid, number):
 def test_an_interrupt_ends_quietly(model, recording):
     command = [sys.executable, "-m", "evenvoice", "transcribe", "-", "--stream", "--model", str(model)]
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "bufsize": 0}
-    with subprocess.Popen(command, cwd=ROOT, **pipes) as process:
+    # what a shell runs in the background ignores SIGINT, these tests perhaps, and so would whatever they start
+    with subprocess.Popen(command, cwd=ROOT, preexec_fn=heeds_interrupts, **pipes) as process:
         assert process.stdin is not None
         assert process.stdout is not None
         assert process.stderr is not None
