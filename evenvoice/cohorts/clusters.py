@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from evenvoice.cohorts.description import MOST_COARSE, Found, Given, Method, NotApplicable
-from evenvoice.cohorts.joining import Clustered, JoiningSettings, Part, cohorts_after, parted
+from evenvoice.cohorts.joining import Clustered, ConsideredPart, JoiningSettings, Part, cohorts_after, parted
 from evenvoice.cohorts.table import CohortTable, Floats
 from evenvoice.params import Discover
 
@@ -55,7 +55,8 @@ def find_clusters(given: Given, settings: Discover, rng: np.random.Generator) ->
     coarser = {cohorts: _rule(centroids_CD, cohorts_after(clusters, considered, cohorts))
                for cohorts in range(2, min(len(parts), MOST_COARSE) + 1)}
     return Found(
-        rule=_rule(centroids_CD, parts), prefix="cluster", coarser=coarser, reason=_reason(clusters, len(parts)),
+        rule=_rule(centroids_CD, parts), prefix="cluster", coarser=coarser,
+        reason=_reason(clusters, len(parts), considered, own.significance),
         rules=tuple(_in_words(part, clusters) for part in parts),
         extra={"splits": [asdict(item) for item in considered],
                "stability": _stability(discover.embeddings, heard.cluster_S, own.restarts, own.stability_runs, rng)})
@@ -76,7 +77,9 @@ def _rule(centroids_CD: Floats, parts: Sequence[Part]) -> NearestCentroid:
                                                                    for cluster in range(len(centroids_CD))))
 
 
-def _reason(clusters: int, cohorts: int) -> str:
+def _reason(clusters: int, cohorts: int, considered: Sequence[ConsideredPart], significance: float) -> str:
+    if cohorts == 1 and any(item.p_value <= significance for item in considered):
+        return f"no split of {clusters} clusters of voices survives: {considered[0].why}"
     if cohorts == 1:
         return f"nothing but chance tells {clusters} clusters of voices apart"
     return (f"{cohorts} cohorts of {clusters} clusters of voices, which chance does not explain and validate speakers "

@@ -76,7 +76,8 @@ def test_what_validate_speakers_do_not_show_is_not_parted():
     table, _ = voices((30, 30, 30, 30), errors=(4, 12, 4, 4), validate_errors=(6, 3, 6, 6))
     found = clusters(table)
     assert found.rules == ("everyone",)
-    assert "on discover but -" in found.extra["splits"][0]["why"]
+    assert found.reason.startswith("no split of 4 clusters of voices survives: WER differs by +")
+    assert "on discover but -" in found.reason
 
 
 def test_with_a_significance_of_1_only_validate_speakers_have_a_say():
