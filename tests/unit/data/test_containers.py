@@ -402,6 +402,7 @@ DAMAGED = {kind: encoded(kind, NOISE / 4) for kind in ("WAV", "FLAC", "MP3", "OG
 @given(kind=st.sampled_from(sorted(DAMAGED)), at=st.floats(0, 1), gone=st.integers(0, 3000),
        put=st.binary(max_size=40))
 @example(kind="WAV", at=0.001, gone=4, put=b"")
+@example(kind="MP3", at=0.03125, gone=0, put=b"\0")
 @settings(max_examples=200)
 def test_what_was_cut_out_of_a_file_is_never_missing_silently(kind: str, at: float, gone: int, put: bytes) -> None:
     content = DAMAGED[kind]
