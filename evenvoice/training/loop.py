@@ -36,6 +36,7 @@ from evenvoice.training.compiled import quickened
 from evenvoice.training.curve import Curve, Pace, Point
 from evenvoice.training.distributed import World, current_world
 from evenvoice.training.feed import Feed
+from evenvoice.training.muon import Muon
 from evenvoice.training.objective import Batch, Objective
 from evenvoice.training.optimiser import AdamW
 from evenvoice.training.schedule import one_cycle, step_seed
@@ -152,8 +153,9 @@ class _Run:
             self._transducer.get_parameter(name).requires_grad_(False)
         self._objective = world.wrap(Objective(self._transducer, settings.ctc_weight),
                                      every_parameter_used=settings.ctc_weight > 0)
-        self._optimiser = AdamW(self._transducer, settings.weight_decay,
-                                None if told is None else {COHORT_VECTORS: told.rate})
+        optimiser = {"adamw": AdamW, "muon": Muon}[settings.optimiser]
+        self._optimiser = optimiser(self._transducer, settings.weight_decay,
+                                    None if told is None else {COHORT_VECTORS: told.rate})
         self._feed = Feed(recogniser, store, settings.augment, world.device, variants, told)
         self._hop_s = recogniser.featurize.hop_ms / 1000
         batch_s = settings.batch_s

@@ -27,6 +27,7 @@ class FitSettings:
     steps: int
     batch_s: float | Literal["auto"]
     """Seconds of speech per batch and process, padding included; auto leaves it to the device's memory."""
+    optimiser: Literal["adamw", "muon"]
     learning_rate: float
     """Peak of the one-cycle schedule."""
     warmup_share: float
@@ -57,6 +58,6 @@ class FitSettings:
         augment = SpecAugment(time_masks=train.time_masks, time_mask_s=train.time_mask_s,
                               frequency_masks=train.frequency_masks, frequency_mask_bands=train.frequency_mask_bands)
         return cls(steps=steps, learning_rate=learning_rate, augment=augment, batch_s=batch_s,
-                   warmup_share=train.warmup_share, weight_decay=train.weight_decay, ctc_weight=train.ctc_weight,
-                   gradient_clip=train.gradient_clip, nonfinite_budget=train.nonfinite_budget,
-                   checkpoint_every_s=train.checkpoint_every_s)
+                   optimiser=train.optimiser, warmup_share=train.warmup_share, weight_decay=train.weight_decay,
+                   ctc_weight=train.ctc_weight, gradient_clip=train.gradient_clip,
+                   nonfinite_budget=train.nonfinite_budget, checkpoint_every_s=train.checkpoint_every_s)

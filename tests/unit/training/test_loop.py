@@ -68,6 +68,18 @@ def test_resumes_bit_identically_after_an_interruption(tmp_path, encoder):
     assert found.audio_s == expected.audio_s
 
 
+def test_a_training_by_muon_resumes_bit_identically_and_is_another_than_by_adamw(tmp_path):
+    settings = tiny_settings(steps=6, augment=MASKS, optimiser="muon")
+    straight, interrupted, resumed, adamw = (one("transformer") for _ in range(4))
+    train(straight, settings=settings)
+    train(adamw)
+    with pytest.raises(InterruptedTrainingError):
+        train(interrupted, settings=settings, checkpoint_dir=tmp_path, progress=StopAt(4))
+    train(resumed, settings=settings, checkpoint_dir=tmp_path)
+    assert torch.equal(weights(resumed), weights(straight))
+    assert not torch.equal(weights(adamw), weights(straight))
+
+
 def test_a_resumed_training_takes_only_the_steps_that_are_left(tmp_path):
     with pytest.raises(InterruptedTrainingError):
         train(one(), checkpoint_dir=tmp_path, progress=StopAt(5))
