@@ -27,10 +27,11 @@ def judge(evidence: Evidence, limits: Gate, *, seed: int) -> Verdict:
     cohorts = tuple(_cohort(evidence, counts, limits, partition, cohort)
                     for partition in evidence.comparable for cohort in partition.ranked)
     regression = tuple(_regression(scope, change, counts, evidence.base) for scope, change in counts.changes())
-    saving = None if evidence.saving is None else _saving(evidence.saving, counts)
+    wording = Wording(limits)
+    saving = None if evidence.saving is None else _saving(evidence.saving, counts, wording)
     outcome = _outcome(evidence, whole, cohorts, regression, saving)
     why = reasons(outcome, Findings(whole=whole, cohorts=cohorts, regression=regression, saving=saving),
-                  Wording(limits), untested=_untested(evidence),
+                  wording, untested=_untested(evidence),
                   silent=[silent(partition) for partition in evidence.partitions
                           if partition.asked and not partition.comparable])
     return Verdict(verdict=outcome, reasons=why.lines, undecided=why.undecided, further=why.further,
@@ -78,10 +79,11 @@ def _regression(scope: Scope, change: Bounds, counts: Counts, against: str) -> R
                       relative_at_most=change.high, decision=change.decision, missing_speakers=change.missing_speakers)
 
 
-def _saving(content: Mapping[str, Any], counts: Counts) -> Saving:
-    return Saving(against=DENSE, executed_share=content["executed_share"],
-                  times=tuple(_time(way, content[way]) for way in WAYS),
-                  regression=tuple(_regression(scope, change, counts, DENSE) for scope, change in counts.savings()))
+def _saving(content: Mapping[str, Any], counts: Counts, wording: Wording) -> Saving:
+    times = tuple(_time(way, content[way]) for way in WAYS)
+    regression = tuple(_regression(scope, change, counts, DENSE) for scope, change in counts.savings())
+    return Saving(against=DENSE, executed_share=content["executed_share"], times=times, regression=regression,
+                  sentence=wording.saving(content["executed_share"], times, regression))
 
 
 def _time(way: str, measured: Mapping[str, Any]) -> Time:

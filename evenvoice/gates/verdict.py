@@ -87,12 +87,14 @@ class Saving:
         executed_share: of the encoder's work without gates that it does on test speakers.
         times: in a stream and in batches, as the machine that ran the stage measured them.
         regression: of everyone and of every cohort.
+        sentence: of everyone, for people.
     """
 
     against: str
     executed_share: float | None
     times: tuple[Time, ...]
     regression: tuple[Regression, ...]
+    sentence: str
 
 
 @dataclass(frozen=True, kw_only=True)

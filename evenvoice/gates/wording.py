@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
@@ -71,6 +72,14 @@ class Wording:
         return (f"{start}, and it may be up to {percent(found.ratio_high)}: measuring again on a quiet machine may "
                 "decide (make run FORCE_STAGE=timing).")
 
+    def saving(self, executed_share: float | None, times: Iterable[Time], regression: Iterable[Regression]) -> str:
+        """What is saved, and what everyone pays, in one sentence that names no cohort."""
+        work = [] if executed_share is None else [f"{percent(executed_share)} of the encoder's work"]
+        took = [f"{percent(found.ratio)} of the time in {WAYS[found.way]}" for found in times]
+        paid = [f"; WER of everyone {signed(found.relative)} ({self._sure} at most {signed(found.relative_at_most)})"
+                for found in regression if found.scope == "whole"]
+        return ", ".join([*work, *took]) + "".join(paid)
+
     def passed(self, cohorts: list[CohortFinding], whole: Whole, regression: tuple[Regression, ...],
                saving: Saving | None) -> list[str]:
         """Why everything passes, by the closest call of each kind."""
@@ -94,9 +103,8 @@ class Wording:
 
     def _saved(self, saving: Saving) -> str:
         worst = max(saving.regression, key=lambda found: found.relative_at_most)
-        times = " and ".join(f"{percent(found.ratio)} of the time in {WAYS[found.way]}" for found in saving.times)
-        work = "" if saving.executed_share is None else f"{percent(saving.executed_share)} of the encoder's work, and "
-        return (f"It needs {work}{times}, beside its dense control, and nobody pays more than "
+        saved = self.saving(saving.executed_share, saving.times, ())
+        return (f"It needs {saved}, beside its dense control, and nobody pays more than "
                 f"{percent(self.limits.saving_margin)} for it: closest is {worst.scope} at {signed(worst.relative)} "
                 f"({self._sure} at most {signed(worst.relative_at_most)}).")
 

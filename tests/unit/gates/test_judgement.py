@@ -388,7 +388,7 @@ def saved(amortized: Any, *, dense: Any = 1.0, cohorts: Mapping[str, Made] = EQU
 def test_an_amortized_model_passes_that_is_quicker_and_costs_no_cohort_more_than_tolerated() -> None:
     found = saved({"north": 1.02, "south": 1.0})
     assert found.verdict == "PASS"
-    assert any(reason.startswith("It needs 40 % of the encoder's work, and 60 % of the time in a stream and 60 % of "
+    assert any(reason.startswith("It needs 40 % of the encoder's work, 60 % of the time in a stream, 60 % of "
                                  "the time in batches, beside its dense control, and nobody pays more than 10 % for it")
                for reason in found.reasons)
     assert found.saving is not None
