@@ -44,7 +44,8 @@ def main() -> None:
     """Prepare, train, score, time, compare."""
     options = _options()
     began = time.monotonic()
-    run_graph(options.work, yaml.safe_load(options.values), PROFILE, until="tokenizer")
+    for stage in ("featurize", "tokenizer"):
+        run_graph(options.work, yaml.safe_load(options.values), PROFILE, until=stage)
     seeds = range(1, options.seeds + 1)
     _run([["base", "1", str(seed)] for seed in seeds], options)
     _run([["dense", "1.0", str(seed)] for seed in seeds], options)

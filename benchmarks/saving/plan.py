@@ -15,15 +15,15 @@ TITLES: Final[dict[Way, str]] = {
 TARGETS: Final = (0.7, 0.55, 0.4, 0.3, 0.2)
 """Shares of the dense encoder's work that are aimed at: the sweep of the amortized model."""
 NARROWER: Final = (0.7, 0.4)
-WINDOWS: Final = (16, 8)
-"""Encoder frames, of 64: keys and values are a small part of the work, so windows save little however short."""
+WINDOWS: Final = (0.25, 0.125)
+"""Of the encoder frames that attention sees: keys and values are a small part of the work, so windows save little."""
 
 MATCHED: Final[tuple[Way, ...]] = ("chance", "removed")
 
 
 @dataclass(frozen=True)
 class Trial:
-    """One model; ``amount`` is a share of the work, or frames of a window, and of the dense control 1."""
+    """One model; ``amount`` is a share of the work, or of the window, and of the dense control 1."""
 
     way: Way
     amount: float
@@ -43,7 +43,7 @@ def sweep(seed: int) -> list[Trial]:
     """Trials that depend on no other but the dense control, which comes first."""
     return [Trial("dense", 1.0, seed), *(Trial("amortized", target, seed) for target in TARGETS),
             *(Trial("narrower", share, seed) for share in NARROWER),
-            *(Trial("window", frames, seed) for frames in WINDOWS)]
+            *(Trial("window", share, seed) for share in WINDOWS)]
 
 
 def matched(seed: int) -> list[Trial]:

@@ -126,7 +126,7 @@ def _learner(trial: Trial, bench: Bench) -> Recogniser:
         return recogniser
     base = Recogniser.load(bench.base)
     if trial.way == "window":
-        return with_window(base, bench, round(trial.amount))
+        return with_window(base, bench, trial.amount)
     if trial.way == "amortized":
         settings = bench.params.amortize
         see = "input" if settings.arbitrators == "each" else "stem"
@@ -146,10 +146,11 @@ def narrower(shape: Architecture, share: float) -> Architecture:
     return shape.model_copy(update={"encoder": encoder.model_copy(update={"width": width})})
 
 
-def with_window(base: Recogniser, bench: Bench, window: int) -> Recogniser:
-    """The same weights, attending to fewer frames."""
+def with_window(base: Recogniser, bench: Bench, share: float) -> Recogniser:
+    """The same weights, attending to this share of the frames."""
     encoder = bench.shape.encoder
     assert isinstance(encoder, TransformerShape)
+    window = max(1, round(share * encoder.window))
     changed = bench.shape.model_copy(update={"encoder": encoder.model_copy(update={"window": window})})
     recogniser = bench.untrained(changed)
     weights = {name: tensor[:, :window] if name.endswith("distance_HW") else tensor
