@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, ValidationInfo, field_validator
 
 from evenvoice.params.section import Section
 from evenvoice.params.values import Positive, PositiveOrAuto, Share
@@ -32,6 +32,9 @@ class Train(Section):
     weight_decay: float = Field(ge=0, description="AdamW's decoupled weight decay.")
     gradient_clip: float = Field(gt=0, description="Largest gradient norm.")
     ctc_weight: Share = Field(description="Weight of the auxiliary CTC loss.")
+    ctc_first_share: Share = Field(
+        description="Share of the steps over which the transducer's part of the loss rises from nothing; so long "
+                    "CTC leads. Keeps a training from settling on the most frequent first word.")
     time_masks: int = Field(ge=0, description="SpecAugment: masks along time.")
     time_mask_s: float = Field(ge=0, description="SpecAugment: longest time mask.")
     frequency_masks: int = Field(ge=0, description="SpecAugment: masks along frequency.")
@@ -41,6 +44,13 @@ class Train(Section):
     checkpoint_every_s: float = Field(gt=0, description="Seconds between checkpoints.")
     processes: int = Field(ge=1, le=4096, description="Processes that train together, on GPUs one each; each brings "
                                                       "batch_s seconds of speech to every step.")
+
+    @field_validator("ctc_first_share")
+    @classmethod
+    def _something_leads(cls, share: float, info: ValidationInfo) -> float:
+        if share and info.data.get("ctc_weight") == 0:
+            raise ValueError("Input should be 0 where train.ctc_weight is 0: there is no CTC that could lead")
+        return share
 
 
 class Transcribe(Section):

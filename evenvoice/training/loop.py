@@ -39,7 +39,7 @@ from evenvoice.training.feed import Feed
 from evenvoice.training.muon import Muon
 from evenvoice.training.objective import Batch, Objective
 from evenvoice.training.optimiser import AdamW
-from evenvoice.training.schedule import one_cycle, step_seed
+from evenvoice.training.schedule import one_cycle, risen, step_seed
 from evenvoice.training.settings import FitSettings
 from evenvoice.training.told import COHORT_VECTORS, ToldCohorts
 from evenvoice.training.variants import Variants
@@ -217,9 +217,11 @@ class _Run:
         self._losses(self._feed.batch(indices, np.random.default_rng(self._seed))).sum().backward()  # type: ignore[no-untyped-call]
         self._optimiser.zero_grad()
 
-    def _losses(self, batch: Batch) -> Tensor:
+    def _losses(self, batch: Batch, step: int | None = None) -> Tensor:
+        """(B,); without a step, those of the whole loss."""
+        share = 1.0 if step is None else risen(step, steps=self.settings.steps, share=self.settings.ctc_first_share)
         with torch.autocast(self.world.device.type, dtype=torch.bfloat16, enabled=self.world.device.type == "cuda"):
-            losses_B: Tensor = self._objective(batch)
+            losses_B: Tensor = self._objective(batch, share)
         return losses_B
 
     def close(self) -> None:
@@ -250,9 +252,9 @@ class _Run:
     def _heard(self, batch: Batch, step: int) -> tuple[Tensor, Tensor | None]:
         """Losses (B,), and the share of the dense encoder's work that was done, where gates decide that."""
         if self._amortising is None:
-            return self._losses(batch), None
+            return self._losses(batch, step), None
         with self._amortising.gated(step, self.settings.steps) as work:
-            losses_B = self._losses(batch)
+            losses_B = self._losses(batch, step)
         return losses_B, work[0].share(self._transducer.encoded_lengths(batch.frame_lengths_B))
 
     def _penalties(self, share: Tensor | None, step: int) -> list[Tensor]:

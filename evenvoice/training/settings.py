@@ -34,6 +34,8 @@ class FitSettings:
     weight_decay: float
     gradient_clip: float
     ctc_weight: float
+    ctc_first_share: float
+    """Share of the steps over which the transducer's part of the loss rises from nothing."""
     augment: SpecAugment
     nonfinite_budget: int
     checkpoint_every_s: float
@@ -41,7 +43,8 @@ class FitSettings:
     @classmethod
     def for_base(cls, train: Train) -> Self:
         """Train from scratch."""
-        return cls._of(train, batch_s=train.batch_s, steps=train.steps, learning_rate=train.learning_rate)
+        return cls._of(train, batch_s=train.batch_s, steps=train.steps, learning_rate=train.learning_rate,
+                       ctc_first_share=train.ctc_first_share)
 
     @classmethod
     def for_mitigation(cls, train: Train, *, steps: int, learning_rate: float,
@@ -51,13 +54,15 @@ class FitSettings:
         ``chosen_batch_s`` is the batch that the base model's training chose, if it was left to choose: were each arm to
         choose its own, it would differ from its control in more than what the arm does.
         """
-        return cls._of(train, batch_s=chosen_batch_s or train.batch_s, steps=steps, learning_rate=learning_rate)
+        return cls._of(train, batch_s=chosen_batch_s or train.batch_s, steps=steps, learning_rate=learning_rate,
+                       ctc_first_share=0.0)
 
     @classmethod
-    def _of(cls, train: Train, *, batch_s: float | Literal["auto"], steps: int, learning_rate: float) -> Self:
+    def _of(cls, train: Train, *, batch_s: float | Literal["auto"], steps: int, learning_rate: float,
+            ctc_first_share: float) -> Self:
         augment = SpecAugment(time_masks=train.time_masks, time_mask_s=train.time_mask_s,
                               frequency_masks=train.frequency_masks, frequency_mask_bands=train.frequency_mask_bands)
         return cls(steps=steps, learning_rate=learning_rate, augment=augment, batch_s=batch_s,
                    optimiser=train.optimiser, warmup_share=train.warmup_share, weight_decay=train.weight_decay,
-                   ctc_weight=train.ctc_weight, gradient_clip=train.gradient_clip,
+                   ctc_weight=train.ctc_weight, ctc_first_share=ctc_first_share, gradient_clip=train.gradient_clip,
                    nonfinite_budget=train.nonfinite_budget, checkpoint_every_s=train.checkpoint_every_s)

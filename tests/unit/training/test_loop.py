@@ -13,7 +13,8 @@ from evenvoice.progress import Progress
 from evenvoice.training import loop
 from evenvoice.training.curve import Curve
 from evenvoice.training.loop import fit
-from tests.builders.models import ENCODERS, MASKS, spoken_store, tiny_recogniser, tiny_settings, weights
+from evenvoice.training.settings import FitSettings
+from tests.builders.models import ENCODERS, MASKS, spoken_store, tiny_recogniser, tiny_settings, tiny_train, weights
 
 STORE = spoken_store()
 EVERYTHING = STORE.indices("train")
@@ -210,3 +211,13 @@ def test_an_infinite_gradient_changes_no_weight():
     with pytest.raises(NonFiniteLoss, match="gradient of step 0"):
         train(recogniser, penalty=explosive)
     assert torch.equal(weights(recogniser), before)
+
+
+def test_ctc_leads_for_as_many_steps_as_asked_and_a_mitigation_begins_with_the_whole_loss():
+    settings = tiny_settings(steps=4)
+    led = replace(settings, ctc_first_share=0.75)
+    whole, late = train(one(), settings=settings), train(one(), settings=led)
+    assert late.points[0].loss < whole.points[0].loss
+    params = tiny_train().model_copy(update={"ctc_first_share": 0.5})
+    assert FitSettings.for_base(params).ctc_first_share == 0.5
+    assert FitSettings.for_mitigation(params, steps=3, learning_rate=0.1).ctc_first_share == 0.0
