@@ -33,8 +33,8 @@ class Train(Section):
     gradient_clip: float = Field(gt=0, description="Largest gradient norm.")
     ctc_weight: Share = Field(description="Weight of the auxiliary CTC loss.")
     ctc_first_share: Share = Field(
-        description="Share of the steps over which the transducer's part of the loss rises from nothing; so long "
-                    "CTC leads. Keeps a training from settling on the most frequent first word.")
+        description="Share of the steps in which CTC trains the encoder alone, before the transducer joins it. Keeps a "
+                    "training from settling on the most frequent first word.")
     time_masks: int = Field(ge=0, description="SpecAugment: masks along time.")
     time_mask_s: float = Field(ge=0, description="SpecAugment: longest time mask.")
     frequency_masks: int = Field(ge=0, description="SpecAugment: masks along frequency.")

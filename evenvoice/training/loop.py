@@ -39,7 +39,7 @@ from evenvoice.training.feed import Feed
 from evenvoice.training.muon import Muon
 from evenvoice.training.objective import Batch, Objective
 from evenvoice.training.optimiser import AdamW
-from evenvoice.training.schedule import one_cycle, risen, step_seed
+from evenvoice.training.schedule import one_cycle, step_seed
 from evenvoice.training.settings import FitSettings
 from evenvoice.training.told import COHORT_VECTORS, ToldCohorts
 from evenvoice.training.variants import Variants
@@ -152,7 +152,7 @@ class _Run:
         for name in self._frozen:
             self._transducer.get_parameter(name).requires_grad_(False)
         self._objective = world.wrap(Objective(self._transducer, settings.ctc_weight),
-                                     every_parameter_used=settings.ctc_weight > 0)
+                                     every_parameter_used=settings.ctc_weight > 0 and not settings.ctc_first_share)
         optimiser = {"adamw": AdamW, "muon": Muon}[settings.optimiser]
         self._optimiser = optimiser(self._transducer, settings.weight_decay,
                                     None if told is None else {COHORT_VECTORS: told.rate})
@@ -219,9 +219,9 @@ class _Run:
 
     def _losses(self, batch: Batch, step: int | None = None) -> Tensor:
         """(B,); without a step, those of the whole loss."""
-        share = 1.0 if step is None else risen(step, steps=self.settings.steps, share=self.settings.ctc_first_share)
+        alone = step is not None and step < self.settings.ctc_first_share * self.settings.steps
         with torch.autocast(self.world.device.type, dtype=torch.bfloat16, enabled=self.world.device.type == "cuda"):
-            losses_B: Tensor = self._objective(batch, share)
+            losses_B: Tensor = self._objective(batch, ctc_alone=alone)
         return losses_B
 
     def close(self) -> None:

@@ -1,6 +1,6 @@
 """The training loss: transducer plus weighted CTC.
 
-The transducer's part may rise from nothing (``transducer_share``). From its first step on it can lower its loss by
+CTC may train the encoder alone at first (``ctc_alone``). From its first step on a transducer can lower its loss by
 writing the most frequent first word into the first frame, before anything was heard; where the alignment settles there,
 nothing moves it any more, and every utterance begins with that word. CTC, which knows no labels before, leads the
 encoder to where labels lie, and a transducer that joins later finds them there (docs/experiments.md).
@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from evenvoice.losses.rnnt import rnnt
-from evenvoice.models.transducer import BLANK, Transducer
+from evenvoice.models.transducer import BLANK, Scores, Transducer
 
 
 @dataclass(frozen=True)
@@ -46,17 +46,18 @@ class Objective(nn.Module):
         self.transducer = transducer
         self.ctc_weight = ctc_weight
 
-    def forward(self, batch: Batch, transducer_share: float = 1.0) -> Tensor:
-        """Negative log-likelihoods (B,) in nats, in float32 whatever autocast does; so much of the transducer's."""
+    def forward(self, batch: Batch, *, ctc_alone: bool = False) -> Tensor:
+        """Negative log-likelihoods (B,) in nats, in float32 whatever autocast does."""
         scores = self.transducer(batch.features_BTM, batch.frame_lengths_B, batch.labels_BU, batch.cohorts_B)
-        output = self.transducer.joiner.output
-        losses_B = rnnt(scores.frame_BTJ, scores.label_BUJ, output.weight, output.bias, batch.labels_BU,
-                        scores.frame_lengths_B, batch.label_lengths_B, blank=BLANK)
+        losses_B = batch.features_BTM.new_zeros(len(batch.ids)) if ctc_alone else self._transducer(scores, batch)
         if self.ctc_weight == 0:
             return losses_B
-        if transducer_share < 1:
-            losses_B = transducer_share * losses_B
         return losses_B + self.ctc_weight * _ctc(scores.ctc_logits_BTV, scores.frame_lengths_B, batch)
+
+    def _transducer(self, scores: Scores, batch: Batch) -> Tensor:
+        output = self.transducer.joiner.output
+        return rnnt(scores.frame_BTJ, scores.label_BUJ, output.weight, output.bias, batch.labels_BU,
+                    scores.frame_lengths_B, batch.label_lengths_B, blank=BLANK)
 
 
 def _ctc(logits_BTV: Tensor, frame_lengths_B: Tensor, batch: Batch) -> Tensor:

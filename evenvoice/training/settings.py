@@ -35,7 +35,7 @@ class FitSettings:
     gradient_clip: float
     ctc_weight: float
     ctc_first_share: float
-    """Share of the steps over which the transducer's part of the loss rises from nothing."""
+    """Share of the steps in which CTC trains the encoder alone; the transducer joins it then."""
     augment: SpecAugment
     nonfinite_budget: int
     checkpoint_every_s: float

@@ -213,11 +213,15 @@ def test_an_infinite_gradient_changes_no_weight():
     assert torch.equal(weights(recogniser), before)
 
 
-def test_ctc_leads_for_as_many_steps_as_asked_and_a_mitigation_begins_with_the_whole_loss():
-    settings = tiny_settings(steps=4)
-    led = replace(settings, ctc_first_share=0.75)
-    whole, late = train(one(), settings=settings), train(one(), settings=led)
-    assert late.points[0].loss < whole.points[0].loss
+def test_ctc_trains_alone_for_as_many_steps_as_asked_and_a_mitigation_begins_with_the_whole_loss():
+    recogniser, untouched = one(), one()
+    train(recogniser, settings=replace(tiny_settings(steps=2), ctc_first_share=1.0))
+    moved = {name for name, parameter in recogniser.transducer.named_parameters()
+             if not torch.equal(parameter, untouched.transducer.get_parameter(name))}
+    assert {name.partition(".")[0] for name in moved} == {"encoder", "ctc"}
+    whole, late = (train(one(), settings=replace(tiny_settings(steps=4), ctc_first_share=share)) for share in (0, 0.75))
+    assert late.points[2].loss < 0.8 * whole.points[2].loss
+    assert late.points[3].loss > late.points[2].loss
     params = tiny_train().model_copy(update={"ctc_first_share": 0.5})
     assert FitSettings.for_base(params).ctc_first_share == 0.5
     assert FitSettings.for_mitigation(params, steps=3, learning_rate=0.1).ctc_first_share == 0.0

@@ -27,13 +27,12 @@ def test_ctc_adds_to_the_transducer_loss():
     assert (losses([0, 1], 0.5) > losses([0, 1], 0.0)).all()
 
 
-def test_a_share_of_the_transducer_loss_leaves_that_of_ctc_whole():
+def test_ctc_alone_is_what_the_whole_loss_adds_to_that_of_the_transducer():
     recogniser = tiny_recogniser()
     batch = Feed(recogniser, STORE, None, torch.device("cpu")).batch(np.array([0, 1]), np.random.default_rng(0))
     objective = Objective(recogniser.transducer.eval(), 0.5)
-    ctc, half, whole = (objective(batch, share).detach() for share in (0.0, 0.5, 1.0))
-    torch.testing.assert_close(half - ctc, (whole - ctc) / 2)
-    torch.testing.assert_close(whole - ctc, losses([0, 1], 0.0))
+    alone, whole = (objective(batch, ctc_alone=alone).detach() for alone in (True, False))
+    torch.testing.assert_close(whole - alone, losses([0, 1], 0.0))
 
 
 def test_more_labels_than_ctc_has_frames_for_leaves_the_transducer_loss():
