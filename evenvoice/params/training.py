@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import Field, ValidationInfo, field_validator
+from pydantic import Field
 
 from evenvoice.params.section import Section
 from evenvoice.params.values import Positive, PositiveOrAuto, Share
@@ -32,9 +32,10 @@ class Train(Section):
     weight_decay: float = Field(ge=0, description="AdamW's decoupled weight decay.")
     gradient_clip: float = Field(gt=0, description="Largest gradient norm.")
     ctc_weight: Share = Field(description="Weight of the auxiliary CTC loss.")
-    ctc_first_share: Share = Field(
-        description="Share of the steps in which CTC trains the encoder alone, before the transducer joins it. Keeps a "
-                    "training from settling on the most frequent first word.")
+    listen_first_s: float = Field(
+        ge=0, le=2, description="Seconds at the beginning of every recording that may write nothing during the first half "
+                                "of the training. Keeps it from settling on the most frequent first word; 0 leaves it "
+                                "to luck.")
     time_masks: int = Field(ge=0, description="SpecAugment: masks along time.")
     time_mask_s: float = Field(ge=0, description="SpecAugment: longest time mask.")
     frequency_masks: int = Field(ge=0, description="SpecAugment: masks along frequency.")
@@ -44,13 +45,6 @@ class Train(Section):
     checkpoint_every_s: float = Field(gt=0, description="Seconds between checkpoints.")
     processes: int = Field(ge=1, le=4096, description="Processes that train together, on GPUs one each; each brings "
                                                       "batch_s seconds of speech to every step.")
-
-    @field_validator("ctc_first_share")
-    @classmethod
-    def _something_leads(cls, share: float, info: ValidationInfo) -> float:
-        if share and info.data.get("ctc_weight") == 0:
-            raise ValueError("Input should be 0 where train.ctc_weight is 0: there is no CTC that could lead")
-        return share
 
 
 class Transcribe(Section):

@@ -49,6 +49,8 @@ Penalty = Callable[[nn.Module], Tensor]
 
 ORDER, DROPOUT, MASKS = 1, 2, 3
 """Purposes of random seeds."""
+LISTENING_SHARE = 0.5
+"""Of the steps, in which the beginning of an utterance writes nothing, where that is asked for [design]."""
 TRAINS = ("data/batches.py", "data/feature_store.py", "losses", "mitigation", "models", "training")
 """Code that decides what a training's next step is."""
 
@@ -152,7 +154,8 @@ class _Run:
         for name in self._frozen:
             self._transducer.get_parameter(name).requires_grad_(False)
         self._objective = world.wrap(Objective(self._transducer, settings.ctc_weight),
-                                     every_parameter_used=settings.ctc_weight > 0 and not settings.ctc_first_share)
+                                     every_parameter_used=settings.ctc_weight > 0)
+        self._silent_frames = round(settings.listen_first_s / recogniser.frame_s)
         optimiser = {"adamw": AdamW, "muon": Muon}[settings.optimiser]
         self._optimiser = optimiser(self._transducer, settings.weight_decay,
                                     None if told is None else {COHORT_VECTORS: told.rate})
@@ -219,9 +222,10 @@ class _Run:
 
     def _losses(self, batch: Batch, step: int | None = None) -> Tensor:
         """(B,); without a step, those of the whole loss."""
-        alone = step is not None and step < self.settings.ctc_first_share * self.settings.steps
+        settings = self.settings
+        listening = step is not None and step < LISTENING_SHARE * settings.steps
         with torch.autocast(self.world.device.type, dtype=torch.bfloat16, enabled=self.world.device.type == "cuda"):
-            losses_B: Tensor = self._objective(batch, ctc_alone=alone)
+            losses_B: Tensor = self._objective(batch, self._silent_frames if listening else 0)
         return losses_B
 
     def close(self) -> None:

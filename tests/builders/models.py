@@ -48,7 +48,7 @@ def tiny_train() -> Train:
     """The train section of a model that takes milliseconds."""
     return Train(encoder="convrnnt", size="tiny", stack=4, lookahead=0, dropout=0.0, steps=4, batch_s=3.0,
                  optimiser="adamw", learning_rate=0.01, warmup_share=0.2, weight_decay=0.0, gradient_clip=5.0,
-                 ctc_weight=0.5, ctc_first_share=0.0, time_masks=1, time_mask_s=0.1, frequency_masks=1,
+                 ctc_weight=0.5, listen_first_s=0.0, time_masks=1, time_mask_s=0.1, frequency_masks=1,
                  frequency_mask_bands=2, nonfinite_budget=0, checkpoint_every_s=1e-9, processes=1)
 
 
@@ -120,7 +120,7 @@ def tiny_settings(*, steps: int = 4, learning_rate: float = 0.01, augment: SpecA
     """A training of a few steps that checkpoints after each."""
     return FitSettings(steps=steps, batch_s=batch_s, optimiser=optimiser, learning_rate=learning_rate,
                        warmup_share=0.2, weight_decay=0.0, gradient_clip=5.0, ctc_weight=ctc_weight,
-                       ctc_first_share=0.0, augment=augment,
+                       listen_first_s=0.0, augment=augment,
                        nonfinite_budget=nonfinite_budget, checkpoint_every_s=checkpoint_every_s)
 
 

@@ -70,8 +70,6 @@ def test_the_committed_params_are_valid() -> None:
     ({"mitigate": {"arms": ["ewc", "finetune"]}}, "mitigate.arms must be a list with a control in it (placebo"),
     ({"mitigate": {"arms": ["placebo", "ewc", "ewc"]}}, "mitigate.arms must be a list that names each arm once, got "),
     ({"mitigate": {"arms": "ewc"}}, "mitigate.arms must be a list, got 'ewc' instead"),
-    ({"train": {"ctc_weight": 0.0, "ctc_first_share": 0.2}},
-     "train.ctc_first_share must be 0 where train.ctc_weight is 0: there is no CTC that could lead, got 0.2"),
     ({"amortize": {"target": 1.3}}, "amortize.target must be a number above 0 and at most 1, or 'none', got 1.3"),
     ({"amortize": {"target": True}}, "amortize.target must be a number above 0 and at most 1, or 'none', got True"),
     ({"amortize": {"enabled": True}}, "amortize.enabled must be false with train.encoder: lstm, no part of which can "

@@ -13,6 +13,7 @@ from evenvoice.progress import Progress
 from evenvoice.training import loop
 from evenvoice.training.curve import Curve
 from evenvoice.training.loop import fit
+from evenvoice.training.objective import Objective
 from evenvoice.training.settings import FitSettings
 from tests.builders.models import ENCODERS, MASKS, spoken_store, tiny_recogniser, tiny_settings, tiny_train, weights
 
@@ -213,15 +214,18 @@ def test_an_infinite_gradient_changes_no_weight():
     assert torch.equal(weights(recogniser), before)
 
 
-def test_ctc_trains_alone_for_as_many_steps_as_asked_and_a_mitigation_begins_with_the_whole_loss():
-    recogniser, untouched = one(), one()
-    train(recogniser, settings=replace(tiny_settings(steps=2), ctc_first_share=1.0))
-    moved = {name for name, parameter in recogniser.transducer.named_parameters()
-             if not torch.equal(parameter, untouched.transducer.get_parameter(name))}
-    assert {name.partition(".")[0] for name in moved} == {"encoder", "ctc"}
-    whole, late = (train(one(), settings=replace(tiny_settings(steps=4), ctc_first_share=share)) for share in (0, 0.75))
-    assert late.points[2].loss < 0.8 * whole.points[2].loss
-    assert late.points[3].loss > late.points[2].loss
-    params = tiny_train().model_copy(update={"ctc_first_share": 0.5})
-    assert FitSettings.for_base(params).ctc_first_share == 0.5
-    assert FitSettings.for_mitigation(params, steps=3, learning_rate=0.1).ctc_first_share == 0.0
+def test_the_first_half_of_a_training_listens_first_and_a_mitigation_does_not():
+    heard = []
+
+    class Listening(Objective):
+        def forward(self, batch, listening=0):
+            heard.append(listening)
+            return super().forward(batch, listening)
+
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(loop, "Objective", Listening)
+        train(one(), settings=replace(tiny_settings(steps=4), listen_first_s=0.12))
+    assert heard == [3, 3, 0, 0]
+    params = tiny_train().model_copy(update={"listen_first_s": 0.24})
+    assert FitSettings.for_base(params).listen_first_s == 0.24
+    assert FitSettings.for_mitigation(params, steps=3, learning_rate=0.1).listen_first_s == 0.0
