@@ -33,9 +33,9 @@ class Train(Section):
     gradient_clip: float = Field(gt=0, description="Largest gradient norm.")
     ctc_weight: Share = Field(description="Weight of the auxiliary CTC loss.")
     listen_first_s: float = Field(
-        ge=0, le=2, description="Seconds at the beginning of every recording that may write nothing during the first half "
-                                "of the training. Keeps it from settling on the most frequent first word; 0 leaves it "
-                                "to luck.")
+        ge=0, le=2, description="Seconds at the beginning of every recording that may write nothing during the first "
+                                "half of the training. Keeps it from settling on the most frequent first word; 0 "
+                                "leaves it to luck.")
     time_masks: int = Field(ge=0, description="SpecAugment: masks along time.")
     time_mask_s: float = Field(ge=0, description="SpecAugment: longest time mask.")
     frequency_masks: int = Field(ge=0, description="SpecAugment: masks along frequency.")
