@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from benchmarks import amortized
-from benchmarks.saving.plan import TARGETS, Trial, matched, sweep
+from benchmarks.saving.plan import MATCHED_TO, Trial, matched, sweep
 from benchmarks.saving.trial import chance_rates, executed, kept_rates, narrower, used
 from evenvoice.models import build_encoder
 from evenvoice.models.shapes import Architecture, Chance, TransformerShape
@@ -49,7 +49,7 @@ def test_the_sub_blocks_that_are_used_least_are_removed_first() -> None:
 
 def test_every_target_has_random_gates_and_removed_sub_blocks_beside_it() -> None:
     assert {trial.way for trial in matched(1)} == {"chance", "removed"}
-    assert {(trial.way, trial.amount) for trial in matched(1)} >= {("chance", target) for target in TARGETS}
+    assert {(trial.way, trial.amount) for trial in matched(1)} >= {("chance", target) for target in MATCHED_TO}
     assert sweep(2)[0] == Trial("dense", 1.0, 2)
 
 
