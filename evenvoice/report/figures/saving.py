@@ -9,9 +9,9 @@ from matplotlib.axes import Axes
 from evenvoice.metrics.publication import Row
 from evenvoice.params import AMORTIZED, BASE, DENSE
 from evenvoice.report.contents import Contents
-from evenvoice.report.figures.style import CHALLENGER, INK, QUIET, REFERENCE, figure, grid, svg
+from evenvoice.report.figures.style import CHALLENGER, INK, REFERENCE, figure, grid, svg
 
-COLOURS: Final = {BASE: QUIET, DENSE: REFERENCE, AMORTIZED: CHALLENGER}
+COLOURS: Final = {BASE: INK, DENSE: REFERENCE, AMORTIZED: CHALLENGER}
 OFFSET: Final = 0.15
 
 
