@@ -10,6 +10,7 @@ import pytest
 import yaml
 
 from benchmarks import amortized
+from benchmarks.saving import plan
 from benchmarks.saving.plan import MATCHED_TO, Trial, matched, sweep
 from benchmarks.saving.trial import chance_rates, executed, kept_rates, narrower, used
 from evenvoice.models import build_encoder
@@ -57,6 +58,8 @@ def test_every_target_has_random_gates_and_removed_sub_blocks_beside_it() -> Non
 def test_a_toy_benchmark_goes_from_a_corpus_to_a_table_a_figure_and_a_result(
         tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     monkeypatch.setattr("benchmarks.hardware.RESULTS", tmp_path / "results")
+    for name in ("TARGETS", "MATCHED_TO", "NARROWER", "WINDOWS"):
+        monkeypatch.setattr(plan, name, (0.5,))
     monkeypatch.setattr(sys, "argv", [
         "amortized", "--seeds", "1", "--work", str(tmp_path / "work"), "--figure", str(tmp_path / "figure.svg"),
         "--values", yaml.safe_dump(TOY)])
