@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Final
 
 from matplotlib.axes import Axes
@@ -43,7 +44,8 @@ def shares_figure(contents: Contents) -> str | None:
     rows = [row for row in contents.saving if row["split"] == "test" and row["executed_share"] is not None]
     if not rows:
         return None
-    rows.reverse()
+    cohorts = Counter(row["method"] for row in rows)
+    rows = [row for row in reversed(rows) if cohorts[row["method"]] > 1 or row["method"] == row["cohort"]]
     with figure(7.6, 1.1 + 0.4 * len(rows)) as drawing:
         work, errors = drawing.subplots(1, 2, sharey=True)
         for height, row in enumerate(rows):
@@ -58,7 +60,7 @@ def shares_figure(contents: Contents) -> str | None:
         work.set_xlabel("share of the encoder's work, %")
         errors.set_xlim(left=0)
         errors.set_xlabel("word error rate, %")
-        errors.legend(loc="upper center", bbox_to_anchor=(0.5, 1 + 0.9 / (len(rows) + 1)), ncols=2)
+        drawing.legend(loc="outside upper right", ncols=2)
         for axes in (work, errors):
             grid(axes)
             axes.spines["left"].set_visible(False)
