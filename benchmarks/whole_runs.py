@@ -19,7 +19,7 @@ import yaml
 from dags import watched
 from dags.dvc_graph import Graph, load_graph
 from evenvoice.errors import WorkspaceError
-from evenvoice.params import overlay
+from evenvoice.params import models_in, overlay
 from evenvoice.storage import write_json, write_text
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -61,7 +61,7 @@ def run_graph(place: Path, values: Mapping[str, Any], profile: str = "", *, unti
     write_json(place / "corpus.json", {})
     write_json(place / "watched.json", watched.read(settled))
     (place / DONE).mkdir(exist_ok=True)
-    graph = load_graph(ROOT, {"mitigate.cohorts": (settled["mitigate"]["cohorts"],)}, arms=settled["mitigate"]["arms"])
+    graph = load_graph(ROOT, {"mitigate.cohorts": (settled["mitigate"]["cohorts"],)}, models=models_in(settled))
     wanted = _needed(graph, until) if until else frozenset(graph.names)
     if begun is not None:
         _take_over(graph, wanted, begun, place)

@@ -159,6 +159,12 @@ class Recogniser:
                            cohorts=self.cohorts)
 
     @property
+    def is_gated(self) -> bool:
+        """Whether gates decide which parts of its encoder work."""
+        shape = self._architecture.encoder
+        return isinstance(shape, TransformerShape) and shape.gates is not None
+
+    @property
     def frame_s(self) -> float:
         """Seconds per encoder frame."""
         return self.transducer.encoder.subsampling * self.featurize.hop_ms / 1000

@@ -18,6 +18,7 @@ from typing import Final
 from torch import Tensor
 
 from evenvoice.models.gates import Work, gating
+from evenvoice.training.schedule import risen
 
 FIRST_TEMPERATURE: Final = 2.0
 LAST_TEMPERATURE: Final = 0.5
@@ -51,8 +52,8 @@ class Amortising:
 
     def term(self, share: Tensor, step: int, steps: int) -> Tensor:
         """What the executed share () adds to the loss of this step."""
-        rising = min(1.0, (step + 1) / max(1.0, self.warmup_share * steps))
-        return self.weight * rising * (share if self.target is None else (share - self.target).abs())
+        weight = self.weight * risen(step, steps=steps, share=self.warmup_share)
+        return weight * (share if self.target is None else (share - self.target).abs())
 
 
 def temperature(step: int, steps: int) -> float:

@@ -36,6 +36,7 @@ from evenvoice.training.compiled import quickened
 from evenvoice.training.curve import Curve, Pace, Point
 from evenvoice.training.distributed import World, current_world
 from evenvoice.training.feed import Feed
+from evenvoice.training.muon import Muon
 from evenvoice.training.objective import Batch, Objective
 from evenvoice.training.optimiser import AdamW
 from evenvoice.training.schedule import one_cycle, step_seed
@@ -48,6 +49,8 @@ Penalty = Callable[[nn.Module], Tensor]
 
 ORDER, DROPOUT, MASKS = 1, 2, 3
 """Purposes of random seeds."""
+LISTENING_SHARE = 0.5
+"""Of the steps, in which the beginning of an utterance writes nothing, where that is asked for [design]."""
 TRAINS = ("data/batches.py", "data/feature_store.py", "losses", "mitigation", "models", "training")
 """Code that decides what a training's next step is."""
 
@@ -152,8 +155,10 @@ class _Run:
             self._transducer.get_parameter(name).requires_grad_(False)
         self._objective = world.wrap(Objective(self._transducer, settings.ctc_weight),
                                      every_parameter_used=settings.ctc_weight > 0)
-        self._optimiser = AdamW(self._transducer, settings.weight_decay,
-                                None if told is None else {COHORT_VECTORS: told.rate})
+        self._silent_frames = round(settings.listen_first_s / recogniser.frame_s)
+        optimiser = {"adamw": AdamW, "muon": Muon}[settings.optimiser]
+        self._optimiser = optimiser(self._transducer, settings.weight_decay,
+                                    None if told is None else {COHORT_VECTORS: told.rate})
         self._feed = Feed(recogniser, store, settings.augment, world.device, variants, told)
         self._hop_s = recogniser.featurize.hop_ms / 1000
         batch_s = settings.batch_s
@@ -215,9 +220,12 @@ class _Run:
         self._losses(self._feed.batch(indices, np.random.default_rng(self._seed))).sum().backward()  # type: ignore[no-untyped-call]
         self._optimiser.zero_grad()
 
-    def _losses(self, batch: Batch) -> Tensor:
+    def _losses(self, batch: Batch, step: int | None = None) -> Tensor:
+        """(B,); without a step, those of the whole loss."""
+        settings = self.settings
+        listening = step is not None and step < LISTENING_SHARE * settings.steps
         with torch.autocast(self.world.device.type, dtype=torch.bfloat16, enabled=self.world.device.type == "cuda"):
-            losses_B: Tensor = self._objective(batch)
+            losses_B: Tensor = self._objective(batch, self._silent_frames if listening else 0)
         return losses_B
 
     def close(self) -> None:
@@ -248,9 +256,9 @@ class _Run:
     def _heard(self, batch: Batch, step: int) -> tuple[Tensor, Tensor | None]:
         """Losses (B,), and the share of the dense encoder's work that was done, where gates decide that."""
         if self._amortising is None:
-            return self._losses(batch), None
+            return self._losses(batch, step), None
         with self._amortising.gated(step, self.settings.steps) as work:
-            losses_B = self._losses(batch)
+            losses_B = self._losses(batch, step)
         return losses_B, work[0].share(self._transducer.encoded_lengths(batch.frame_lengths_B))
 
     def _penalties(self, share: Tensor | None, step: int) -> list[Tensor]:

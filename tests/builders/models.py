@@ -5,6 +5,7 @@ from __future__ import annotations
 import zlib
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import torch
@@ -46,9 +47,9 @@ MASKS = SpecAugment(time_masks=1, time_mask_s=0.1, frequency_masks=1, frequency_
 def tiny_train() -> Train:
     """The train section of a model that takes milliseconds."""
     return Train(encoder="convrnnt", size="tiny", stack=4, lookahead=0, dropout=0.0, steps=4, batch_s=3.0,
-                 learning_rate=0.01, warmup_share=0.2, weight_decay=0.0, gradient_clip=5.0, ctc_weight=0.5,
-                 time_masks=1, time_mask_s=0.1, frequency_masks=1, frequency_mask_bands=2, nonfinite_budget=0,
-                 checkpoint_every_s=1e-9, processes=1)
+                 optimiser="adamw", learning_rate=0.01, warmup_share=0.2, weight_decay=0.0, gradient_clip=5.0,
+                 ctc_weight=0.5, listen_first_s=0.0, time_masks=1, time_mask_s=0.1, frequency_masks=1,
+                 frequency_mask_bands=2, nonfinite_budget=0, checkpoint_every_s=1e-9, processes=1)
 
 
 GATED = ("amortized", "amortized-stem", "amortized-chance")
@@ -115,11 +116,12 @@ def talkative_recogniser(*, mean: float = 0.0) -> Recogniser:
 
 def tiny_settings(*, steps: int = 4, learning_rate: float = 0.01, augment: SpecAugment = NO_MASKS,
                   batch_s: float = 3.0, nonfinite_budget: int = 0, checkpoint_every_s: float = 1e-9,
-                  ctc_weight: float = 0.5) -> FitSettings:
+                  ctc_weight: float = 0.5, optimiser: Literal["adamw", "muon"] = "adamw") -> FitSettings:
     """A training of a few steps that checkpoints after each."""
-    return FitSettings(steps=steps, batch_s=batch_s, learning_rate=learning_rate, warmup_share=0.2, weight_decay=0.0,
-                       gradient_clip=5.0, ctc_weight=ctc_weight, augment=augment, nonfinite_budget=nonfinite_budget,
-                       checkpoint_every_s=checkpoint_every_s)
+    return FitSettings(steps=steps, batch_s=batch_s, optimiser=optimiser, learning_rate=learning_rate,
+                       warmup_share=0.2, weight_decay=0.0, gradient_clip=5.0, ctc_weight=ctc_weight,
+                       listen_first_s=0.0, augment=augment,
+                       nonfinite_budget=nonfinite_budget, checkpoint_every_s=checkpoint_every_s)
 
 
 def spoken(text: str, seed: int = 0) -> np.ndarray:

@@ -23,7 +23,7 @@ WORST_FIRST = ("region-1", "region-2", "region-3")
 WER = {"region-1": 0.3, "region-2": 0.15, "region-3": 0.1}
 WORDS = 100
 Run = Callable[[], None]
-JUDGED = set(models_of(load_params().mitigate.arms))
+JUDGED = set(models_of(arms=load_params().mitigate.arms, amortized=False))
 
 
 def speakers(split: str, cohort: str) -> list[str]:

@@ -70,6 +70,10 @@ def test_the_committed_params_are_valid() -> None:
     ({"mitigate": {"arms": ["ewc", "finetune"]}}, "mitigate.arms must be a list with a control in it (placebo"),
     ({"mitigate": {"arms": ["placebo", "ewc", "ewc"]}}, "mitigate.arms must be a list that names each arm once, got "),
     ({"mitigate": {"arms": "ewc"}}, "mitigate.arms must be a list, got 'ewc' instead"),
+    ({"amortize": {"target": 1.3}}, "amortize.target must be a number above 0 and at most 1, or 'none', got 1.3"),
+    ({"amortize": {"target": True}}, "amortize.target must be a number above 0 and at most 1, or 'none', got True"),
+    ({"amortize": {"enabled": True}}, "amortize.enabled must be false with train.encoder: lstm, no part of which can "
+                                      "be switched off; of all encoders transformer has such parts, got True"),
     ({"train": None}, "train must be a section of names and values, got None instead"),
 ])
 def test_a_wrong_value_is_refused_by_name(changes: dict[str, Any], message: str) -> None:
@@ -80,10 +84,17 @@ def test_a_wrong_value_is_refused_by_name(changes: dict[str, Any], message: str)
 
 def test_arms_may_be_listed_in_any_order_or_not_at_all() -> None:
     def models(arms: list[str]) -> tuple[str, ...]:
-        return models_of(parse_params(changed({"mitigate": {"arms": arms}}), "params.yaml").mitigate.arms)
+        settled = parse_params(changed({"mitigate": {"arms": arms}}), "params.yaml")
+        return models_of(arms=settled.mitigate.arms, amortized=settled.amortize.enabled)
 
     assert models(["placebo", "finetune"]) == models(["finetune", "placebo"]) == ("base", "finetune", "placebo")
     assert models([]) == ("base",)
+
+
+def test_an_amortized_model_is_judged_beside_its_dense_control() -> None:
+    settled = parse_params(changed({"train": {"encoder": "transformer"}, "amortize": {"enabled": True},
+                                    "mitigate": {"arms": []}}), "params.yaml")
+    assert models_of(arms=settled.mitigate.arms, amortized=settled.amortize.enabled) == ("base", "dense", "amortized")
 
 
 def test_a_missing_value_is_refused_because_nothing_has_a_hidden_default() -> None:

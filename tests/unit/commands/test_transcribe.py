@@ -260,3 +260,15 @@ def test_a_cohort_that_the_model_does_not_know_is_refused(capsys, model, listene
                                (model, "cohort must be left out for this model, which was trained without cohorts")):
         assert main(["transcribe", str(recording), "--model", str(directory), "--cohort", "region-9"]) == 3
         assert message in capsys.readouterr().err
+
+
+def test_json_of_an_amortized_model_says_how_much_was_executed_in_a_stream_as_in_a_file(capsys, tmp_path, recording):
+    tiny_recogniser(encoder="amortized-chance", seed=2).save(tmp_path)
+    options = [str(recording), "--model", str(tmp_path), "--json"]
+    whole, streamed = json.loads(said(capsys, *options)), json.loads(said(capsys, *options, "--stream"))
+    assert whole == streamed
+    assert 0.3 < whole["executed_share"] < 0.9
+
+
+def test_json_of_a_model_without_gates_says_nothing_of_it(capsys, model, recording):
+    assert "executed_share" not in json.loads(said(capsys, str(recording), "--model", str(model), "--json"))
