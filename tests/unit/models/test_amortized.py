@@ -69,7 +69,7 @@ def test_gathered_feed_forward_is_multiplied_feed_forward(rate):
 def test_a_frame_without_attention_is_not_seen_by_later_ones():
     layer, chunk_BTD = attention(), random(1, 4, WIDTH)
     other_BTD = chunk_BTD.clone()
-    other_BTD[:, 1] += 1.0
+    other_BTD[:, 1, 0] += 1.0  # of one channel: a norm hears nothing of what is added to all
     for on, seen in (([True] * 4, True), ([True, False, True, True], False)):
         on_BT = torch.tensor([on])
         first, second = (layer.gathered(given_BTD, on_BT, torch.tensor(0), layer.initial_state(1))[0][:, 2:]
