@@ -86,7 +86,7 @@ def _trial(command: Sequence[str], work: Path) -> str:
         sys.exit(f"a trial failed; its words are in {log}")
     if way == "base":
         return f"base  seed {seed}"
-    scores = _scores(Trial(way, float(amount), int(seed)), int(seed), work)  # type: ignore[arg-type]
+    scores = _scores(Trial.parse(way, amount, seed), int(seed), work)
     return (f"{way} {amount}  seed {seed}  {100 * sum(scores['errors']) / sum(scores['words']):.2f} % WER, "
             f"{100 * scores['share']:.1f} % of the work")
 
@@ -126,8 +126,8 @@ def table(lines: Sequence[Standing], shares: Mapping[str, float],
     """Markdown, from most work to least within each way."""
     rows = ["| model | encoder's work | WER, mean over seeds | against dense (speakers resampled) | seeds | time in a "
             "stream | in batches |", "| --- " * 7 + "|"]
-    order = {title: place for place, title in enumerate(TITLES)}
-    for line in sorted(lines, key=lambda one: (order[one.arm.partition("-")[0]], -shares[one.arm])):  # type: ignore[index]
+    order: dict[str, int] = {way: place for place, way in enumerate(TITLES)}
+    for line in sorted(lines, key=lambda one: (order[one.arm.partition("-")[0]], -shares[one.arm])):
         change, seeds = line.change, " ".join(f"{100 * one:+.1f}" for one in line.seed_changes)
         times = [f"{100 * seconds[line.arm][way].ratio:.0f} %" if line.arm in seconds else "100 %"
                  for way in ("stream", "batches")]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, Literal
+from typing import Final, Literal, Self
 
 Way = Literal["dense", "amortized", "chance", "removed", "narrower", "window"]
 """dense: everything works. amortized: arbitrators decide. chance: frames drawn at random, as many. removed: whole
@@ -30,6 +30,18 @@ class Trial:
     way: Way
     amount: float
     seed: int
+
+    @classmethod
+    def parse(cls, way: str, amount: str, seed: str) -> Self:
+        """From a command line.
+
+        Raises:
+            ValueError: no such way.
+        """
+        known = next((one for one in TITLES if one == way), None)
+        if known is None:
+            raise ValueError(f"the way must be one of {', '.join(TITLES)}, got {way}")
+        return cls(known, float(amount), int(seed))
 
     @property
     def name(self) -> str:

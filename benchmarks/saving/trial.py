@@ -92,7 +92,7 @@ def main() -> None:
     if way == "base":
         _base(bench)
         return
-    trial = Trial(way, float(amount), int(seed))  # type: ignore[arg-type]
+    trial = Trial.parse(way, amount, seed)
     directory = trial.directory(Path(work))
     if not (directory / MODEL / "config.json").exists():
         recogniser = _trained(trial, bench)

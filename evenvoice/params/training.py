@@ -26,7 +26,7 @@ class Train(Section):
                                                 "many as the memory of the GPU holds; 25 on a processor.")
     optimiser: Literal["adamw", "muon"] = Field(
         description="What updates the weights. muon moves the matrices inside the blocks of a transformer or conformer "
-                    "by orthogonalised momentum and all else by AdamW: there it learns several times as fast.")
+                    "by orthogonalised momentum and all else by AdamW.")
     learning_rate: float = Field(gt=0, le=1, description="Peak of the one-cycle schedule.")
     warmup_share: Share = Field(description="Share of the steps in which the learning rate rises.")
     weight_decay: float = Field(ge=0, description="AdamW's decoupled weight decay.")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -40,8 +41,7 @@ def test_it_may_be_chosen_where_it_saves_and_nobody_pays() -> None:
     ([row()], timing(stream=1.4), "not shown to save time in a stream"),
 ])
 def test_it_may_not_where_somebody_pays_or_time_did_not_fall(rows: list[dict[str, Any]], times: Any, why: str) -> None:
-    with pytest.raises(AssertionError, match=why):
-        assert saver(rows, times, 0.03).refusal == "", saver(rows, times, 0.03).refusal
+    assert re.search(why, saver(rows, times, 0.03).refusal)
 
 
 def test_a_cohort_that_may_be_worse_by_chance_does_not_keep_it_from_the_gate() -> None:
