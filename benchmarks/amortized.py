@@ -100,7 +100,7 @@ def _scored(trial: Trial, seeds: Sequence[int], work: Path) -> Scored:
     found = [_scores(trial, seed, work) for seed in seeds]
     return Scored(words_S=np.array(found[0]["words"]), errors_NS=np.array([one["errors"] for one in found]),
                   macs=float(np.mean([one["macs_per_audio_s"]["total"] for one in found])),
-                  parameters=found[0]["parameters"], cpu_s=0.0, learning_rate=0.0)
+                  parameters=found[0]["parameters"], cpu_s=0.0, recipe="")
 
 
 def _timed(trial: Trial, work: Path) -> dict[str, Timed]:
