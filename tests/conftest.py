@@ -2,6 +2,12 @@
 
 from __future__ import annotations
 
+import os
+
+# Before anything imports torch. Tests run side by side; threads that wait by spinning, OpenMP's default, then take the
+# cores from one another: a test of half a second took two minutes (docs/experiments.md).
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
 from collections.abc import Iterator
 
 import pytest

@@ -16,8 +16,8 @@ TARGETS: Final = (0.7, 0.55, 0.4, 0.3, 0.2)
 """Shares of the dense encoder's work that are aimed at: the sweep of the amortized model."""
 MATCHED_TO: Final = (0.55, 0.4, 0.2)
 """Targets of the amortized models that random gates and removed sub-blocks stand beside."""
-NARROWER: Final = (0.7, 0.4)
-WINDOWS: Final = (0.25, 0.125)
+NARROWER: Final = (0.4,)
+WINDOWS: Final = (0.125,)
 """Of the encoder frames that attention sees: keys and values are a small part of the work, so windows save little."""
 
 MATCHED: Final[tuple[Way, ...]] = ("chance", "removed")

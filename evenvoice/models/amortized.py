@@ -1,8 +1,8 @@
 """Transformer whose sub-blocks are switched on and off by frame (arXiv 2207.02393), with the time really saved.
 
 Tensor names: B utterance, T frame, D channel, E channel of query, key and value together, H head, C channel of a head,
-W window, G gate, N frame on which a sub-block is on, M query of the utterance that has most, L slot of a key, S slot
-that is remembered, X slot before packing.
+W window, G gate, N frame on which a sub-block is on, S slot that is remembered, X slot of what is remembered and of a
+chunk's frames.
 
     x = x + a * attention(norm(x)),  x = x + f * feed_forward(norm(x)),  gates a, f of 0 or 1 for every frame
 
@@ -17,13 +17,16 @@ softmax that could see it.
 Computed in three ways, which give the same:
 
 - training: every frame is computed and multiplied by its gate, which so has a gradient;
-- else: frames that are on are gathered, computed and scattered; with none of them the sub-block is not called;
-- in a graph for export: the same, but every frame takes a slot among the keys, so that no shape of a state depends on
-  the gates.
+- a frame of one utterance, as a stream brings it: if it is off, the sub-block is not called, and nothing is remembered;
+- else: frames that are on are gathered, multiplied by the weights, and scattered. Every frame takes a slot among the
+  keys, those that are off a hidden one, so utterances share slots, and a graph for export has shapes that do not depend
+  on the gates. Scores of queries that are off are computed with the others, up to 2 W D of 4 D^2 + 2 W D: to pack them
+  took longer than they do (docs/experiments.md).
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
@@ -46,10 +49,10 @@ HIGHEST: Final = 30.0
 
 @dataclass(frozen=True)
 class Remembered:
-    """Keys and values of the last frames on which attention was on, and the numbers of these frames.
+    """Keys and values of the last frames on which attention was on, in the order of time, and these frames' numbers.
 
-    Utterances share slots: one that has fewer holds nothing in others, in front of its own where frames are gathered,
-    and of an utterance alone every slot then holds something.
+    Utterances share slots: one whose frame was off holds nothing in the slot that others use, and is long ago there. Of
+    an utterance alone every slot holds something, but in a graph for export.
     """
 
     keys_BSD: Tensor
@@ -57,15 +60,16 @@ class Remembered:
     times_BS: Tensor
 
 
-class Packed(NamedTuple):
-    """Frames on which attention is on, without those between them; the last slots are the queries'."""
+class Piece(NamedTuple):
+    """Some queries with the keys and values of their windows, and what distance adds to their scores."""
 
-    query_BMD: Tensor
-    keys_BLD: Tensor
-    values_BLD: Tensor
-    times_BL: Tensor
-    real_BM: Tensor | None
-    """Which queries are of frames; None where all are."""
+    query_BHTC: Tensor
+    keys_BHSC: Tensor
+    values_BHSC: Tensor
+    bias_BHTS: Tensor
+    """The same for all utterances (B = 1) where nothing is remembered."""
+    slots: slice
+    """Of the keys, among all."""
 
 
 class GatedAttention(Attention):
@@ -79,47 +83,46 @@ class GatedAttention(Attention):
     def multiplied(self, chunk_BTD: Tensor, gate_BT: Tensor, now: Tensor,
                    state: Remembered) -> tuple[Tensor, Remembered]:
         """Compute all frames and multiply by gates (B, T) of 0 or 1, which so get their gradient."""
-        query_BTD, keys_BXD, values_BXD = self._projected(chunk_BTD, state)
+        query_BTD, keys_BXD, values_BXD = self._with_remembered(self.project(self.norm(chunk_BTD)), state)
         times_BT = _times(now, gate_BT)
         times_BX = torch.cat([state.times_BS, times_BT], dim=1)
         gate_BX = torch.cat([torch.ones_like(state.times_BS, dtype=gate_BT.dtype), gate_BT], dim=1)
-        heard_BTD = torch.cat([self._weighed(Packed(query_BTD, keys_BXD, values_BXD, times_BX, None), gate_BX, start)
-                               for start in range(0, chunk_BTD.shape[1], QUERIES_AT_ONCE)], dim=1)
+        heard_BTD = _joined([_weighed(piece, gate_BX)
+                             for piece in self._pieces(query_BTD, keys_BXD, values_BXD, now, times_BX)])
         said_BTD = self.dropout(self.output(heard_BTD.to(query_BTD.dtype)))
         on_BX = torch.cat([state.times_BS, times_BT.masked_fill(gate_BT == 0, LONG_AGO)], dim=1)
         return (chunk_BTD + gate_BT.to(chunk_BTD.dtype)[..., None] * said_BTD,
-                self._remembered(keys_BXD, values_BXD, on_BX))
+                self._remembered(keys_BXD, values_BXD, on_BX, hidden=True))
 
     def gathered(self, chunk_BTD: Tensor, on_BT: Tensor, now: Tensor, state: Remembered) -> tuple[Tensor, Remembered]:
-        """Compute the frames that are on, and nothing where none is."""
-        working = int(on_BT.sum())
-        if working == 0:
-            return chunk_BTD, state
-        all_on = working == on_BT.numel()
-        rows_ND = chunk_BTD.flatten(0, 1) if all_on else chunk_BTD[on_BT]
-        projected_NE = self.project(self.norm(rows_ND))
-        pack = self._pack_one if len(on_BT) == 1 else self._pack
-        packed = pack(projected_NE, on_BT, now, state)
-        heard_BMD = self._attended(packed)
-        heard_ND = heard_BMD.flatten(0, 1) if packed.real_BM is None else heard_BMD[packed.real_BM]
-        said_ND = rows_ND + self.dropout(self.output(heard_ND))
-        said_BTD = said_ND.view_as(chunk_BTD) if all_on else torch.index_put(chunk_BTD, (on_BT,), said_ND)
-        return said_BTD, self._remembered(packed.keys_BLD, packed.values_BLD, packed.times_BL)
-
-    def selected(self, chunk_BTD: Tensor, on_BT: Tensor, now: Tensor, state: Remembered) -> tuple[Tensor, Remembered]:
-        """Compute the frames that are on, without asking how many: every frame takes a slot, so a graph can hold it."""
+        """Compute the frames that are on, and nothing where none is; in a graph for export, whatever is on."""
+        traced = current_gating().traced
+        if on_BT.numel() == 1 and not traced:
+            return self._alone(chunk_BTD, now, state) if on_BT.item() else (chunk_BTD, state)
         places_N = _places(on_BT)
-        projected_BTE = _put(chunk_BTD.new_zeros(*on_BT.shape, 3 * self.width), places_N,
-                             self.project(self.norm(_rows(chunk_BTD, places_N))))
-        query_BTD, key_BTD, value_BTD = projected_BTE.chunk(3, dim=2)
-        keys_BXD = torch.cat([state.keys_BSD, key_BTD], dim=1)
-        values_BXD = torch.cat([state.values_BSD, value_BTD], dim=1)
-        # a frame that is off is long ago for itself too, and sees others of that kind; nobody asks what it heard
+        if not traced and len(places_N) == 0:
+            return chunk_BTD, state
+        projected_NE = self.project(self.norm(_rows(chunk_BTD, places_N)))
+        projected_BTE = _put(projected_NE.new_zeros(*on_BT.shape, 3 * self.width), places_N, projected_NE)
+        query_BTD, keys_BXD, values_BXD = self._with_remembered(projected_BTE, state)
         times_BX = torch.cat([state.times_BS, _times(now, on_BT).masked_fill(~on_BT, LONG_AGO)], dim=1)
-        heard_BTD = self._attended(Packed(query_BTD, keys_BXD, values_BXD, times_BX, None))
-        rows_ND = _rows(chunk_BTD, places_N)
-        said_ND = rows_ND + self.output(_rows(heard_BTD, places_N))
-        return _put(chunk_BTD, places_N, said_ND), self._remembered(keys_BXD, values_BXD, times_BX)
+        heard_BTD = _joined([_attended(piece, times_BX == LONG_AGO)
+                             for piece in self._pieces(query_BTD, keys_BXD, values_BXD, now, times_BX)])
+        said_ND = _rows(chunk_BTD, places_N) + self.dropout(self.output(_rows(heard_BTD, places_N)))
+        return _put(chunk_BTD, places_N, said_ND), self._remembered(keys_BXD, values_BXD, times_BX, hidden=not traced)
+
+    def _alone(self, frame_11D: Tensor, now: Tensor, state: Remembered) -> tuple[Tensor, Remembered]:
+        """Compute one frame of one utterance: all others that it sees stand side by side."""
+        old = int((state.times_BS <= now - self.window).sum()) if state.times_BS.shape[1] else 0
+        seen = Remembered(state.keys_BSD[:, old:], state.values_BSD[:, old:], state.times_BS[:, old:])
+        query_11D, keys_1XD, values_1XD = self._with_remembered(self.project(self.norm(frame_11D)), seen)
+        times_1X = torch.cat([seen.times_BS, now.view(1, 1)], dim=1)
+        bias_HX = self.distance_HW[:, now - times_1X[0]]
+        heard_1H1C = functional.scaled_dot_product_attention(
+            self._by_head(query_11D), self._by_head(keys_1XD), self._by_head(values_1XD),
+            attn_mask=bias_HX.to(query_11D.dtype)[None, :, None])
+        said_11D = frame_11D + self.dropout(self.output(heard_1H1C.transpose(1, 2).flatten(2)))
+        return said_11D, self._remembered(keys_1XD, values_1XD, times_1X, hidden=False)
 
     def frames_seen(self, gate_BT: Tensor, now: Tensor, state: Remembered) -> Tensor:
         """How many frames (B, T) each one sees, or would see if it were on: itself, and those on in its window."""
@@ -134,87 +137,75 @@ class GatedAttention(Attention):
         """Multiply-accumulates (B, T) of frames that see so many."""
         return 4 * self.width**2 + 2 * self.width * seen_BT
 
-    def _projected(self, chunk_BTD: Tensor, state: Remembered) -> tuple[Tensor, Tensor, Tensor]:
+    def _with_remembered(self, projected_BTE: Tensor, state: Remembered) -> tuple[Tensor, Tensor, Tensor]:
         """Queries of a chunk, keys and values of what is remembered and of the chunk."""
-        query_BTD, key_BTD, value_BTD = self.project(self.norm(chunk_BTD)).chunk(3, dim=2)
+        query_BTD, key_BTD, value_BTD = projected_BTE.chunk(3, dim=2)
         return (query_BTD, torch.cat([state.keys_BSD.to(key_BTD.dtype), key_BTD], dim=1),
                 torch.cat([state.values_BSD.to(value_BTD.dtype), value_BTD], dim=1))
 
-    def _remembered(self, keys_BLD: Tensor, values_BLD: Tensor, times_BL: Tensor) -> Remembered:
-        first = max(0, keys_BLD.shape[1] - (self.window - 1))
-        return Remembered(keys_BLD[:, first:], values_BLD[:, first:], times_BL[:, first:])
+    def _remembered(self, keys_BXD: Tensor, values_BXD: Tensor, times_BX: Tensor, *, hidden: bool) -> Remembered:
+        """What the next frame may see; ``hidden`` slots of an utterance alone are left out."""
+        if hidden and times_BX.shape[0] == 1:
+            on_X = times_BX[0] != LONG_AGO
+            keys_BXD, values_BXD, times_BX = keys_BXD[:, on_X], values_BXD[:, on_X], times_BX[:, on_X]
+        first = max(0, keys_BXD.shape[1] - (self.window - 1))
+        return Remembered(keys_BXD[:, first:], values_BXD[:, first:], times_BX[:, first:])
 
-    def _pack_one(self, projected_NE: Tensor, on_1T: Tensor, now: Tensor, state: Remembered) -> Packed:
-        """Pack one utterance: what is on stands side by side already, and only what is remembered may be too old."""
-        query_1ND, key_1ND, value_1ND = projected_NE[None].chunk(3, dim=2)
-        old = int((state.times_BS <= now - self.window).sum()) if state.times_BS.shape[1] else 0
-        times_1N = _times(now, on_1T)[on_1T][None]
-        return Packed(query_1ND, torch.cat([state.keys_BSD[:, old:].to(key_1ND.dtype), key_1ND], dim=1),
-                      torch.cat([state.values_BSD[:, old:].to(value_1ND.dtype), value_1ND], dim=1),
-                      torch.cat([state.times_BS[:, old:], times_1N], dim=1), None)
+    def _pieces(self, query_BTD: Tensor, keys_BXD: Tensor, values_BXD: Tensor, now: Tensor,
+                times_BX: Tensor) -> Iterator[Piece]:
+        frames = query_BTD.shape[1]
+        past = keys_BXD.shape[1] - frames
+        for start in range(0, frames, QUERIES_AT_ONCE):
+            stop = min(start + QUERIES_AT_ONCE, frames)
+            slots = slice(max(0, past + start - (self.window - 1)), past + stop)
+            bias_BHTS = self._bias(torch.arange(start, stop, device=now.device), past, slots, now, times_BX)
+            yield Piece(self._by_head(query_BTD[:, start:stop]), self._by_head(keys_BXD[:, slots]),
+                        self._by_head(values_BXD[:, slots]), bias_BHTS.to(query_BTD.dtype), slots)
 
-    def _pack(self, projected_NE: Tensor, on_BT: Tensor, now: Tensor, state: Remembered) -> Packed:
-        """Pack a batch: what each utterance has stands at the right, in the order of time."""
-        past = state.times_BS.shape[1]
-        projected_BTE = projected_NE.new_zeros(*on_BT.shape, projected_NE.shape[1])
-        projected_BTE = torch.index_put(projected_BTE, (on_BT,), projected_NE)
-        query_BTD, key_BTD, value_BTD = projected_BTE.chunk(3, dim=2)
-        times_BX = torch.cat([state.times_BS, _times(now, on_BT).masked_fill(~on_BT, LONG_AGO)], dim=1)
-        fresh_BX = times_BX > now - self.window
-        slots, queries = int(fresh_BX.sum(dim=1).max()), int(on_BT.sum(dim=1).max())
-        place_BL = fresh_BX.to(torch.uint8).argsort(dim=1, stable=True)[:, times_BX.shape[1] - slots:]
-        asked_BM = place_BL[:, slots - queries:] - past
-        return Packed(
-            query_BMD=query_BTD.take_along_dim(asked_BM.clamp(min=0)[..., None], dim=1),
-            keys_BLD=torch.cat([state.keys_BSD.to(key_BTD.dtype), key_BTD], dim=1).take_along_dim(
-                place_BL[..., None], dim=1),
-            values_BLD=torch.cat([state.values_BSD.to(value_BTD.dtype), value_BTD], dim=1).take_along_dim(
-                place_BL[..., None], dim=1),
-            times_BL=times_BX.masked_fill(~fresh_BX, LONG_AGO).take_along_dim(place_BL, dim=1),
-            real_BM=(asked_BM >= 0) & fresh_BX.take_along_dim(place_BL[:, slots - queries:], dim=1))
+    def _bias(self, places_T: Tensor, past: int, slots: slice, now: Tensor, times_BX: Tensor) -> Tensor:
+        """The learned number of each distance; minus infinity in front of the window and behind the present.
 
-    def _attended(self, packed: Packed) -> Tensor:
-        heard = []
-        for start in range(0, packed.query_BMD.shape[1], QUERIES_AT_ONCE):
-            query_BHTC, keys_BHSC, values_BHSC, bias_BHTS = self._at_once(packed, start)
-            heard_BHTC = functional.scaled_dot_product_attention(query_BHTC, keys_BHSC, values_BHSC,
-                                                                 attn_mask=bias_BHTS)
-            heard.append(heard_BHTC.transpose(1, 2).flatten(2))
-        return torch.cat(heard, dim=1) if len(heard) > 1 else heard[0]
-
-    def _weighed(self, packed: Packed, gate_BX: Tensor, start: int) -> Tensor:
-        """Attention in which gates multiply the weights of keys; a query's own key counts whether it is on or not."""
-        query_BHTC, keys_BHSC, values_BHSC, bias_BHTS = self._at_once(packed, start)
-        frames, slots = query_BHTC.shape[2], keys_BHSC.shape[2]
-        stop = packed.keys_BLD.shape[1] - packed.query_BMD.shape[1] + start + frames
-        own_TS = torch.eye(slots, dtype=torch.bool, device=gate_BX.device)[slots - frames:]
-        gate_BHTS = torch.where(own_TS, 1.0, gate_BX[:, None, stop - slots:stop])[:, None]
-        scores_BHTS = (query_BHTC @ keys_BHSC.transpose(2, 3) / query_BHTC.shape[3]**0.5 + bias_BHTS).float()
-        highest_BHT1 = scores_BHTS.masked_fill(gate_BHTS == 0, float("-inf")).amax(dim=3, keepdim=True).detach()
-        weight_BHTS = (scores_BHTS - highest_BHT1).clamp(max=HIGHEST).exp() * gate_BHTS
-        weight_BHTS = weight_BHTS / weight_BHTS.sum(dim=3, keepdim=True)
-        heard_BTD: Tensor = (weight_BHTS.to(values_BHSC.dtype) @ values_BHSC).transpose(1, 2).flatten(2)
-        return heard_BTD
-
-    def _at_once(self, packed: Packed, start: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """Some queries, the keys and values of their windows, and what distance adds to their scores."""
-        past = packed.keys_BLD.shape[1] - packed.query_BMD.shape[1]
-        stop = min(start + QUERIES_AT_ONCE, packed.query_BMD.shape[1])
-        first = max(0, past + start - (self.window - 1))
-        keys = slice(first, past + stop)
-        bias_BHTS = self._bias(packed.times_BL[:, past + start:past + stop], packed.times_BL[:, keys])
-        return (self._by_head(packed.query_BMD[:, start:stop]), self._by_head(packed.keys_BLD[:, keys]),
-                self._by_head(packed.values_BLD[:, keys]), bias_BHTS.to(packed.query_BMD.dtype))
-
-    def _bias(self, times_BT: Tensor, times_BS: Tensor) -> Tensor:
-        """The learned number of each distance; minus infinity in front of the window and behind the present."""
-        table_WH = functional.pad(self.distance_HW.T, (0, 0, 1, 1), value=float("-inf"))
-        distance_BTS = times_BT[:, :, None] - times_BS[:, None]
-        return table_WH[(distance_BTS + 1).clamp(0, self.window + 1)].permute(0, 3, 1, 2)
+        Frames of the chunk lie as far apart in every utterance; how long ago a remembered frame was, its number says.
+        """
+        table_HW = functional.pad(self.distance_HW, (1, 1), value=float("-inf"))
+        fresh_S = torch.arange(max(slots.start - past, 0), slots.stop - past, device=now.device)
+        fresh_TS = places_T[:, None] - fresh_S
+        fresh_HTS = table_HW[:, (fresh_TS + 1).clamp(0, self.window + 1)]
+        if slots.start >= past:
+            return fresh_HTS[None]
+        past_BTS = (now + places_T)[:, None] - times_BX[:, None, slots.start:past]
+        past_BHTS = table_HW[:, (past_BTS + 1).clamp(0, self.window + 1)].transpose(0, 1)
+        return torch.cat([past_BHTS, fresh_HTS.expand(times_BX.shape[0], -1, -1, -1)], dim=3)
 
     def _by_head(self, frames_BTD: Tensor) -> Tensor:
         batch, frames, _ = frames_BTD.shape
         return frames_BTD.reshape(batch, frames, self.heads, self.width // self.heads).transpose(1, 2)
+
+
+def _attended(piece: Piece, hidden_BX: Tensor) -> Tensor:
+    """What queries hear (B, T, D) of keys that are not hidden; without any, nobody asks what they heard."""
+    bias_BHTS = piece.bias_BHTS.masked_fill(hidden_BX[:, None, None, piece.slots], float("-inf"))
+    heard_BHTC = functional.scaled_dot_product_attention(piece.query_BHTC, piece.keys_BHSC, piece.values_BHSC,
+                                                         attn_mask=bias_BHTS)
+    return heard_BHTC.transpose(1, 2).flatten(2)
+
+
+def _weighed(piece: Piece, gate_BX: Tensor) -> Tensor:
+    """What queries hear where gates multiply the weights of keys; a query's own key counts whether it is on or not."""
+    frames, slots = piece.query_BHTC.shape[2], piece.keys_BHSC.shape[2]
+    own_TS = torch.eye(slots, dtype=torch.bool, device=gate_BX.device)[slots - frames:]
+    gate_BHTS = torch.where(own_TS, 1.0, gate_BX[:, None, piece.slots])[:, None]
+    scores_BHTS = piece.query_BHTC @ piece.keys_BHSC.transpose(2, 3) / piece.query_BHTC.shape[3]**0.5
+    scores_BHTS = (scores_BHTS + piece.bias_BHTS).float()
+    highest_BHT1 = scores_BHTS.masked_fill(gate_BHTS == 0, float("-inf")).amax(dim=3, keepdim=True).detach()
+    weight_BHTS = (scores_BHTS - highest_BHT1).clamp(max=HIGHEST).exp() * gate_BHTS
+    weight_BHTS = weight_BHTS / weight_BHTS.sum(dim=3, keepdim=True)
+    heard_BTD: Tensor = (weight_BHTS.to(piece.values_BHSC.dtype) @ piece.values_BHSC).transpose(1, 2).flatten(2)
+    return heard_BTD
+
+
+def _joined(pieces: Sequence[Tensor]) -> Tensor:
+    return torch.cat(list(pieces), dim=1) if len(pieces) > 1 else pieces[0]
 
 
 def _times(now: Tensor, like_BT: Tensor) -> Tensor:
@@ -253,12 +244,10 @@ class AmortizedBlock(nn.Module):
             decided_BTG: its two gates, where it has no arbitrators.
         """
         attend_BT = _gate(self.attention_arbitrator, chunk_BTD, decided_BTG, 0)
-        traced = current_gating().traced
-        attention = (self.attention.multiplied if self.training
-                     else self.attention.selected if traced else self.attention.gathered)
+        attention = self.attention.multiplied if self.training else self.attention.gathered
         attended_BTD, after = attention(chunk_BTD, attend_BT, now, state)
         feed_BT = _gate(self.feed_forward_arbitrator, attended_BTD, decided_BTG, 1)
-        feed = _multiplied if self.training else _selected if traced else _gathered
+        feed = _multiplied if self.training else _gathered
         return feed(self.feed_forward, attended_BTD, feed_BT), after, (attend_BT, feed_BT)
 
 
@@ -274,16 +263,12 @@ def _multiplied(layer: FeedForward, chunk_BTD: Tensor, gate_BT: Tensor) -> Tenso
 
 
 def _gathered(layer: FeedForward, chunk_BTD: Tensor, on_BT: Tensor) -> Tensor:
-    working = int(on_BT.sum())
-    if working == 0:
-        return chunk_BTD
-    if working == on_BT.numel():
-        return layer(chunk_BTD)  # type: ignore[no-any-return]
-    return torch.index_put(chunk_BTD, (on_BT,), layer(chunk_BTD[on_BT]))
-
-
-def _selected(layer: FeedForward, chunk_BTD: Tensor, on_BT: Tensor) -> Tensor:
+    traced = current_gating().traced
+    if on_BT.numel() == 1 and not traced:
+        return layer(chunk_BTD) if on_BT.item() else chunk_BTD
     places_N = _places(on_BT)
+    if not traced and len(places_N) == 0:
+        return chunk_BTD
     return _put(chunk_BTD, places_N, layer(_rows(chunk_BTD, places_N)))
 
 

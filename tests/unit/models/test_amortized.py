@@ -8,7 +8,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from evenvoice.errors import ParamsError
 from evenvoice.models.amortized import AmortizedTransformer, GatedAttention, _gathered, _multiplied
 from evenvoice.models.feed_forward import FeedForward
-from evenvoice.models.gates import ON_AT_FIRST, Arbitrator, ChanceGates, gating
+from evenvoice.models.gates import ON_AT_FIRST, Arbitrator, ChanceGates, gating, traced
 from evenvoice.models.recogniser import Recogniser
 from evenvoice.models.shapes import Arbitrators, Chance, TransformerShape
 from tests.builders.models import MELS, tiny_recogniser
@@ -32,12 +32,20 @@ def gates(batch: int, frames: int, rate: float, seed: int) -> torch.Tensor:
     return torch.rand(batch, frames, generator=torch.Generator().manual_seed(seed)) < rate
 
 
+def in_a_graph(layer: GatedAttention):
+    def gathered(*args):
+        with traced():
+            return layer.gathered(*args)
+
+    return gathered
+
+
 @pytest.mark.parametrize("rate", [0.0, 0.1, 0.5, 0.9, 1.0])
 @pytest.mark.parametrize("batch", [1, 4])
 def test_gathered_attention_is_multiplied_attention_in_chunks_of_any_size(batch, rate):
     layer, chunk_BTD, on_BT = attention(), random(batch, 151, WIDTH), gates(batch, 151, rate, seed=batch)
     whole_BTD, _ = layer.multiplied(chunk_BTD, on_BT.float(), torch.tensor(0), layer.initial_state(batch))
-    for way, gate_BT in ((layer.gathered, on_BT), (layer.multiplied, on_BT.float()), (layer.selected, on_BT)):
+    for way, gate_BT in ((layer.gathered, on_BT), (layer.multiplied, on_BT.float()), (in_a_graph(layer), on_BT)):
         for sizes in ([151], [1, 3, 1, 9, 137], [40, 1, 110]):
             state, now, said = layer.initial_state(batch), 0, []
             for part_BTD, part_BT in zip(chunk_BTD.split(sizes, 1), gate_BT.split(sizes, 1), strict=True):
@@ -50,7 +58,7 @@ def test_gathered_attention_is_multiplied_attention_in_chunks_of_any_size(batch,
 
 def test_the_state_of_a_batch_serves_every_way():
     layer, chunk_BTD, on_BT, now = attention(), random(3, 20, WIDTH), gates(3, 20, 0.5, seed=1), torch.tensor
-    ways = ((layer.gathered, on_BT), (layer.multiplied, on_BT.float()), (layer.selected, on_BT))
+    ways = ((layer.gathered, on_BT), (layer.multiplied, on_BT.float()), (in_a_graph(layer), on_BT))
     found = []
     for before, gate_BT in ways:
         _, state = before(chunk_BTD[:, :11], gate_BT[:, :11], now(0), layer.initial_state(3))
