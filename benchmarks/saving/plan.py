@@ -14,6 +14,8 @@ TITLES: Final[dict[Way, str]] = {
     "narrower": "narrower", "window": "shorter window"}
 TARGETS: Final = (0.7, 0.55, 0.4, 0.3, 0.2)
 """Shares of the dense encoder's work that are aimed at: the sweep of the amortized model."""
+HEAVIER: Final = {0.3: 16.0, 0.2: 16.0}
+"""Weights of those targets that the profile's does not reach: it comes to a rest at two fifths."""
 MATCHED_TO: Final = (0.55, 0.4, 0.2)
 """Targets of the amortized models that random gates and removed sub-blocks stand beside."""
 NARROWER: Final = (0.4,)

@@ -18,7 +18,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from benchmarks.saving.plan import Trial
+from benchmarks.saving.plan import HEAVIER, Trial
 from evenvoice.data.feature_store import FeatureStore
 from evenvoice.data.tokenizer import Tokenizer
 from evenvoice.decoding.greedy import transcribe_labels
@@ -113,7 +113,8 @@ def _trained(trial: Trial, bench: Bench) -> Recogniser:
     settings = FitSettings.for_mitigation(bench.params.train, steps=amortize.steps,
                                           learning_rate=amortize.learning_rate)
     recogniser = _learner(trial, bench)
-    amortising = (Amortising(weight=amortize.weight, target=trial.amount, warmup_share=amortize.warmup_share)
+    amortising = (Amortising(weight=HEAVIER.get(trial.amount, amortize.weight), target=trial.amount,
+                             warmup_share=amortize.warmup_share)
                   if trial.way == "amortized" else None)
     bench.train(recogniser, trial=trial.name, settings=settings, amortising=amortising)
     return recogniser
