@@ -6,21 +6,23 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 
 from matplotlib.axes import Axes
+from matplotlib.ticker import FuncFormatter, NullLocator
 
 from benchmarks.bakeoff.standing import Standing
 from benchmarks.saving.plan import TITLES, Way
-from evenvoice.report.figures.style import CHALLENGER, INK, LIMIT, QUIET, REFERENCE, figure, grid, svg
+from evenvoice.report.figures.style import CHALLENGER, INK, LIMIT, QUIET, figure, grid, svg
 from evenvoice.saving.timing import Timed
 
 COLOURS: Final[Mapping[Way, str]] = {"dense": INK, "amortized": CHALLENGER, "chance": LIMIT, "removed": QUIET,
-                                     "narrower": "#6d28d9", "window": REFERENCE}
+                                     "narrower": "#6d28d9", "window": "#0369a1"}
+TICKS: Final = (0.5, 1, 2, 5, 10, 20, 50, 100)
 
 
 def saving_figure(lines: Sequence[Standing], shares: Mapping[str, float],
                   seconds: Mapping[str, Mapping[str, Timed]], ways: Mapping[str, Way]) -> str:
     """Three panels: work, time in a stream, time in batches; bars are seeds."""
     by_way = {way: [line for line in lines if ways[line.arm] == way] for way in TITLES}
-    with figure(12.6, 4.2) as drawing:
+    with figure(12.6, 4.6) as drawing:
         panels = drawing.subplots(1, 3, sharey=True)
         places = ({line.arm: 100 * shares[line.arm] for line in lines},
                   *({line.arm: 100 * seconds[line.arm][kind].ratio if line.arm in seconds else 100.0 for line in lines}
@@ -33,8 +35,11 @@ def saving_figure(lines: Sequence[Standing], shares: Mapping[str, float],
             axes.set_xlim(left=0)
             grid(axes, "y")
         panels[0].set_ylabel("WER, test speakers, %")
-        panels[0].set_ylim(bottom=0)
-        panels[2].legend(loc="upper right")
+        panels[0].set_yscale("log")  # random gates would press all others together
+        panels[0].yaxis.set_major_formatter(FuncFormatter(lambda percent, _: f"{percent:g}"))
+        panels[0].yaxis.set_minor_locator(NullLocator())
+        panels[0].set_yticks([tick for tick in TICKS if panels[0].get_ylim()[0] <= tick <= panels[0].get_ylim()[1]])
+        drawing.legend(*panels[0].get_legend_handles_labels(), loc="outside lower center", ncols=len(by_way))
         return svg(drawing, "Word error rate against work and time of every way to save")
 
 
