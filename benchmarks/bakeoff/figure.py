@@ -11,7 +11,7 @@ from matplotlib.ticker import FuncFormatter, NullLocator
 from benchmarks.bakeoff.standing import Standing
 from evenvoice.report.figures.style import CHALLENGER, FAINT, INK, QUIET, figure, grid, svg
 
-TICKS: Final = (0.1, 0.2, 0.5, 1, 2, 3, 5, 7, 10, 15, 20, 30, 50, 70, 100)
+TICKS: Final = (0.1, 0.2, 0.5, 1, 1.5, 2, 3, 4, 5, 7, 10, 15, 20, 30, 50, 70, 100)
 LEAST: Final = 0.1
 """Percent; below, nothing is told apart, and a logarithm knows no zero."""
 
