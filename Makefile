@@ -34,7 +34,8 @@ help: ## this list
 	@echo "                 RUNNER=docker         stages in containers; otherwise as EVENVOICE_RUNNER says, or as processes"
 	@echo "                 JOBS=1                stages one after another; otherwise one per core, if memory allows"
 	@echo "make images takes BASE_IMAGE=tag WHEELHOUSE=folder ACCELERATOR=cuda TAG=local DOCKER=/path/docker"
-	@echo "make bench-models takes CORPORA='synthetic digits=path/to/corpora/real' SEEDS=5 STEPS='1200 300'"
+	@echo "make bench-models takes CORPORA='synthetic digits=path/to/corpora/real' SEEDS=5 STEPS='1200 300' LISTEN_FIRST_S=0.24"
+	@echo "                       ARMS='lstm transformer=muon:0.004,0.008'   what is trained, by which optimiser at which rates"
 	@echo "make bench-mitigation takes CORPORA='synthetic accents=path/to/corpora/real' SEEDS=5"
 	@echo "make up takes    AIRFLOW_PORT=8080 MLFLOW_PORT=5000"
 	@echo "make relocate takes FROM=path         the old directory of artifacts, where the database does not say it"
@@ -112,7 +113,8 @@ bench-gpu: ## all of it on a GPU, in seven minutes; needs torch, not .venv. TINY
 		-m benchmarks.gpu $(if $(filter-out 0,$(TINY)),--tiny)
 
 bench-models: env-bench ## which encoder: the bake-off, for hours
-	@$(VENV_PYTHON) -m benchmarks.model_bakeoff --corpus $(CORPORA) --seeds $(SEEDS) --steps $(STEPS)
+	@$(VENV_PYTHON) -m benchmarks.model_bakeoff --corpus $(CORPORA) --seeds $(SEEDS) --steps $(STEPS) \
+		$(if $(ARMS),--arms $(ARMS)) $(if $(LISTEN_FIRST_S),--listen-first-s $(LISTEN_FIRST_S))
 
 bench-choice: env ## which rule chooses the challenger best, on arms of known effect
 	@$(VENV_PYTHON) -m benchmarks.choice

@@ -29,6 +29,7 @@ from benchmarks.saving.figure import saving_figure
 from benchmarks.saving.plan import TITLES, Trial, matched, sweep
 from benchmarks.saving.trial import MODEL, SCORES, Bench
 from benchmarks.whole_runs import ROOT, options_of_runs, run_graph
+from evenvoice.metrics.bootstrap import Interval
 from evenvoice.models.recogniser import Recogniser
 from evenvoice.progress import Progress
 from evenvoice.saving.timing import Timed, time_batches, time_stream
@@ -52,12 +53,17 @@ def main() -> None:
     for phase in (sweep, matched):
         _run([[trial.way, repr(trial.amount), str(seed)] for seed in seeds for trial in phase(seed)], options)
     trials = [trial for phase in (sweep, matched) for trial in phase(1)]
-    lines = standings({trial.name: _scored(trial, seeds, options.work) for trial in trials}, "dense")
+    scored = {trial.name: _scored(trial, seeds, options.work) for trial in trials}
+    lines = standings(scored, "dense")
+    beside = against_controls(scored, matched(1))
     seconds = {trial.name: _timed(trial, options.work) for trial in trials if trial.way != "dense"}
     shares = {trial.name: float(np.mean([_scores(trial, seed, options.work)["share"] for seed in seeds]))
               for trial in trials}
     ways = {trial.name: trial.way for trial in trials}
     print(table(lines, shares, seconds))
+    for control, change in beside.items():
+        print(f"amortized with as much work against {control}: {100 * change.estimate:+.0f} % "
+              f"({100 * change.low:+.0f} to {100 * change.high:+.0f})")
     write_text(options.figure, saving_figure(lines, shares, seconds, ways))
     print(write_result("amortized", {
         "hardware": hardware(), "seeds": options.seeds, "trials_at_once": options.processes,
@@ -65,7 +71,18 @@ def main() -> None:
         "lines": [{**line.record(), "share": shares[line.arm], "way": ways[line.arm],
                    "stream": _plain(seconds, line.arm, "stream"), "batches": _plain(seconds, line.arm, "batches"),
                    "executed": [_scores(_named(trials, line.arm), seed, options.work)["executed_share"]
-                                for seed in seeds]} for line in lines]}))
+                                for seed in seeds]} for line in lines],
+        "against_controls": {control: asdict(change) for control, change in beside.items()}}))
+
+
+def against_controls(scored: Mapping[str, Scored], controls: Sequence[Trial]) -> dict[str, Interval]:
+    """Control -> change of WER of the amortized model that does as much work against it, speakers resampled."""
+    found = {}
+    for control in controls:
+        model = Trial("amortized", control.amount, control.seed).name
+        lines = standings({name: scored[name] for name in (control.name, model)}, control.name)
+        found[control.name] = next(line.change for line in lines if line.arm == model)
+    return found
 
 
 def _run(commands: Sequence[Sequence[str]], options: Any) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 
 import yaml
 
+from evenvoice.errors import WorkspaceError
 from evenvoice.params import overlay
 from evenvoice.storage import write_text
 
@@ -37,7 +38,7 @@ def prepare(corpus: Corpus, work: Path, listen_first_s: float | None = None) -> 
     """Write ``work/<corpus>/params.yaml`` and run the stages that make features, unless that was done before.
 
     Raises:
-        ValueError: it was done before, and its trainings listened first for another time.
+        WorkspaceError: it was done before, and its trainings listened first for another time.
     """
     place = work / corpus.name
     done = place / "prepared"
@@ -46,8 +47,8 @@ def prepare(corpus: Corpus, work: Path, listen_first_s: float | None = None) -> 
     if done.exists():
         kept = yaml.safe_load((place / "params.yaml").read_text(encoding="utf-8"))["train"]["listen_first_s"]
         if kept != values["train"]["listen_first_s"]:
-            raise ValueError(f"{place} holds trainings with train.listen_first_s {kept}, asked for are such with "
-                             f"{values['train']['listen_first_s']}: name another --work")
+            raise WorkspaceError(name=str(place), value=f"those of {kept}", action="Give another folder with --work.",
+                                 rule=f"hold trainings with train.listen_first_s {values['train']['listen_first_s']}")
         return
     write_text(place / "params.yaml", yaml.safe_dump(values, sort_keys=False))
     env = {**os.environ, "PYTHONPATH": str(ROOT), "EVENVOICE_HOME": str(place / "home")}

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, Self
+from typing import Final, Self, get_args
 
-OPTIMISERS: Final = ("adamw", "muon")
+from evenvoice.params import Train
+
+OPTIMISERS: Final[tuple[str, ...]] = get_args(Train.model_fields["optimiser"].annotation)
 RATES: Final = (0.002, 0.004)
-ARMS: Final = ("lstm", "convrnnt", "convrnnt-local", "convrnnt-global", "conformer", "contextnet", "transformer")
+ARMS: Final[tuple[str, ...]] = get_args(Train.model_fields["encoder"].annotation)
 TUNING_SEED: Final = 1
 
 

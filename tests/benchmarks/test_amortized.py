@@ -6,10 +6,12 @@ import json
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 import yaml
 
 from benchmarks import amortized
+from benchmarks.bakeoff.standing import Scored
 from benchmarks.saving import plan
 from benchmarks.saving.plan import MATCHED_TO, Trial, matched, sweep
 from benchmarks.saving.trial import chance_rates, executed, kept_rates, narrower, used
@@ -54,6 +56,18 @@ def test_every_target_has_random_gates_and_removed_sub_blocks_beside_it() -> Non
     assert sweep(2)[0] == Trial("dense", 1.0, 2)
 
 
+def test_an_amortized_model_is_held_against_the_control_of_the_same_target() -> None:
+    def scored(errors: int) -> Scored:
+        return Scored(words_S=np.full(40, 100), errors_NS=np.full((2, 40), errors), macs=1.0, parameters=1, cpu_s=0.0,
+                      recipe="")
+
+    found = amortized.against_controls(
+        {"amortized-0.5": scored(12), "chance-0.5": scored(24), "removed-0.5": scored(10), "amortized-0.2": scored(99)},
+        [Trial("chance", 0.5, 1), Trial("removed", 0.5, 1)])
+    assert {control: round(change.estimate, 6) for control, change in found.items()} == {
+        "chance-0.5": -0.5, "removed-0.5": 0.2}
+
+
 @pytest.mark.science
 def test_a_toy_benchmark_goes_from_a_corpus_to_a_table_a_figure_and_a_result(
         tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
@@ -70,4 +84,5 @@ def test_a_toy_benchmark_goes_from_a_corpus_to_a_table_a_figure_and_a_result(
     assert len(shares) == len(sweep(1)) + len(matched(1))
     assert all(line["stream"]["ratio"] > 0 for line in result["lines"] if line["arm"] != "dense")
     assert capsys.readouterr().out.count("\n| ") >= len(shares)
+    assert set(result["against_controls"]) == {"chance-0.5", "removed-0.5"}
     assert (tmp_path / "figure.svg").read_text(encoding="utf-8").startswith("<svg")

@@ -13,6 +13,7 @@ from benchmarks.bakeoff.corpus import Corpus, prepare
 from benchmarks.bakeoff.figure import bakeoff_figure
 from benchmarks.bakeoff.plan import ARMS, Arm, Recipe, repetitions, tuning
 from benchmarks.bakeoff.standing import Scored, markdown, standings
+from evenvoice.errors import WorkspaceError
 from evenvoice.params import load_params
 from evenvoice.storage import read_json
 from tests.builders.checkout import ROOT
@@ -115,7 +116,7 @@ def test_the_whole_bakeoff_runs_and_goes_on_where_it_stopped(prepared, tmp_path,
 
 def test_trainings_that_listened_for_another_time_are_not_mixed_up(prepared):
     prepare(Corpus.parse("synthetic"), prepared, listen_first_s=load_params(ROOT / "params.yaml").train.listen_first_s)
-    with pytest.raises(ValueError, match="holds trainings with"):
+    with pytest.raises(WorkspaceError, match=r"must hold trainings with train.listen_first_s 0\.7, got those of 0\.0"):
         prepare(Corpus.parse("synthetic"), prepared, listen_first_s=0.7)
 
 
