@@ -88,7 +88,8 @@ def write_inputs(root: Path, table: CohortTable, census: dict[str, list[object]]
     keys = [{"speaker": speaker, "split": split} for speaker, split in zip(table.speakers, table.splits, strict=True)]
     places = [{"lat": None if np.isnan(lat) else lat, "lon": None if np.isnan(lon) else lon}
               for lat, lon in zip(table.lat.tolist(), table.lon.tolist(), strict=True)]
-    speakers = [{**keys[row], **places[row], **{name: getattr(table, name)[row] for name in names}}
+    speakers = [{**keys[row], **places[row], **{name: getattr(table, name)[row] for name in names},
+                 "further": []}
                 for row in range(len(table))]
     hypotheses = [{**key, "utterance": f"{key['speaker']}-{key['split']}", "reference": "", "hypothesis": "",
                    "words": words, "substitutions": errors, "deletions": 0, "insertions": 0, "duration_s": 1.0}

@@ -71,6 +71,9 @@ def test_the_committed_params_are_valid() -> None:
     ({"mitigate": {"arms": ["ewc", "finetune"]}}, "mitigate.arms must be a list with a control in it (placebo"),
     ({"mitigate": {"arms": ["placebo", "ewc", "ewc"]}}, "mitigate.arms must be a list that names each arm once, got "),
     ({"mitigate": {"arms": "ewc"}}, "mitigate.arms must be a list, got 'ewc' instead"),
+    ({"ingest": {"columns": ["mother tongue"]}}, "ingest.columns.0 must satisfy: String should match pattern"),
+    ({"ingest": {"columns": ["device", "device"]}}, "ingest.columns must be a list that names each column once"),
+    ({"ingest": {"columns": ["gender"]}}, "columns must name further ones, and gender is read anyway"),
     ({"train": None}, "train must be a section of names and values, got None instead"),
 ])
 def test_a_wrong_value_is_refused_by_name(changes: dict[str, Any], message: str) -> None:
