@@ -7,7 +7,6 @@ Shapes: S speakers of one split, M models, C cohorts of one method.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -30,7 +29,14 @@ from evenvoice.metrics.bootstrap import (
 )
 from evenvoice.metrics.disparity import gap_over_bottom, null_spreads, spread
 from evenvoice.metrics.equal_counts import equal_counts
-from evenvoice.metrics.partitions import Partition, read_partition
+from evenvoice.metrics.partitions import (
+    DESCRIPTION,
+    Partition,
+    metric_scope,
+    partition_folder,
+    partitions_of,
+    read_partition,
+)
 from evenvoice.metrics.selection import choose
 from evenvoice.metrics.speakers import SplitTable, read_splits, write_speakers
 from evenvoice.metrics.variance import change_of_variance, cohort_variances
@@ -73,10 +79,11 @@ def evaluate(*, hypotheses: Path, cohorts: Path, models: Path, out: Path, settin
     """
     names = models_of(arms)
     origins = collect(hypotheses=hypotheses, cohorts=cohorts, models=models, names=names, methods=METHODS, base=BASE)
-    partitions = [_partition(cohorts / method, method) for method in METHODS]
+    methods = partitions_of(cohorts, METHODS)
+    partitions = [_partition(partition_folder(cohorts, method), method) for method in methods]
     # cohorts were found on discover speakers: their figures stand beside the others to show how much they flatter, and
     # arms are compared with each other on them too
-    tables = read_splits(hypotheses=hypotheses, cohorts=cohorts, methods=METHODS,
+    tables = read_splits(hypotheses=hypotheses, cohorts=cohorts, methods=methods,
                          splits=dict.fromkeys(("discover", "validate", "test"), names))
     progress.total = len(tables)
     cohort_wer: list[Row] = []
@@ -94,8 +101,9 @@ def evaluate(*, hypotheses: Path, cohorts: Path, models: Path, out: Path, settin
         variances += [row for partition in partitions if partition.comparable
                       for row in _variance_rows(table, partition, bootstrap, settings.confidence)]
     rng = np.random.default_rng([seed, STREAM, len(tables)])
-    equal = [row for method in METHODS for row in equal_counts(
-        tables["test"], BASE, method, cohorts / method / "coarser.parquet", settings.null_partitions, rng)]
+    equal = [row for method in methods for row in equal_counts(
+        tables["test"], BASE, method, partition_folder(cohorts, method) / "coarser.parquet", settings.null_partitions,
+        rng)]
     target = next(partition for partition in partitions if partition.method == mitigated)
     chosen = choose(tables["validate"], target, regression_margin, controls=_controls(models, arms),
                     discover=tables["discover"])
@@ -105,7 +113,7 @@ def evaluate(*, hypotheses: Path, cohorts: Path, models: Path, out: Path, settin
         write_table(draft / "equal_counts.parquet", rows_table(equal, EQUAL_COUNTS))
         write_table(draft / "comparisons.parquet", rows_table(comparisons, COMPARISONS))
         write_table(draft / "variances.parquet", rows_table(variances, VARIANCES))
-        write_speakers(draft / "speakers.parquet", tables.values(), METHODS)
+        write_speakers(draft / "speakers.parquet", tables.values(), methods)
         write_json(draft / ORIGINS, origins.to_json())
         write_json(draft / "methods.json", {partition.method: partition.to_json() for partition in partitions})
         write_json(draft / "selection.json", chosen.to_json())
@@ -123,19 +131,24 @@ def _controls(models: Path, arms: Collection[str]) -> frozenset[str]:
 
 
 def _partition(directory: Path, method: str) -> Partition:
-    source = directory / "description.json"
+    source = directory / DESCRIPTION
     partition = read_partition(method, read_json(source), str(source))
     placed = read_table(directory / "cohorts.parquet", COHORTS, ["cohort"])["cohort"]
     if partition.applicable and placed.null_count == len(placed):
-        return replace(partition, applicable=False, cohorts=(), reason="it places no speaker in any cohort")
+        return replace(partition, applicable=False, cohorts=(), aside=(), reason="it places no speaker in any cohort")
     return partition
 
 
 def _groups(table: SplitTable, partitions: list[Partition], bootstrap: SpeakerBootstrap) -> list[Group]:
-    """Everyone first, then the cohorts as they were known at discovery, also those nobody of this split is in."""
+    """Everyone first, then the cohorts as they were known at discovery, also those nobody of this split is in.
+
+    Those that are not judged stand behind the others, where somebody is in them.
+    """
     wanted = [(WHOLE, WHOLE, table.everyone)]
     wanted += [(partition.method, cohort, table.members(partition.method, cohort))
                for partition in partitions if partition.applicable for cohort in partition.ranked]
+    wanted += [(partition.method, aside.cohort, members_S) for partition in partitions for aside in partition.aside
+               if (members_S := table.members(partition.method, aside.cohort)).any()]
     return [Group(method, cohort, members_S,
                   dict(zip(table.models, bootstrap.log_wers(table.error_matrix, table.words, members_S), strict=True)))
             for method, cohort, members_S in wanted]
@@ -166,7 +179,7 @@ def _gap_rows(table: SplitTable, partition: Partition, groups: list[Group], sett
               rng: np.random.Generator) -> Iterator[Row]:
     of = {group.cohort: group for group in groups if group.method == partition.method}
     bottom, top = of[partition.bottom], of[partition.top]
-    members_CS = np.stack([group.members for group in of.values()]) & (table.words > 0)
+    members_CS = np.stack([of[cohort].members for cohort in partition.ranked]) & (table.words > 0)
     placed_S, sizes_C = members_CS.any(axis=0), members_CS.sum(axis=1)
     chance = null_spreads(table.error_matrix[placed_S], table.words[placed_S], sizes_C[sizes_C > 0],
                           settings.null_partitions, rng)
@@ -224,11 +237,16 @@ def flat_metrics(cohort_wer: list[Row], gaps: list[Row], comparisons: list[Row])
         named[f"wer/{row['model']}/{row['split']}/{_scope(row)}"] = row["wer"]
         named[f"speakers/{row['split']}/{_scope(row)}"] = float(row["speakers"])
     for row in gaps:
-        named[f"gap/{row['method']}/{row['bottom']}/{row['top']}/{row['model']}/{row['split']}"] = row["gap_over_top"]
+        top = metric_scope("", row["top"])
+        named[f"gap/{_of(row, 'bottom')}{top}/{row['model']}/{row['split']}"] = row["gap_over_top"]
     for row in comparisons:
         named[f"relative/{row['arm']}/{row['split']}/{_scope(row)}"] = row["relative"]
-    return {re.sub(r"[^A-Za-z0-9_./ -]", "_", name): value for name, value in named.items() if value is not None}
+    return {name: value for name, value in named.items() if value is not None}
 
 
 def _scope(row: Row) -> str:
-    return WHOLE if row["method"] == WHOLE else f"{row['method']}/{row['cohort']}"
+    return WHOLE if row["method"] == WHOLE else _of(row, "cohort")
+
+
+def _of(row: Row, which: str) -> str:
+    return metric_scope(row["method"], row[which])

@@ -10,7 +10,7 @@ from typing import Any
 from evenvoice.errors import ArtifactError, GateError
 from evenvoice.metrics.bootstrap import SpeakerTable
 from evenvoice.metrics.healing import Healed, read_healed
-from evenvoice.metrics.partitions import Partition, read_partition
+from evenvoice.metrics.partitions import Partition, columns_of, method_of, read_partition
 from evenvoice.metrics.speakers import SplitTable, read_speakers
 from evenvoice.origins import ORIGINS, Origin, Origins
 from evenvoice.params import BASE, METHODS
@@ -56,6 +56,7 @@ def read_evidence(*, evaluation: Path, corpus: Path, models: Path, wanted: Path)
     """
     selection, summary = read_json(evaluation / "selection.json"), read_json(corpus / "summary.json")
     methods = read_json(evaluation / "methods.json")
+    names = _partition_names(methods, evaluation / "methods.json")
     overlap = _needed(summary, "speakers_overlap", corpus / "summary.json")
     if not isinstance(overlap, bool):
         raise GateError(name=f"speakers_overlap in {corpus / 'summary.json'}", rule="be true or false", value=overlap,
@@ -65,9 +66,8 @@ def read_evidence(*, evaluation: Path, corpus: Path, models: Path, wanted: Path)
     origins = Origins.read(read_json(evaluation / ORIGINS), str(evaluation / ORIGINS)).only((BASE, challenger))
     origins.demand_models(models, source=str(evaluation), stage="evaluate")
     return Evidence(
-        test=read_speakers(evaluation / "speakers.parquet", "test", METHODS),
-        partitions=tuple(read_partition(method, _needed(methods, method, evaluation / "methods.json"), "methods.json")
-                         for method in METHODS),
+        test=read_speakers(evaluation / "speakers.parquet", "test", names),
+        partitions=tuple(read_partition(name, methods[name], "methods.json") for name in names),
         challenger=challenger, labelled=labelled, speakers_overlap=overlap, origins=origins,
         healed=read_healed(evaluation, selection), wanted=_wanted(wanted, origins))
 
@@ -79,6 +79,18 @@ def _wanted(path: Path, origins: Origins) -> Mapping[str, Any]:
         raise ArtifactError(name=str(path), rule="come from the base model and the features that are judged",
                             value="others", action="Run wanted again: make run FORCE_STAGE=wanted.")
     return content
+
+
+def _partition_names(content: Any, source: Path) -> tuple[str, ...]:
+    """Those of each method, which has one at least: by single columns before their crossings."""
+    for method in METHODS:
+        if method not in map(method_of, content):
+            _needed(content, method, source)
+    unknown = [name for name in content if method_of(name) not in METHODS]
+    if unknown:
+        raise GateError(name=str(source), rule="tell of methods that there are", value=unknown[0],
+                        action="Run the stage that writes it again.")
+    return tuple(sorted(content, key=lambda name: (METHODS.index(method_of(name)), len(columns_of(name)), name)))
 
 
 def _needed(content: Any, name: str, source: Path) -> Any:
@@ -117,7 +129,7 @@ def _check_cohorts(test: SplitTable, partition: Partition) -> None:
     if partition.method not in test.cohorts:
         raise GateError(name=f"method {partition.method!r}", rule="place the test speakers", value="no cohorts of them",
                         action="Run the discover and evaluate stages again.")
-    unknown = {cohort for cohort in test.cohorts[partition.method] if cohort is not None} - set(partition.ranked)
+    unknown = {cohort for cohort in test.cohorts[partition.method] if cohort is not None} - set(partition.names)
     if unknown:
         raise GateError(name=f"cohort {min(unknown)!r} of method {partition.method!r}",
                         rule="have been known when cohorts were frozen", value="a new one",

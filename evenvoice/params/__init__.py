@@ -26,7 +26,17 @@ from evenvoice.params.arms import (
     Reweight,
     models_of,
 )
-from evenvoice.params.cohorts import METHODS, Clusters, Discover, Geodemographic, Geographic, Method, Watched
+from evenvoice.params.cohorts import (
+    AIMS,
+    METHODS,
+    Attributes,
+    Clusters,
+    Discover,
+    Geodemographic,
+    Geographic,
+    Method,
+    Watched,
+)
 from evenvoice.params.judging import PARTS, Evaluate, Gate, Report, Wanted
 from evenvoice.params.layers import load_params, overlay, parse_params, settle
 from evenvoice.params.mitigation import Mitigate, Trial
@@ -40,8 +50,8 @@ from evenvoice.params.training import Embed, Train, TrainSpeaker, Transcribe
 from evenvoice.params.values import AUTO, InputPath, Positive, PositiveOrAuto, Share, is_input_path
 
 __all__ = [
-    "ARMS", "AUTO", "BASE", "CONTROLS", "EWC", "L2SP", "MADE_FROM", "METHODS", "MODELS", "OWN_COLUMNS",
-    "PARTS", "UNKNOWN", "Arms", "Augment", "Cause", "Clusters", "CohortInput", "Discover", "Embed",
+    "AIMS", "ARMS", "AUTO", "BASE", "CONTROLS", "EWC", "L2SP", "MADE_FROM", "METHODS", "MODELS", "OWN_COLUMNS",
+    "PARTS", "UNKNOWN", "Arms", "Attributes", "Augment", "Cause", "Clusters", "CohortInput", "Discover", "Embed",
     "Evaluate", "Featurize", "Frozen", "Gate", "Geodemographic", "Geographic", "Ingest", "InputPath", "Interpolate",
     "Method", "Mitigate", "NoSettings", "Oversample", "Params", "Place", "Plant", "Positive", "PositiveOrAuto",
     "Rehearsal", "Report", "Resources", "Reweight", "Section", "Share", "Size", "Split", "Synthetic", "Tokenizer",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from evenvoice.params.arms import Arms
 from evenvoice.params.cohorts import Discover
@@ -10,7 +10,7 @@ from evenvoice.params.judging import Evaluate, Gate, Report, Wanted
 from evenvoice.params.mitigation import Mitigate
 from evenvoice.params.resources import Resources
 from evenvoice.params.section import Section
-from evenvoice.params.speech import Featurize, Ingest, Synthetic, Tokenizer
+from evenvoice.params.speech import OWN_COLUMNS, Featurize, Ingest, Synthetic, Tokenizer
 from evenvoice.params.training import Embed, Train, TrainSpeaker, Transcribe
 
 
@@ -34,3 +34,11 @@ class Params(Section):
     gate: Gate
     report: Report
     resources: Resources
+
+    @model_validator(mode="after")
+    def _declared_columns_are_taken_in(self) -> Params:
+        known = (*OWN_COLUMNS, *self.ingest.columns)
+        if unknown := [name for name in self.discover.attributes.columns if name not in known]:
+            raise ValueError(f"discover.attributes.columns must name {', '.join(OWN_COLUMNS)} or columns of "
+                             f"ingest.columns, got {unknown[0]}: add it there, so that ingest takes it in")
+        return self

@@ -14,6 +14,7 @@ from evenvoice.report.claims import claims
 from evenvoice.report.contents import Contents
 from evenvoice.report.figures import (
     arms_figure,
+    crossed_figure,
     curves_figure,
     equal_counts_figure,
     forest_figure,
@@ -34,7 +35,8 @@ def render_page(contents: Contents, *, ingest: Ingest, report: Report, seed: int
         "curves": curves_figure(contents),
         "learning": learning_figure(contents.verdict["wanted"]),
         "bakeoff": _asset("bakeoff.svg"),
-        "forest": {method.name: forest_figure(contents, method.name) for method in contents.methods},
+        "forest": {method.name: crossed_figure(contents, method) if len(method.columns) > 1
+                   else forest_figure(contents, method.name) for method in contents.methods},
     }
     return _template("page.html.j2", escape=True).render(
         contents=contents, figures=figures, claims=claims(contents),

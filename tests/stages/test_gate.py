@@ -20,7 +20,8 @@ from tests.builders.tables import Made, made_partition, made_split, no_partition
 from tests.builders.wanted import write_wanted
 
 PARTITIONS = (made_partition({"north": 0.2, "south": 0.1}),
-              *(no_partition(method, f"nothing for {method}", asked=method != "watched") for method in METHODS[1:]))
+              *(no_partition(method, f"nothing for {method}", asked=method not in ("watched", "attributes"))
+                for method in METHODS[1:]))
 
 
 def everywhere(test: SplitTable) -> SplitTable:

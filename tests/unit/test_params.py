@@ -74,6 +74,9 @@ def test_the_committed_params_are_valid() -> None:
     ({"ingest": {"columns": ["mother tongue"]}}, "ingest.columns.0 must satisfy: String should match pattern"),
     ({"ingest": {"columns": ["device", "device"]}}, "ingest.columns must be a list that names each column once"),
     ({"ingest": {"columns": ["gender"]}}, "columns must name further ones, and gender is read anyway"),
+    ({"discover": {"attributes": {"columns": ["device"]}}},
+     "must name gender, age_band, accent, country or columns of ingest.columns, got device: add it there"),
+    ({"mitigate": {"cohorts": "attributes"}}, "mitigate.cohorts must be 'geographic', 'geodemographic', 'clusters' or"),
     ({"train": None}, "train must be a section of names and values, got None instead"),
 ])
 def test_a_wrong_value_is_refused_by_name(changes: dict[str, Any], message: str) -> None:

@@ -360,3 +360,24 @@ def test_asking_for_more_speakers_never_makes_a_pass(table: Evidence, min_speake
     before = judge(table, LIMITS, seed=1)
     after = judge(table, LIMITS.model_copy(update={"min_speakers": min_speakers}), seed=1)
     assert after.verdict != "PASS" or before.verdict == "PASS"
+
+
+def test_a_cohort_that_is_only_shown_is_neither_judged_nor_in_the_way_of_a_pass() -> None:
+    partition = made_partition({"north": 0.2, "south": 0.1}, aside=["unknown"])
+    found = verdict({**EQUAL, "unknown": Made(3, 0.9)}, partition=partition)
+    assert found.verdict == "PASS"
+    assert {one.cohort for one in found.cohorts} == {"north", "south"}
+
+
+def test_partitions_of_declared_groups_are_judged_each_and_all_at_once() -> None:
+    split = made_split({"north": Made(100, 0.1), "south": Made(100, 0.1)})
+    genders = np.array(["female", "male"] * 100, dtype=object)
+    declared = made_partition({"female": 0.2, "male": 0.1}, method="attributes-gender")
+    both = replace(evidence(EQUAL), test=replace(split, cohorts={**split.cohorts, "attributes-gender": genders}),
+                   partitions=(NORTH_SOUTH, declared))
+    alone = replace(both, partitions=(NORTH_SOUTH,))
+    one, two = judge(alone, LIMITS, seed=1), judge(both, LIMITS, seed=1)
+    assert {(found.method, found.decision) for found in two.cohorts} == {
+        ("geographic", "within"), ("geographic", "reference"), ("attributes-gender", "within"),
+        ("attributes-gender", "reference")}
+    assert finding(two, "north").gap_at_least < finding(one, "north").gap_at_least  # type: ignore[operator]
