@@ -112,7 +112,7 @@ def test_a_method_that_does_not_apply_writes_its_reason_and_places_nobody(tmp_pa
     assert read_rules(out).assign(bare) == [None] * len(SPLITS)
 
 
-@pytest.mark.parametrize("method", FITTED)
+@pytest.mark.parametrize("method", SEARCHING)
 def test_a_corpus_without_discover_speakers_has_no_cohorts_but_stops_nothing(tmp_path, method):
     everyone = world()
     description = read_json(run(tmp_path, method, everyone.where(everyone.splits != "discover")) / "description.json")
