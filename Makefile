@@ -18,7 +18,7 @@ unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
 .PHONY: help run up down up-stack down-stack doctor relocate images stack-images base-image wheelhouse test test-engines test-science test-pythons lint repro lock clean \
-	bench-loss bench-train bench-stream bench-features bench-gpu bench-models bench-choice bench-discovery bench-healing bench-worlds bench-mitigation env env-dev env-bench
+	bench-loss bench-train bench-stream bench-features bench-gpu bench-models bench-choice bench-discovery bench-healing bench-worlds bench-mitigation bench-gates bench-amortized env env-dev env-bench
 
 help: ## this list
 	@echo "make <target>, where <target> is one of"
@@ -101,6 +101,9 @@ bench-train: env-bench ## training speed beside an ordinary loop
 bench-stream: env-bench ## latency of one stream beside onnxruntime
 	@$(VENV_PYTHON) -m benchmarks.streaming_latency
 
+bench-gates: env ## what gates of a transformer save in time, beside the dense one
+	@$(VENV_PYTHON) -m benchmarks.gates
+
 bench-features: env-bench ## log-mel features beside kaldi-native-fbank and lhotse
 	@$(VENV_PYTHON) -m benchmarks.features
 
@@ -125,6 +128,9 @@ bench-worlds: env ## what a run says of each cause of harm, beside the truth, ov
 
 bench-mitigation: env ## bottom cohort against everyone, over the settings of every arm and SEEDS, for hours
 	@$(VENV_PYTHON) -m benchmarks.mitigation --corpus $(CORPORA) --seeds $(SEEDS)
+
+bench-amortized: env ## models that compute less, beside other ways to save as much, over SEEDS, for an hour
+	@$(VENV_PYTHON) -m benchmarks.amortized --seeds $(SEEDS)
 
 repro: env ## the graph in this checkout by `dvc repro`, without Airflow or MLflow
 	@$(VENV_PYTHON) -m ops corpus

@@ -1,14 +1,12 @@
 """Harm found, speech collected, harm healed: the two runs of the README over seeds, and what the forecast was worth.
 
-The first run finds the bottom cohort and forecasts how many more of its training speakers are wanted. As many as the
-forecast's upper bound are collected in the regions that are left out, and the second run, with the first one's cohorts
-watched, is held against it. Test speakers are heard in both; nothing is chosen by them.
+The first run finds the bottom cohort, forecasts how many more of its training speakers are wanted, and says how many it
+lacks for its share. The latter are collected in the regions that are left out, and the second run, with the first one's
+cohorts watched, is held against what was forecast for it. Test speakers are heard in both; nothing is chosen by them.
 """
 
 from __future__ import annotations
 
-import argparse
-import os
 import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
@@ -16,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.hardware import hardware, write_result
-from benchmarks.whole_runs import ROOT, run_graph
+from benchmarks.whole_runs import options_of_runs, run_graph
 from evenvoice.data.corpora.synthetic import world
 from evenvoice.data.corpora.synthetic.speakers import apportion
 from evenvoice.data.schemas import COMPARISONS, GAPS
@@ -37,7 +35,7 @@ class Outcome:
         chosen: the challenger of the first run.
         lost: relative WER of the bottom cohort on test speakers that the best arm would have had less, of those that
             truly keep whole and top cohort within the margin as far as test speakers show.
-        forecast: more training speakers wanted; collected is how many there were.
+        forecast: more training speakers wanted; ``collected`` is how many were lacking, and so collected.
         gap_forecast: with those collected, as the curve has it.
     """
 
@@ -64,7 +62,7 @@ class Outcome:
 
 def main() -> None:
     """Run all seeds, print the table, write the result."""
-    options = _options()
+    options = options_of_runs(__doc__, "healing", seeds=10).parse_args()
     began = time.monotonic()
     with ThreadPoolExecutor(options.processes) as pool:
         outcomes = list(pool.map(lambda seed: heal(seed, options.work), range(1, options.seeds + 1)))
@@ -87,11 +85,10 @@ def heal(seed: int, work: Path) -> Outcome:
         "verdict_after": None, "gap_after": None}
     if found["more_speakers"] is None:
         return Outcome(**outcome)
-    wanted = found["more_speakers"]["high"] or found["more_speakers"]["estimate"]
-    run_graph(second, {"seed": seed, "synthetic": {"collect": _spread(wanted)},
+    run_graph(second, {"seed": seed, "synthetic": {"collect": _spread(found["lacking"])},
                        "discover": {"watched": {"rules": str(first / "artifacts" / "cohorts" / METHOD)}}})
     after = read_json(second / "reports" / "verdict.json")
-    return Outcome(**{**outcome, "collected": wanted, "gap_forecast": found["gap_with"],
+    return Outcome(**{**outcome, "collected": found["lacking"], "gap_forecast": found["gap_with_due"],
                       "verdict_after": after["verdict"], "gap_after": _bottom_gap(after, "watched")})
 
 
@@ -153,16 +150,6 @@ def table(outcomes: list[Outcome]) -> str:
 
 def _percent(gap: float | None) -> str:
     return "" if gap is None else f"{gap:.0%}"
-
-
-def _options() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--seeds", type=int, default=10)
-    parser.add_argument("--processes", type=int, default=os.cpu_count() or 1, help="runs at once, one core each")
-    parser.add_argument("--work", type=Path, default=ROOT / ".evenvoice" / "healing", help="where runs are kept")
-    options = parser.parse_args()
-    options.work = options.work.resolve()
-    return options
 
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@ on with the stage it was in. A run may end before the end of the graph, and may 
 
 from __future__ import annotations
 
+import argparse
 import os
 import subprocess
 import sys
@@ -18,11 +19,21 @@ import yaml
 from dags import watched
 from dags.dvc_graph import Graph, load_graph
 from evenvoice.errors import WorkspaceError
-from evenvoice.params import overlay
+from evenvoice.params import models_in, overlay
 from evenvoice.storage import write_json, write_text
 
 ROOT = Path(__file__).resolve().parents[1]
 DONE = "done"
+
+
+def options_of_runs(described: str | None, folder: str, *, seeds: int) -> argparse.ArgumentParser:
+    """What a benchmark of whole runs asks for: ``seeds`` by default, kept in ``.evenvoice/folder``."""
+    parser = argparse.ArgumentParser(description=described, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--seeds", type=int, default=seeds)
+    parser.add_argument("--processes", type=int, default=os.cpu_count() or 1, help="runs at once, one core each")
+    parser.add_argument("--work", type=lambda text: Path(text).resolve(), default=ROOT / ".evenvoice" / folder,
+                        help="where runs are kept")
+    return parser
 
 
 def settled_values(values: Mapping[str, Any], profile: str = "") -> dict[str, Any]:
@@ -50,7 +61,7 @@ def run_graph(place: Path, values: Mapping[str, Any], profile: str = "", *, unti
     write_json(place / "corpus.json", {})
     write_json(place / "watched.json", watched.read(settled))
     (place / DONE).mkdir(exist_ok=True)
-    graph = load_graph(ROOT, {"mitigate.cohorts": (settled["mitigate"]["cohorts"],)}, arms=settled["mitigate"]["arms"])
+    graph = load_graph(ROOT, {"mitigate.cohorts": (settled["mitigate"]["cohorts"],)}, models=models_in(settled))
     wanted = _needed(graph, until) if until else frozenset(graph.names)
     if begun is not None:
         _take_over(graph, wanted, begun, place)

@@ -8,7 +8,6 @@ apart: every cohort that is found there is a false alarm.
 from __future__ import annotations
 
 import argparse
-import os
 import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
@@ -16,25 +15,17 @@ from pathlib import Path
 from typing import get_args
 
 from benchmarks.hardware import hardware, write_result
-from benchmarks.whole_runs import ROOT, run_graph
+from benchmarks.whole_runs import options_of_runs, run_graph
 from evenvoice.data.corpora.synthetic.corpus import SyntheticCorpus
 from evenvoice.data.pseudonyms import from_environment
 from evenvoice.data.schemas import GAPS, HYPOTHESES
 from evenvoice.data.tables import read_table
 from evenvoice.decoding.hypotheses import TABLE
+from evenvoice.metrics.bootstrap import Interval
 from evenvoice.params import BASE, Cause, load_params
 from evenvoice.storage import read_json
 
 SPLIT = "test"
-
-
-@dataclass(frozen=True, kw_only=True)
-class Gap:
-    """Relative, bottom over top cohort, with its interval."""
-
-    estimate: float
-    low: float
-    high: float
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,7 +42,7 @@ class Said:
     seed: int
     wer_left_out: float | None
     wer_others: float
-    found: dict[str, Gap]
+    found: dict[str, Interval]
     verdict: str
     challenger: str
     more_speakers: dict[str, int | None] | None
@@ -100,9 +91,9 @@ def _truth(place: Path) -> tuple[float | None, float]:
     return wers[True], wers[False]
 
 
-def _found(place: Path) -> dict[str, Gap]:
+def _found(place: Path) -> dict[str, Interval]:
     rows = read_table(place / "artifacts" / "evaluation" / "gaps.parquet", GAPS).to_pylist()
-    return {row["method"]: Gap(estimate=row["gap_over_top"], low=row["gap_over_top_low"], high=row["gap_over_top_high"])
+    return {row["method"]: Interval(row["gap_over_top"], row["gap_over_top_low"], row["gap_over_top_high"])
             for row in rows if (row["model"], row["split"]) == (BASE, SPLIT) and row["gap_over_top"] is not None}
 
 
@@ -119,7 +110,7 @@ def table(said: list[Said]) -> str:
     return "\n".join(lines)
 
 
-def _gap(gap: Gap | None) -> str:
+def _gap(gap: Interval | None) -> str:
     return "nothing found" if gap is None else f"{gap.estimate:.0%} ({gap.low:.0%} to {gap.high:.0%})"
 
 
@@ -132,15 +123,10 @@ def _more(one: Said) -> str:
 
 
 def _options() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--seeds", type=int, default=2)
+    parser = options_of_runs(__doc__, "worlds", seeds=2)
     parser.add_argument("--causes", nargs="+", choices=get_args(Cause), default=["noise", "voice", "none"],
                         metavar="CAUSE", help="the accent world is that of benchmarks.healing")
-    parser.add_argument("--processes", type=int, default=os.cpu_count() or 1, help="runs at once, one core each")
-    parser.add_argument("--work", type=Path, default=ROOT / ".evenvoice" / "worlds", help="where runs are kept")
-    options = parser.parse_args()
-    options.work = options.work.resolve()
-    return options
+    return parser.parse_args()
 
 
 if __name__ == "__main__":

@@ -15,7 +15,7 @@ from typing import Any, Final
 
 from dags.yaml_files import read_yaml
 from evenvoice.errors import ParamsError
-from evenvoice.params import ARMS
+from evenvoice.params import CHOICES, MODELS
 
 _REFERENCE = re.compile(r"\$\{([^}]+)\}")
 Values = Mapping[str, tuple[str, ...]]
@@ -90,16 +90,16 @@ class Graph:
             grown = bool(below)
         return frozenset(reached)
 
-    def generation(self, node: Node) -> int:
-        """How many items of its own matrix a node waits for, one after another.
+    def waiting(self, node: Node) -> int:
+        """How many items of its own matrix wait for a node, one after another.
 
-        ``transcribe@ewc`` waits, through cohorts and mitigation, for ``transcribe@base``: 1. Items of one generation
-        can stand in one task group; Airflow refuses groups that wait for each other.
+        ``transcribe@ewc`` waits, through cohorts and mitigation, for ``transcribe@base``, which so has 1, and all
+        others 0. Items with the same number can stand in one task group; Airflow refuses groups that wait for each
+        other.
         """
-        by_name = {other.name: other for other in self.nodes}
-        above = {name for name in self.names if node.name in self.with_descendants([name])} - {node.name}
-        return max((1 + self.generation(by_name[name]) for name in above if by_name[name].group == node.group),
-                   default=0)
+        below = self.with_descendants([node.name]) - {node.name}
+        return max((1 + self.waiting(other) for other in self.nodes
+                    if other.name in below and other.group == node.group), default=0)
 
     def in_order(self) -> tuple[Node, ...]:
         """Every node after all nodes it reads from; otherwise as in dvc.yaml."""
@@ -115,44 +115,44 @@ class Graph:
         return tuple(placed.values())
 
 
-def load_graph(root: Path, choices: Values | None = None, *, arms: Collection[str] = ARMS) -> Graph:
+def load_graph(root: Path, choices: Values | None = None, *, models: Collection[str] = MODELS) -> Graph:
     """Read dvc.yaml and params.yaml in ``root``.
 
     Args:
         choices: values that a parameter may take in another run. Each counts as a dependency, so a DAG drawn before
             the run's parameters are known has every edge that any of its runs needs.
-        arms: those of a run; the others are left out.
+        models: those of a run; the others are left out.
     """
-    stages = with_arms(read_yaml(root / "dvc.yaml")["stages"], arms)
+    stages = with_models(read_yaml(root / "dvc.yaml")["stages"], models)
     settled = _flat(read_yaml(root / "params.yaml"))
     return parse_graph(stages, {**settled, **(choices or {})})
 
 
-def with_arms(stages: Mapping[str, Any], arms: Collection[str]) -> dict[str, Any]:
-    """The ``stages`` of dvc.yaml for a run with these arms: nothing makes, transcribes or reads the others.
+def with_models(stages: Mapping[str, Any], models: Collection[str]) -> dict[str, Any]:
+    """The ``stages`` of dvc.yaml for a run with these models: nothing makes, transcribes or reads the others.
 
     Stages that make a single model lose the parameter that lists the arms: they are left because they are in the list,
     and another list is to run nothing again that both name.
     """
-    gone = frozenset(ARMS).difference(arms)
+    gone = frozenset(CHOICES).difference(models)
     return {name: kept for name, stage in stages.items() if (kept := _without(stage, gone))}
 
 
 def _without(stage: Mapping[str, Any], gone: frozenset[str]) -> dict[str, Any]:
-    """Empty where nothing of it is left."""
+    """Empty where nothing of it is left, and where it is about models that are all gone."""
     matrix = {key: [item for item in items if item not in gone] for key, items in stage.get("matrix", {}).items()}
     outs = [out for out in stage.get("outs", []) if not _is_of(out, gone)]
     if not all(matrix.values()) or len(outs) < len(stage.get("outs", [])):
         return {}
     deps = [dep for dep in stage.get("deps", []) if not _is_of(dep, gone)]
-    makes_one = any(_is_of(out, frozenset(ARMS)) or "${item.arm}" in out for out in outs)
+    makes_one = any(_is_of(out, frozenset(CHOICES)) or "${item.arm}" in out for out in outs)
     params = [name for name in stage.get("params", []) if not (makes_one and name == CHOSEN_ARMS)]
     changed = {"matrix": matrix, "deps": deps, "params": params}
     return {part: changed.get(part, content) for part, content in stage.items()}
 
 
-def _is_of(path: str, arms: frozenset[str]) -> bool:
-    return path.startswith(RESULTS) and path.rpartition("/")[2] in arms
+def _is_of(path: str, models: frozenset[str]) -> bool:
+    return path.startswith(RESULTS) and path.rpartition("/")[2].partition(".")[0] in models
 
 
 def parse_graph(stages: Mapping[str, Any], values: Values) -> Graph:

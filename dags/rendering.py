@@ -19,7 +19,7 @@ from dags.runners.gpus import pool_of
 from evenvoice.params import Resources
 
 Place = tuple[str, int]
-"""A matrix stage and the generation of some of its items."""
+"""A matrix stage, and how many of its items wait for some of them one after another."""
 _TRIGGER_RULE: Final = "none_failed"
 """Before a stage is skipped: its mapped task where there are no shards, and arms that the run leaves out."""
 
@@ -30,7 +30,7 @@ def render(graph: Graph, resources: Resources) -> dict[str, StageOperator]:
     Args:
         resources: those of params.yaml; a task's pool is settled before the parameters of its run are known.
     """
-    places = {node.name: (node.group, graph.generation(node)) for node in graph if node.item}
+    places = {node.name: (node.group, graph.waiting(node)) for node in graph if node.item}
     groups = _groups(graph, places)
     sharded = {graph.writer(node.shards_of) for node in graph if node.shards_of}
     tasks: dict[str, StageOperator] = {}
@@ -50,9 +50,9 @@ def _groups(graph: Graph, places: dict[str, Place]) -> dict[Place, TaskGroup]:
     descriptions = {node.group: node.description for node in graph}
     crowded = [place for place, items in Counter(places.values()).items() if items > 1]
     stages = Counter(stage for stage, _ in crowded)
-    return {(stage, generation): TaskGroup(stage if stages[stage] == 1 else f"{stage}_{generation}",
-                                           tooltip=descriptions[stage])
-            for stage, generation in crowded}
+    return {(stage, waiting): TaskGroup(stage if stages[stage] == 1 else f"{stage}_{waiting}",
+                                        tooltip=descriptions[stage])
+            for stage, waiting in crowded}
 
 
 def _settings(node: Node, resources: Resources, group: TaskGroup | None) -> dict[str, Any]:

@@ -16,14 +16,14 @@ from pathlib import Path
 from typing import Any, Final
 
 from dags import checkout, inputs, watched
-from dags.dvc_graph import load_graph, with_arms
+from dags.dvc_graph import load_graph, with_models
 from dags.remote import local_config
 from dags.runs import Run, prune, state_of
 from dags.yaml_files import read_yaml
 from evenvoice import dvc_lock
 from evenvoice.data.corpora.contents import Contents
 from evenvoice.errors import ParamsError, WorkspaceError
-from evenvoice.params import Params, names, overlay, refuse_unknown, settle
+from evenvoice.params import Params, models_in, names, overlay, refuse_unknown, settle
 from evenvoice.progress import Progress
 from evenvoice.settings import Layer, dump, read_settings
 from evenvoice.storage import read_json, write_json, write_text
@@ -139,11 +139,11 @@ def _settle_params(run: Run, request: Request, params: dict[str, Any]) -> None:
 
 
 def _settle_graph(workspace: Path, params: Mapping[str, Any]) -> None:
-    """dvc.yaml with the arms of this run alone, so that to DVC there are no others."""
+    """dvc.yaml with the models of this run alone, so that to DVC there are no others."""
     path = workspace / "dvc.yaml"
     content = read_yaml(path)
-    content["stages"] = with_arms(content["stages"], params["mitigate"]["arms"])
-    write_text(path, "# dvc.yaml with the arms that mitigate.arms names\n" + dump(content))
+    content["stages"] = with_models(content["stages"], models_in(params))
+    write_text(path, "# dvc.yaml with the models of this run alone\n" + dump(content))
 
 
 def _copy_checkout(root: Path, workspace: Path) -> str:

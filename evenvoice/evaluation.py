@@ -7,14 +7,14 @@ Shapes: S speakers of one split, M models, C cohorts of one method.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
 
-from evenvoice.data.schemas import COHORT_WER, COHORTS, COMPARISONS, EQUAL_COUNTS, GAPS, VARIANCES
+from evenvoice.data.schemas import COHORT_WER, COHORTS, COMPARISONS, EQUAL_COUNTS, GAPS, SAVING, VARIANCES
 from evenvoice.data.tables import read_table, rows_table, write_table
 from evenvoice.errors import ArtifactError
 from evenvoice.metrics.bootstrap import (
@@ -40,15 +40,35 @@ from evenvoice.metrics.partitions import (
 from evenvoice.metrics.selection import choose
 from evenvoice.metrics.speakers import SplitTable, read_splits, write_speakers
 from evenvoice.metrics.variance import change_of_variance, cohort_variances
-from evenvoice.origins import ORIGINS, SUMMARY, collect
-from evenvoice.params import BASE, METHODS, Evaluate, models_of
+from evenvoice.origins import ORIGINS, SUMMARY, WORKED, collect, stage_of
+from evenvoice.params import AMORTIZED, BASE, DENSE, METHODS, Evaluate
 from evenvoice.progress import Progress
+from evenvoice.saving.choice import saver
+from evenvoice.saving.shares import Worked, harder_gets_more, read_worked
+from evenvoice.saving.timed import read_timing
 from evenvoice.storage import fresh_directory, read_json, write_json
 
 Row = dict[str, Any]
 WHOLE: Final = "whole"
 STREAM: Final = 0x65766C
 """Keeps these random numbers apart from those that other stages draw from the same seed."""
+
+HARDER: Final = 97
+"""Likewise, the permutations of who gets the computation from all splits."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Margins:
+    """Relative rises of WER that still count as no harm.
+
+    Attributes:
+        regression: against the base model.
+        saving: of the amortized model against its dense control.
+    """
+
+    regression: float
+    saving: float
+
 
 NOTHING: Final = Interval(float("nan"), float("nan"), float("nan"))
 
@@ -63,21 +83,23 @@ class Group:
     log_wers: Mapping[str, Resampled]
 
 
-def evaluate(*, hypotheses: Path, cohorts: Path, models: Path, out: Path, settings: Evaluate, mitigated: str,
-             arms: Collection[str], regression_margin: float, seed: int, progress: Progress) -> None:
+def evaluate(*, hypotheses: Path, cohorts: Path, models: Path, out: Path, timing: Path, settings: Evaluate,
+             mitigated: str, names: Sequence[str], margins: Margins, seed: int, progress: Progress) -> None:
     """Write every table of the evaluation, or none.
 
     Args:
         hypotheses: directory with one directory per model.
         cohorts: directory with one directory per discovery method.
         models: directory with the models that the hypotheses have to come from.
+        timing: what the timing stage measured; only read where the run has an amortized model.
         mitigated: the method whose bottom cohort the mitigation arms aimed at.
-        arms: those of the run; whatever lies beside them is not looked at.
+        names: models of the run, the base first; whatever lies beside them is not looked at.
+        margins: what the choice of the challenger tolerates.
 
     Raises:
         ArtifactError: inputs are missing, hold repeats, do not fit each other, or come from other models.
     """
-    names = models_of(arms)
+    saves = AMORTIZED in names
     origins = collect(hypotheses=hypotheses, cohorts=cohorts, models=models, names=names, methods=METHODS, base=BASE)
     methods = partitions_of(cohorts, METHODS)
     partitions = [_partition(partition_folder(cohorts, method), method) for method in methods]
@@ -90,6 +112,7 @@ def evaluate(*, hypotheses: Path, cohorts: Path, models: Path, out: Path, settin
     gaps: list[Row] = []
     comparisons: list[Row] = []
     variances: list[Row] = []
+    saving: list[Row] = []
     for number, table in enumerate(progress.over(tables.values())):
         rng = np.random.default_rng([seed, STREAM, number])
         bootstrap = SpeakerBootstrap(len(table.speakers), settings.replicates, rng)
@@ -100,34 +123,43 @@ def evaluate(*, hypotheses: Path, cohorts: Path, models: Path, out: Path, settin
         comparisons += [row for group in groups for row in _comparison_rows(table, group, settings.confidence)]
         variances += [row for partition in partitions if partition.comparable
                       for row in _variance_rows(table, partition, bootstrap, settings.confidence)]
+        if saves:
+            worked = read_worked(hypotheses / AMORTIZED / WORKED, table)
+            saving += [_saving_row(table, group, worked, settings.confidence) for group in groups]
     rng = np.random.default_rng([seed, STREAM, len(tables)])
     equal = [row for method in methods for row in equal_counts(
         tables["test"], BASE, method, partition_folder(cohorts, method) / "coarser.parquet", settings.null_partitions,
         rng)]
     target = next(partition for partition in partitions if partition.method == mitigated)
-    chosen = choose(tables["validate"], target, regression_margin, controls=_controls(models, arms),
-                    discover=tables["discover"])
+    timed = read_timing(timing, models) if saves else None
+    chosen = choose(tables["validate"], target, margins.regression, controls=_controls(models, names),
+                    discover=tables["discover"], beside=partitions,
+                    saver=None if timed is None else saver(saving, timed, margins.saving))
     with fresh_directory(out) as draft:
         write_table(draft / "cohort_wer.parquet", rows_table(cohort_wer, COHORT_WER))
         write_table(draft / "gaps.parquet", rows_table(gaps, GAPS))
         write_table(draft / "equal_counts.parquet", rows_table(equal, EQUAL_COUNTS))
         write_table(draft / "comparisons.parquet", rows_table(comparisons, COMPARISONS))
         write_table(draft / "variances.parquet", rows_table(variances, VARIANCES))
+        write_table(draft / "saving.parquet", rows_table(saving, SAVING))
         write_speakers(draft / "speakers.parquet", tables.values(), methods)
         write_json(draft / ORIGINS, origins.to_json())
         write_json(draft / "methods.json", {partition.method: partition.to_json() for partition in partitions})
         write_json(draft / "selection.json", chosen.to_json())
-        write_json(draft / "metrics.json", flat_metrics(cohort_wer, gaps, comparisons))
+        write_json(draft / "saving.json", {} if timed is None else {
+            **timed, "harder_gets_more": _harder_gets_more(tables["test"], hypotheses, seed)})
+        write_json(draft / "metrics.json", flat_metrics(cohort_wer, gaps, comparisons, saving))
 
 
-def _controls(models: Path, arms: Collection[str]) -> frozenset[str]:
-    """Arms that their own summaries call a control."""
-    said = {arm: read_json(models / arm / SUMMARY).get("control") for arm in arms}
-    for arm, control in said.items():
+def _controls(models: Path, names: Sequence[str]) -> frozenset[str]:
+    """Models that their own summaries call a control."""
+    said = {name: read_json(models / name / SUMMARY).get("control") for name in names if name != BASE}
+    for name, control in said.items():
         if not isinstance(control, bool):
-            raise ArtifactError(name=f"control in {models / arm / SUMMARY}", rule="be true or false", value=control,
-                                action=f"Run mitigate@{arm} again: make run FORCE_STAGE=mitigate@{arm}.")
-    return frozenset(arm for arm, control in said.items() if control)
+            stage = stage_of(name)
+            raise ArtifactError(name=f"control in {models / name / SUMMARY}", rule="be true or false", value=control,
+                                action=f"Run {stage} again: make run FORCE_STAGE={stage}.")
+    return frozenset(name for name, control in said.items() if control)
 
 
 def _partition(directory: Path, method: str) -> Partition:
@@ -224,13 +256,31 @@ def _variance_rows(table: SplitTable, partition: Partition, bootstrap: SpeakerBo
                "relative_high": _known(change.high)}
 
 
-def flat_metrics(cohort_wer: list[Row], gaps: list[Row], comparisons: list[Row]) -> dict[str, float]:
+def _saving_row(table: SplitTable, group: Group, worked: Worked, confidence: float) -> Row:
+    change = _relative(ratio_of_models(group.log_wers[AMORTIZED], group.log_wers[DENSE]),
+                       table.errors[AMORTIZED][group.members].sum(), table.errors[DENSE][group.members].sum(),
+                       confidence)
+    return {"split": table.split, "method": group.method, "cohort": group.cohort,
+            "speakers": int(np.count_nonzero(group.members)), "executed_share": worked.share(group.members),
+            "relative": _known(change.estimate), "relative_low": _known(change.low),
+            "relative_high": _known(change.high)}
+
+
+def _harder_gets_more(test: SplitTable, hypotheses: Path, seed: int) -> Row | None:
+    found = harder_gets_more(read_worked(hypotheses / AMORTIZED / WORKED, test), test.errors[DENSE], test.words,
+                             np.random.default_rng([seed, STREAM, HARDER]))
+    return None if found is None else asdict(found)
+
+
+def flat_metrics(cohort_wer: list[Row], gaps: list[Row], comparisons: list[Row], saving: list[Row]) -> dict[str, float]:
     """Numbers by name, in characters that MLflow accepts; what could not be measured is left out.
 
     Names are ``wer/<model>/<split>/whole``, ``wer/<model>/<split>/<method>/<cohort>``,
-    ``speakers/<split>/<method>/<cohort>``, ``gap/<method>/<bottom>/<top>/<model>/<split>`` (over top) and
-    ``relative/<arm>/<split>/whole`` or ``.../<method>/<cohort>``. Each names the cohorts that it tells about, so that a
-    name is enough to leave out what must not be published; spreads, which tell about all cohorts, are not here.
+    ``speakers/<split>/<method>/<cohort>``, ``gap/<method>/<bottom>/<top>/<model>/<split>`` (over top),
+    ``relative/<arm>/<split>/whole`` or ``.../<method>/<cohort>``, and of the amortized model beside its dense control
+    ``saving/relative/<split>/...`` and ``saving/share/<split>/...``, the part of the encoder's work that it is spared.
+    Each names the cohorts that it tells about, so that a name is enough to leave out what must not be published;
+    spreads, which tell about all cohorts, are not here.
     """
     named: dict[str, float | None] = {}
     for row in cohort_wer:
@@ -241,6 +291,10 @@ def flat_metrics(cohort_wer: list[Row], gaps: list[Row], comparisons: list[Row])
         named[f"gap/{_of(row, 'bottom')}{top}/{row['model']}/{row['split']}"] = row["gap_over_top"]
     for row in comparisons:
         named[f"relative/{row['arm']}/{row['split']}/{_scope(row)}"] = row["relative"]
+    for row in saving:
+        executed, scope = row["executed_share"], f"{row['split']}/{_scope(row)}"
+        named[f"saving/share/{scope}"] = None if executed is None else 1 - executed
+        named[f"saving/relative/{scope}"] = row["relative"]
     return {name: value for name, value in named.items() if value is not None}
 
 

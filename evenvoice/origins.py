@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any, Final, Self
 
 from evenvoice.errors import ArtifactError
+from evenvoice.params import MADE_FROM, SAVINGS
 from evenvoice.storage import read_json, sha256, write_json
 
 CONTENTS: Final = "contents.json"
@@ -29,6 +30,8 @@ ORIGIN: Final = "origin.json"
 ORIGINS: Final = "origins.json"
 RULES: Final = "rules.json"
 """Beside the cohorts that a method found: the frozen rule; and beside a model that is told them."""
+WORKED: Final = "work.parquet"
+"""Beside the hypotheses of a model with gates: what they let through."""
 PLACED: Final = "placed.parquet"
 """Beside a model that is told cohorts: those of the speakers who are transcribed. No copy of the model that leaves the
 workspace holds it."""
@@ -203,7 +206,14 @@ def _check_training(model: Path, heard: Origin, *, base: str | None, stage: str)
             wanted=str(summary.get("features")), stage=stage)
     if base is not None:
         _demand(name=f"the model in {model}", of="the base model that was transcribed", found=str(summary.get("base")),
-                wanted=base, stage=f"mitigate@{model.name}")
+                wanted=base, stage=stage_of(model.name))
+
+
+def stage_of(model: str) -> str:
+    """The stage that makes this model from the base model."""
+    if model in MADE_FROM:
+        return model
+    return f"{'amortize' if model in SAVINGS else 'mitigate'}@{model}"
 
 
 def demand_same(found: Origins, wanted: Origins, *, source: str, other: str, stage: str) -> None:

@@ -30,7 +30,7 @@ from evenvoice.errors import ParamsError
 from evenvoice.locks import exclusive
 from evenvoice.metrics.partitions import DESCRIPTION, partition_folder, partitions_of
 from evenvoice.origins import PLACED, RULES
-from evenvoice.params import ARMS, METHODS, Params, mappings
+from evenvoice.params import ARMS, METHODS, Params, mappings, models_in
 from evenvoice.settings import read_value
 from evenvoice.storage import fresh_directory, write_bytes, write_json
 from ops.board import Board, Events, clock
@@ -88,15 +88,15 @@ def run_in_foreground(root: Path, options: RunOptions, console: Console) -> int:
     changes = parse_changes(options.changes)
     request = Request(profile=options.profile, corpus=options.corpus, changes=changes, force=options.force,
                       force_stage=options.force_stage, stale=options.stale, verify=options.verify)
-    arms = run_params(root, request)["mitigate"]["arms"]
-    graph = load_graph(root, arms=arms)
+    models = models_in(run_params(root, request))
+    graph = load_graph(root, models=models)
     forced_stages(graph, everything=options.force, stage=options.force_stage)
     run = Run(root, f"make-{datetime.now(UTC):%Y%m%dT%H%M%S}-{secrets.token_hex(2)}")
     run.directory.mkdir(parents=True)
     board = Board((SNAPSHOT, "plan", *(node.name for node in graph.in_order()), *EFFECTS))
     console.print(f"run {run.run_id}, all of its output in {os.path.relpath(run.directory)}", highlight=False,
                   soft_wrap=True)
-    if left_out := [arm for arm in ARMS if arm not in arms]:
+    if left_out := [arm for arm in ARMS if arm not in models]:
         console.print(f"left out by mitigate.arms: {', '.join(left_out)}", highlight=False, soft_wrap=True)
     exit_code = 1
     try:

@@ -77,6 +77,8 @@ def print_summary(run: Run, outcome: Outcome, console: Console, *, took: str) ->
         console.print(f"             - {reason}", **_PLAIN)
     if healed := outcome.verdict["healed"]:
         console.print(f"healed       {healed['sentence']}", **_PLAIN)
+    if saving := outcome.verdict["saving"]:
+        console.print(f"saved        beside its dense control it needs {saving['sentence']}", **_PLAIN)
     if wanted := outcome.verdict["wanted"]:
         console.print(f"wanted       {wanted['sentence']}", **_PLAIN)
     console.print(f"model        version {outcome.registered['version']}, {outcome.promotion['outcome']}: "

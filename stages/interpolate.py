@@ -4,13 +4,13 @@ from evenvoice.data.feature_store import FeatureStore
 from evenvoice.mitigation import load_arm
 from evenvoice.mitigation.bottom import bottom_cohorts
 from evenvoice.mitigation.interpolate import move_towards
-from evenvoice.mitigation.summary import leave_out, pass_on, summary_of
+from evenvoice.mitigation.summary import pass_on, summary_of
 from evenvoice.mitigation.tuning import Jury
 from evenvoice.models.recogniser import Recogniser
 from evenvoice.params import MADE_FROM, Params
 from evenvoice.progress import Progress
 from evenvoice.training.curve import Curve
-from evenvoice.training.trained import write_trained
+from evenvoice.training.trained import leave_out, write_trained
 from stages import paths
 from stages.entry import run_stage
 

@@ -12,7 +12,7 @@ from evenvoice.data.feature_store import FeatureStore
 from evenvoice.mitigation import Situation, load_arm
 from evenvoice.mitigation.arm import Arm, Plan
 from evenvoice.mitigation.bottom import bottom_cohorts, discovered_cohorts
-from evenvoice.mitigation.summary import leave_out, pass_on, summary_of
+from evenvoice.mitigation.summary import pass_on, summary_of
 from evenvoice.mitigation.tuning import Jury
 from evenvoice.mitigation.voices import training_embeddings
 from evenvoice.models.placement import Placement
@@ -25,7 +25,7 @@ from evenvoice.training.checkpoints import discard
 from evenvoice.training.curve import Curve
 from evenvoice.training.loop import fit
 from evenvoice.training.settings import FitSettings
-from evenvoice.training.trained import write_trained
+from evenvoice.training.trained import leave_out, write_trained
 from stages import paths
 from stages.entry import run_matrix_stage
 

@@ -18,6 +18,7 @@ BASE_HYPOTHESES: Final = HYPOTHESES / BASE
 EMBEDDINGS: Final = Path("artifacts/embeddings")
 COHORTS: Final = Path("artifacts/cohorts")
 LEARNING: Final = Path("artifacts/learning")
+TIMING: Final = Path("artifacts/timing/amortized.json")
 WANTED: Final = Path("artifacts/wanted.json")
 EVALUATION: Final = Path("artifacts/evaluation")
 VERDICT: Final = Path("reports/verdict.json")

@@ -2,8 +2,7 @@
 
 from evenvoice.data.pieces import Pieces, Shard
 from evenvoice.data.schemas import HEARD
-from evenvoice.data.tables import write_table
-from evenvoice.decoding.hypotheses import TABLE, Transcriber, compute_of
+from evenvoice.decoding.hypotheses import Transcriber, compute_of
 from evenvoice.models.placement import Placement
 from evenvoice.models.recogniser import Recogniser
 from evenvoice.origins import ORIGIN, PLACED, SUMMARY, Origin
@@ -30,7 +29,7 @@ def main(params: Params, model: str, shard: str = "") -> None:
         return
     found = transcriber.transcribe(paths.FEATURES, pieces)
     with fresh_directory(paths.HYPOTHESES / model) as draft:
-        write_table(draft / TABLE, found.table)
+        found.write_tables(draft)
         write_json(draft / "compute.json", compute_of(recogniser, found))
         write_json(draft / ORIGIN, Origin.of(model=paths.MODELS / model, features=paths.FEATURES).to_json())
     pieces.discard()

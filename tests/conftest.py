@@ -2,13 +2,24 @@
 
 from __future__ import annotations
 
+import os
+
+# Before anything imports torch. Tests run side by side; threads that wait by spinning, OpenMP's default, then take the
+# cores from one another: a test of half a second took two minutes (docs/experiments.md).
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
 from collections.abc import Iterator
 
 import pytest
+from hypothesis import settings
 
 from ops.images.build import Image
 from tests.builders.engine import Engine, built_image, reach_engine
 from tests.builders.object_server import ObjectServer, serving
+
+# how long an example takes says nothing of the code on a machine that does other work
+settings.register_profile("untimed", deadline=None)
+settings.load_profile("untimed")
 
 
 @pytest.fixture(scope="session")

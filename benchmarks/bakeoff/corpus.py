@@ -7,6 +7,7 @@ import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import yaml
 
@@ -32,20 +33,30 @@ class Corpus:
         return cls(profile, profile if speech else None, speech or "synthetic")
 
 
-def prepare(corpus: Corpus, work: Path) -> None:
-    """Write ``work/<corpus>/params.yaml`` and run the stages that make features, unless that was done before."""
+def prepare(corpus: Corpus, work: Path, listen_first_s: float | None = None) -> None:
+    """Write ``work/<corpus>/params.yaml`` and run the stages that make features, unless that was done before.
+
+    Raises:
+        ValueError: it was done before, and its trainings listened first for another time.
+    """
     place = work / corpus.name
     done = place / "prepared"
+    values = _values(corpus) if listen_first_s is None else overlay(
+        _values(corpus), {"train": {"listen_first_s": listen_first_s}})
     if done.exists():
+        kept = yaml.safe_load((place / "params.yaml").read_text(encoding="utf-8"))["train"]["listen_first_s"]
+        if kept != values["train"]["listen_first_s"]:
+            raise ValueError(f"{place} holds trainings with train.listen_first_s {kept}, asked for are such with "
+                             f"{values['train']['listen_first_s']}: name another --work")
         return
-    write_text(place / "params.yaml", yaml.safe_dump(_values(corpus), sort_keys=False))
+    write_text(place / "params.yaml", yaml.safe_dump(values, sort_keys=False))
     env = {**os.environ, "PYTHONPATH": str(ROOT), "EVENVOICE_HOME": str(place / "home")}
     for stage in STAGES:
         subprocess.run([sys.executable, "-m", f"stages.{stage}"], cwd=place, env=env, check=True)  # noqa: S603
     done.touch()
 
 
-def _values(corpus: Corpus) -> dict[str, object]:
+def _values(corpus: Corpus) -> dict[str, Any]:
     values = yaml.safe_load((ROOT / "params.yaml").read_text(encoding="utf-8"))
     if corpus.profile is not None:
         profile = ROOT / "profiles" / f"{corpus.profile}.yaml"

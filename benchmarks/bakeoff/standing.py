@@ -28,7 +28,7 @@ class Scored:
     macs: float
     parameters: int
     cpu_s: float
-    learning_rate: float
+    recipe: str
 
     @property
     def wers(self) -> NDArray[np.float64]:
@@ -55,7 +55,7 @@ class Standing:
     parameters: int
     macs: float
     cpu_s: float
-    learning_rate: float
+    recipe: str
     wers: tuple[float, ...]
     mean: float
     sd: float | None
@@ -79,19 +79,19 @@ def standings(scored: Mapping[str, Scored], reference: str) -> list[Standing]:
 def _standing(arm: str, one: Scored, base: Scored) -> Standing:
     change = compare_models(one.table, base.table, replicates=REPLICATES, confidence=CONFIDENCE, seed=1)
     return Standing(arm=arm, parameters=one.parameters, macs=one.macs, cpu_s=one.cpu_s,
-                    learning_rate=one.learning_rate, wers=tuple(one.wers.tolist()), mean=float(one.wers.mean()),
+                    recipe=one.recipe, wers=tuple(one.wers.tolist()), mean=float(one.wers.mean()),
                     sd=float(one.wers.std(ddof=1)) if len(one.wers) > 1 else None, change=change,
                     seed_changes=tuple((one.wers / base.wers - 1).tolist()))
 
 
 def markdown(lines: Sequence[Standing]) -> str:
     """The table as the documentation shows it."""
-    rows = ["| encoder | rate | WER, mean over seeds | sd | against lstm (speakers resampled) | seeds better than lstm "
-            "| parameters | MMACs per s of audio | CPU s of training |", "| --- " * 9 + "|"]
+    rows = ["| encoder | recipe | WER, mean over seeds | sd | against lstm (speakers resampled) "
+            "| seeds better than lstm | parameters | MMACs per s of audio | CPU s of training |", "| --- " * 9 + "|"]
     for line in lines:
         better = sum(change < 0 for change in line.seed_changes)
         rows.append(
-            f"| {line.arm} | {line.learning_rate:g} | {100 * line.mean:.2f} % | {_percent(line.sd)} "
+            f"| {line.arm} | {line.recipe} | {100 * line.mean:.2f} % | {_percent(line.sd)} "
             f"| {100 * line.change.estimate:+.1f} % ({100 * line.change.low:+.1f} to {100 * line.change.high:+.1f}) "
             f"| {better} of {len(line.seed_changes)} | {line.parameters:,} "
             f"| {line.macs / 1e6:.1f} | {line.cpu_s:.0f} |")

@@ -1,6 +1,6 @@
 """One trial of the bake-off, in a process of its own: train, then transcribe a split.
 
-    python -m benchmarks.bakeoff.trial WORK CORPUS ARM RATE SEED STEPS SPLIT
+    python -m benchmarks.bakeoff.trial WORK CORPUS ARM OPTIMISER RATE SEED STEPS SPLIT
 
 Both are kept under WORK, so asking again costs nothing.
 """
@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from benchmarks.bakeoff.plan import Trial
+from benchmarks.bakeoff.plan import Recipe, Trial
 from evenvoice.data.feature_store import FeatureStore
 from evenvoice.data.tokenizer import Tokenizer
 from evenvoice.decoding.hypotheses import compute_of, transcribe_recordings
@@ -32,8 +32,8 @@ MODEL = "model"
 
 def main() -> None:
     """Do what the command line says."""
-    work, corpus, arm, rate, seed, steps, split = sys.argv[1:]
-    trial = Trial(corpus, arm, float(rate), int(seed), int(steps))
+    work, corpus, arm, optimiser, rate, seed, steps, split = sys.argv[1:]
+    trial = Trial(corpus, arm, Recipe(optimiser, float(rate)), int(seed), int(steps))
     torch.set_num_threads(1)
     place = Path(work) / corpus
     params = load_params(place / "params.yaml")
@@ -46,8 +46,9 @@ def main() -> None:
 
 
 def _train(trial: Trial, params: Params, store: FeatureStore, place: Path, directory: Path) -> None:
-    train = params.train.model_copy(update={"encoder": trial.arm, "learning_rate": trial.learning_rate,
-                                            "steps": trial.steps, "lookahead": 0})
+    train = params.train.model_copy(update={
+        "encoder": trial.arm, "optimiser": trial.recipe.optimiser, "learning_rate": trial.recipe.learning_rate,
+        "steps": trial.steps, "lookahead": 0})
     tokenizer = Tokenizer.load(place / "artifacts" / "tokenizer")
     recogniser = Recogniser.build(
         architecture(train, n_mels=params.featurize.n_mels, vocabulary=tokenizer.size), tokenizer=tokenizer,

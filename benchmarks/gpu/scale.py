@@ -49,7 +49,7 @@ FULL: Final = Scale(
     learning_speech_s=8000.0,
     streams=(64, 256, 1024), chunks=50)
 TINY: Final = Scale(
-    name="tiny", total_s=120.0, budgets_s=dict.fromkeys(FULL.budgets_s, 60.0), exact=("3,9,5,7",),
+    name="tiny", total_s=1200.0, budgets_s=dict.fromkeys(FULL.budgets_s, 600.0), exact=("3,9,5,7",),
     loss=("2,6,4,7", "3,9,5,7"), joiner_width=8, rounds=1, models=("lstm tiny", "conformer tiny"), batch_s=20.0,
     steps=1, turns=1, automatic=("lstm tiny",), learner="lstm tiny", learning_steps=2, learning_batch_s=20.0,
     learning_speech_s=60.0, streams=(2,), chunks=2)

@@ -1,7 +1,7 @@
-"""What every point changed against the base model over seeds: bottom cohort, whole, and variance over cohorts.
+"""What every point changed against the base model over seeds: bottom and top cohort, whole, variance over cohorts.
 
 WERs enter as logarithms, and a change over seeds is the mean of the logarithms of ratios turned back. A seed counts
-where discovery found two cohorts and at least two test speakers of the bottom one were heard.
+where discovery found two cohorts and at least two test speakers of the bottom one, and of the top one, were heard.
 
 At equal bottom gain: fine-tuning's curve leads from the base model over its steps. Where it crosses the bottom change
 of another point, its whole is interpolated, linearly in logarithms; of all places of the curve whose bottom is at least
@@ -49,18 +49,25 @@ class Seed:
     @property
     def bottom(self) -> Mask:
         """(S,) whether a speaker is in the bottom cohort and was heard."""
-        if not self.partition.comparable:
-            return np.zeros(len(self.table.speakers), dtype=bool)
+        return self._heard_of(self.partition.bottom if self.partition.comparable else None)
+
+    @property
+    def top(self) -> Mask:
+        """(S,) whether a speaker is in the top cohort and was heard."""
+        return self._heard_of(self.partition.top if self.partition.comparable else None)
+
+    def _heard_of(self, cohort: str | None) -> Mask:
         heard_S: Mask = self.table.words > 0
-        return self.table.members(self.partition.method, self.partition.bottom) & heard_S
+        return np.zeros_like(heard_S) if cohort is None else self.table.members(self.partition.method, cohort) & heard_S
 
     @property
     def left_out(self) -> str:
         """Why the seed says nothing; empty where it counts."""
         if not self.partition.comparable:
             return f"{self.partition.method} found no two cohorts"
-        found = int(self.bottom.sum())
-        return "" if found >= FEWEST else f"{found} test speakers of the bottom cohort"
+        few = [f"{found} test speakers of the {name} cohort" for name, members_S in
+               (("bottom", self.bottom), ("top", self.top)) if (found := int(members_S.sum())) < FEWEST]
+        return few[0] if few else ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,6 +86,7 @@ class Standing:
 
     point: Point
     bottom: Interval
+    top: Interval
     whole: Interval
     variance: Interval
     bottom_seeds: tuple[float, ...]
@@ -97,6 +105,7 @@ def standings(seeds: Sequence[Seed], plan: Sequence[Point], *, replicates: int =
     bootstraps = [SpeakerBootstrap(len(seed.table.speakers), replicates, np.random.default_rng(seed.seed))
                   for seed in counted]
     bottoms = _log_changes(counted, bootstraps, [seed.bottom for seed in counted])
+    tops = _log_changes(counted, bootstraps, [seed.top for seed in counted])
     wholes = _log_changes(counted, bootstraps, [seed.table.everyone for seed in counted])
     variances = _variances(counted, bootstraps)
     curve = [(bottoms[name], wholes[name]) for name in (BASE, *(one.name for one in plan if one.arm == REFERENCE))]
@@ -106,8 +115,8 @@ def standings(seeds: Sequence[Seed], plan: Sequence[Point], *, replicates: int =
     front = _front({point.name: (bottoms[point.name].mean, wholes[point.name].mean)
                     for point in plan if not point.control})
     return [Standing(
-        point=point, bottom=_relative(bottoms[point.name]), whole=_relative(wholes[point.name]),
-        variance=_change_of_variance(variances, point.name),
+        point=point, bottom=_relative(bottoms[point.name]), top=_relative(tops[point.name]),
+        whole=_relative(wholes[point.name]), variance=_change_of_variance(variances, point.name),
         bottom_seeds=tuple(np.expm1(bottoms[point.name].estimates_N).tolist()),
         whole_seeds=tuple(np.expm1(wholes[point.name].estimates_N).tolist()),
         against=_relative(beside[point.name]) if point.name in beside else None,

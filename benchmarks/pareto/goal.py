@@ -64,8 +64,10 @@ def _front_part(arms: Sequence[Standing], compared: Sequence[Standing], ahead: S
 
 def _healed_part(arms: Sequence[Standing], healed: Sequence[Standing], margin: float) -> str:
     if healed:
-        best = min(healed, key=lambda line: line.bottom.estimate)
-        return f"{name_of(best)} lowers the bottom by 15 % or more with the whole not worse: {_changes(best)}"
+        level = [line for line in healed if line.top.estimate <= margin]  # the gate refuses who levels down
+        best = min(level or healed, key=lambda line: line.bottom.estimate)
+        most = ", the most of those that keep the top cohort within the margin" if level else ""
+        return f"{name_of(best)} lowers the bottom by 15 % or more with the whole not worse{most}: {_changes(best)}"
     missed = "no arm lowers the bottom by 15 % or more with the whole not worse"
     if not arms:
         return missed
@@ -87,7 +89,7 @@ def _whole_against(line: Standing) -> str:
 
 
 def _changes(line: Standing) -> str:
-    return f"bottom {percent(line.bottom)}, whole {percent(line.whole)}"
+    return f"bottom {percent(line.bottom)}, top {percent(line.top)}, whole {percent(line.whole)}"
 
 
 def name_of(line: Standing) -> str:

@@ -15,15 +15,15 @@ from evenvoice.params import BASE
 
 def markdown(lines: Sequence[Standing]) -> str:
     """The table as the documentation shows it; controls in italics, the Pareto front with a star."""
-    rows = ["| arm | | bottom cohort | seeds in which it fell | whole | variance over cohorts "
-            "| whole against fine-tuning's at equal bottom gain |", "| --- " * 7 + "|"]
+    rows = ["| arm | | bottom cohort | seeds in which it fell | top cohort | whole | variance over cohorts "
+            "| whole against fine-tuning's at equal bottom gain |", "| --- " * 8 + "|"]
     for line in lines:
         fell = sum(change < 0 for change in line.bottom_seeds)
         arm = f"*{line.point.arm}*" if line.point.control else line.point.arm
         beyond = ", never reached" if line.beyond else ""
         rows.append(f"| {arm}{' ★' if line.front else ''} | {line.point.said} | {percent(line.bottom)} "
-                    f"| {fell} of {len(line.bottom_seeds)} | {percent(line.whole)} | {percent(line.variance)} "
-                    f"| {percent(line.against)}{beyond} |")
+                    f"| {fell} of {len(line.bottom_seeds)} | {percent(line.top)} | {percent(line.whole)} "
+                    f"| {percent(line.variance)} | {percent(line.against)}{beyond} |")
     return "\n".join(rows)
 
 
@@ -51,7 +51,7 @@ def seed_record(seed: Seed) -> dict[str, Any]:
 def standing_record(line: Standing) -> dict[str, Any]:
     """A line of the table, as JSON knows it."""
     intervals = {name: _interval(getattr(line, name))
-                 for name in ("bottom", "whole", "variance", "against", "against_together")}
+                 for name in ("bottom", "top", "whole", "variance", "against", "against_together")}
     return {**asdict(line), "point": {**asdict(line.point), "control": line.point.control}, **intervals}
 
 

@@ -104,7 +104,7 @@ def frozen_method(content: Any, source: str) -> FrozenMethod:
 
 def _told(rule: FrozenRule) -> dict[str, Any]:
     if isinstance(rule, NearestCentroid):
-        return {"kind": "centroids", "centroids": rule.centroids.tolist()}
+        return {"kind": "centroids", "centroids": rule.centroids.tolist(), "cohort_of": list(rule.cohort_of)}
     if isinstance(rule, FrozenGroups):
         return {"kind": "groups", "columns": list(rule.columns), "groups": [list(group) for group in rule.groups]}
     assert isinstance(rule, FrozenTree)
@@ -191,19 +191,28 @@ class _Tree(_Part):
 class _Centroids(_Part):
     kind: Literal["centroids"]
     centroids: list[Annotated[list[float], Field(min_length=1)]] = Field(min_length=1)
+    cohort_of: list[Annotated[int, Field(ge=0)]] | None = None
+    """None in a rule of earlier versions, in which each centroid was a cohort."""
 
     @model_validator(mode="after")
-    def _of_one_width(self) -> _Centroids:
+    def _of_one_width_and_with_a_cohort_each(self) -> _Centroids:
         if len({len(centroid) for centroid in self.centroids}) > 1:
             raise ValueError("centroids have different widths")
+        cohorts = self._cohort_of
+        if len(cohorts) != len(self.centroids) or set(cohorts) != set(range(max(cohorts) + 1)):
+            raise ValueError(f"{cohorts} are not the cohorts, from 0 on, of {len(self.centroids)} centroids")
         return self
 
     @property
+    def _cohort_of(self) -> tuple[int, ...]:
+        return tuple(range(len(self.centroids)) if self.cohort_of is None else self.cohort_of)
+
+    @property
     def size(self) -> int:
-        return len(self.centroids)
+        return max(self._cohort_of) + 1
 
     def rule(self) -> NearestCentroid:
-        return NearestCentroid(centroids=np.array(self.centroids, dtype=np.float64))
+        return NearestCentroid(centroids=np.array(self.centroids, dtype=np.float64), cohort_of=self._cohort_of)
 
 
 class _Groups(_Part):

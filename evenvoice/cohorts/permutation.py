@@ -84,8 +84,8 @@ def split_gains(*, errors_PS: Integers, words_PS: Integers, candidates: Candidat
     if gain == "difference":
         gains_PK = np.abs(_rates(one_errors_PK, one_words_PK) - _rates(other_errors_PK, other_words_PK))
     else:
-        gains_PK = _log_likelihood(one_errors_PK, one_words_PK)
-        gains_PK += _log_likelihood(other_errors_PK, other_words_PK)
+        gains_PK = log_likelihood(one_errors_PK, one_words_PK)
+        gains_PK += log_likelihood(other_errors_PK, other_words_PK)
         gains_PK -= errors * np.log(max(errors / max(words, 1), _TINY))
     gains_PK[few_PK] = -np.inf
     return gains_PK
@@ -96,7 +96,7 @@ def _rates(errors_PK: Floats, words_PK: Floats) -> Floats:
     return np.divide(errors_PK, rates_PK, out=rates_PK)
 
 
-def _log_likelihood(errors_PK: Floats, words_PK: Floats) -> Floats:
+def log_likelihood(errors_PK: Floats, words_PK: Floats) -> Floats:
     """e ln(e / n), 0 without errors; in place, since this is where discovery spends its time."""
     logs_PK = _rates(errors_PK, words_PK)
     np.maximum(logs_PK, _TINY, out=logs_PK)

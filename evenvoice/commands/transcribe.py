@@ -36,8 +36,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--nbest", type=_positive, default=1, metavar="N",
                         help="transcripts to print, at most --beam")
     parser.add_argument("--json", action="store_true",
-                        help="one JSON object per file: text, words with seconds and confidence, log-probability")
+                        help="one JSON object per file: text, words with seconds and confidence, log-probability, and "
+                             "of an amortized model the share of its encoder's work that was done")
     speaker.add_arguments(parser)
+
+
+@dataclass(frozen=True)
+class Heard:
+    """Transcripts, the most probable first, and the share of its work that an encoder with gates did."""
+
+    transcripts: list[Transcript]
+    executed_share: float | None
 
 
 @dataclass(frozen=True)
@@ -49,15 +58,17 @@ class Job:
     nbest: int
     speaker: Speaker
 
-    def whole(self, path: Path) -> list[Transcript]:
+    def whole(self, path: Path) -> Heard:
         """Transcribe a file."""
         from evenvoice.decoding.stream import recognise
+        from evenvoice.decoding.work import WorkMeter
 
-        waveform = _read(path)
-        return recognise(self.recogniser, waveform.samples, waveform.rate, beam=self.beam, nbest=self.nbest,
-                         cohort=self.speaker.cohort_of(waveform))
+        waveform, meter = _read(path), WorkMeter(1)
+        found = recognise(self.recogniser, waveform.samples, waveform.rate, beam=self.beam, nbest=self.nbest,
+                          cohort=self.speaker.cohort_of(waveform), meter=meter)
+        return Heard(found, meter.done[0].share)
 
-    def streamed(self, path: Path, *, aloud: bool) -> list[Transcript]:
+    def streamed(self, path: Path, *, aloud: bool) -> Heard:
         """Transcribe a file while it is read, and print the words on the way where ``aloud``."""
         from evenvoice.data.streaming import AudioBlocks
         from evenvoice.decoding.stream import Stream
@@ -72,7 +83,7 @@ class Job:
             found = stream.finish()
         if aloud:
             print(found[0].text.removeprefix(stream.said), flush=True)
-        return found
+        return Heard(found, stream.executed_share)
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -92,21 +103,24 @@ def run(arguments: argparse.Namespace) -> int:
             print(f"{path}: ", end="", flush=True)
         aloud = arguments.stream and not arguments.json
         try:
-            found = job.streamed(path, aloud=aloud) if arguments.stream else job.whole(path)
+            heard = job.streamed(path, aloud=aloud) if arguments.stream else job.whole(path)
         except RecordingRejected as error:  # the others may be well
             if not arguments.json:
                 print(flush=True)
             print(f"{type(error).__name__}: {error}", file=sys.stderr)
             status = error.exit_code
         else:
-            _print(path, found, as_json=arguments.json, best_printed=aloud)
+            _print(path, heard, as_json=arguments.json, best_printed=aloud)
     return status
 
 
-def _print(path: Path, found: list[Transcript], *, as_json: bool, best_printed: bool) -> None:
+def _print(path: Path, heard: Heard, *, as_json: bool, best_printed: bool) -> None:
+    found = heard.transcripts
     if as_json:
         best, *others = (asdict(transcript) for transcript in found)
-        print(json.dumps(_rounded({"file": str(path), **best, "others": others}), ensure_ascii=False, allow_nan=False))
+        executed = {} if heard.executed_share is None else {"executed_share": heard.executed_share}
+        print(json.dumps(_rounded({"file": str(path), **best, "others": others, **executed}), ensure_ascii=False,
+                         allow_nan=False))
         return
     if not best_printed:
         print(found[0].text)

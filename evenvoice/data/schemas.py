@@ -72,6 +72,17 @@ HYPOTHESES: Final = pa.schema([
 ])
 """One row per transcribed recording; errors = substitutions + deletions + insertions."""
 
+WORK: Final = pa.schema([
+    pa.field("utterance", pa.string(), nullable=False),
+    pa.field("speaker", pa.string(), nullable=False),
+    pa.field("split", pa.string(), nullable=False),
+    pa.field("executed", pa.float64(), nullable=False),
+    pa.field("dense", pa.float64(), nullable=False),
+    pa.field("executed_in_silence", pa.float64(), nullable=False),
+    pa.field("dense_in_silence", pa.float64(), nullable=False),
+])
+"""One row per transcribed recording: multiply-accumulates of an encoder with gates, and of the same one without."""
+
 EMBEDDINGS: Final = pa.schema([
     pa.field("speaker", pa.string(), nullable=False),
     pa.field("split", pa.string(), nullable=False),
@@ -110,6 +121,7 @@ CURVE: Final = pa.schema([
     pa.field("loss", pa.float64(), nullable=False),
     pa.field("learning_rate", pa.float64(), nullable=False),
     pa.field("effective_share", pa.float64()),  # effective sample size / batch; null: recordings are not weighted
+    pa.field("executed_share", pa.float64()),  # of the dense encoder's work; null: no gates decide what works
 ])
 """One row per optimiser step of a training."""
 
@@ -159,6 +171,18 @@ COMPARISONS: Final = pa.schema([
     pa.field("relative_high", pa.float64()),
 ])
 """Every mitigation arm against the untouched base on the same resampled speakers."""
+
+SAVING: Final = pa.schema([
+    pa.field("split", pa.string(), nullable=False),
+    pa.field("method", pa.string(), nullable=False),  # a discovery method, or "whole"
+    pa.field("cohort", pa.string(), nullable=False),  # a cohort, or "whole"
+    pa.field("speakers", pa.int32(), nullable=False),
+    pa.field("executed_share", pa.float64()),  # of the encoder's work without gates
+    pa.field("relative", pa.float64()),  # (amortized - dense) / dense of WER; negative is better
+    pa.field("relative_low", pa.float64()),  # paired speaker bootstrap
+    pa.field("relative_high", pa.float64()),
+])
+"""The amortized model against its dense control on the same resampled speakers, and who gets its computation."""
 
 VARIANCES: Final = pa.schema([
     pa.field("arm", pa.string(), nullable=False),

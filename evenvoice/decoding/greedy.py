@@ -26,6 +26,7 @@ from evenvoice.models.transducer import BLANK
 from evenvoice.progress import Progress
 
 if TYPE_CHECKING:
+    from evenvoice.decoding.work import WorkMeter
     from evenvoice.models.recogniser import Recogniser
 
 
@@ -119,7 +120,8 @@ def _extended(memory: GreedyMemory, predictor: PredictorState, label_BJ: Tensor,
 
 
 def transcribe_labels(recogniser: Recogniser, features: Sequence[NDArray[np.floating]], *, batch_s: float,
-                      progress: Progress | None = None, cohorts: Sequence[int] | None = None) -> list[list[int]]:
+                      progress: Progress | None = None, cohorts: Sequence[int] | None = None,
+                      meter: WorkMeter | None = None) -> list[list[int]]:
     """Transcribe recordings greedily, those of like length together.
 
     Args:
@@ -128,7 +130,8 @@ def transcribe_labels(recogniser: Recogniser, features: Sequence[NDArray[np.floa
         batch_s: seconds of speech decoded together, padding included.
         progress: advanced by the recordings of each batch.
         cohorts: number of the cohort of each recording's speaker, for a model with a cohort input.
+        meter: told what an encoder with gates did on each recording.
     """
     found = decode_recordings(GreedyDecoder(recogniser.transducer.eval()), recogniser, features, batch_s=batch_s,
-                              progress=progress, cohorts=cohorts)
+                              progress=progress, cohorts=cohorts, meter=meter)
     return [list(best.labels) for best, *_ in found]

@@ -18,13 +18,15 @@ from numpy.typing import NDArray
 
 from evenvoice.data.feature_store import FeatureStore
 from evenvoice.data.pieces import Pieces, Shard
-from evenvoice.data.schemas import FEATURES, HYPOTHESES
+from evenvoice.data.schemas import FEATURES, HYPOTHESES, WORK
 from evenvoice.data.tables import ipc_shards, open_ipc_shard, read_table, write_table
 from evenvoice.decoding.greedy import transcribe_labels
+from evenvoice.decoding.work import WorkMeter
 from evenvoice.metrics.wer import count_edits
 from evenvoice.models.compute import macs_per_audio_s
 from evenvoice.models.placement import Placement
 from evenvoice.models.recogniser import Recogniser
+from evenvoice.origins import WORKED
 from evenvoice.params import Transcribe
 from evenvoice.progress import Progress
 from evenvoice.storage import read_json, write_json
@@ -35,28 +37,37 @@ TOTALS = "totals.json"
 
 @dataclass(frozen=True)
 class Transcription:
-    """HYPOTHESES rows, and what was counted on the way."""
+    """HYPOTHESES rows, and what was counted on the way; WORK rows of the same recordings, where gates decide on it."""
 
     table: pa.Table
+    work: pa.Table | None
     labels: int
     audio_s: float
 
     @classmethod
     def joined(cls, parts: Sequence[Transcription]) -> Transcription:
         """One after another."""
-        return cls(pa.concat_tables([part.table for part in parts]), sum(part.labels for part in parts),
-                   sum(part.audio_s for part in parts))
+        work = [part.work for part in parts if part.work is not None]
+        return cls(pa.concat_tables([part.table for part in parts]), pa.concat_tables(work) if work else None,
+                   sum(part.labels for part in parts), sum(part.audio_s for part in parts))
 
     def write(self, directory: Path) -> None:
         """Write a piece."""
-        write_table(directory / TABLE, self.table)
+        self.write_tables(directory)
         write_json(directory / TOTALS, {"labels": self.labels, "audio_s": self.audio_s})
+
+    def write_tables(self, directory: Path) -> None:
+        """Write what is known of each recording."""
+        write_table(directory / TABLE, self.table)
+        if self.work is not None:
+            write_table(directory / WORKED, self.work)
 
     @classmethod
     def read(cls, directory: Path) -> Transcription:
         """Read a piece."""
         totals = read_json(directory / TOTALS)
-        return cls(read_table(directory / TABLE, HYPOTHESES), totals["labels"], totals["audio_s"])
+        work = read_table(directory / WORKED, WORK) if (directory / WORKED).exists() else None
+        return cls(read_table(directory / TABLE, HYPOTHESES), work, totals["labels"], totals["audio_s"])
 
 
 @dataclass(frozen=True)
@@ -119,14 +130,21 @@ def transcribe_recordings(recogniser: Recogniser, store: FeatureStore, indices: 
     A model with a cohort input is told what ``placement`` says of each speaker, or without one that it is not known.
     """
     started_at = time.monotonic()
+    meter = WorkMeter(len(indices)) if recogniser.is_gated else None
     labels = transcribe_labels(recogniser, [store.features(int(i)) for i in indices],
-                               batch_s=settings.batch_s, progress=progress,
+                               batch_s=settings.batch_s, progress=progress, meter=meter,
                                cohorts=_cohorts(recogniser, store, indices, placement))
     decode_s = time.monotonic() - started_at
     rows = [_row(store, int(i), recogniser.tokenizer.decode(found)) for i, found in zip(indices, labels, strict=True)]
     audio_s = float(store.durations_s[indices].sum(dtype=np.float64))
     progress.measured(seconds=decode_s, audio_s_per_s=audio_s / max(decode_s, 1e-9))
-    return Transcription(pa.Table.from_pylist(rows, schema=HYPOTHESES), sum(map(len, labels)), audio_s)
+    return Transcription(pa.Table.from_pylist(rows, schema=HYPOTHESES), meter and _worked(rows, meter),
+                         sum(map(len, labels)), audio_s)
+
+
+def _worked(rows: Sequence[dict[str, object]], meter: WorkMeter) -> pa.Table:
+    return pa.Table.from_pylist([{**{name: row[name] for name in ("utterance", "speaker", "split")}, **done._asdict()}
+                                 for row, done in zip(rows, meter.done, strict=True)], schema=WORK)
 
 
 def _cohorts(recogniser: Recogniser, store: FeatureStore, indices: NDArray[np.int64],
@@ -137,15 +155,30 @@ def _cohorts(recogniser: Recogniser, store: FeatureStore, indices: NDArray[np.in
 
 
 def compute_of(recogniser: Recogniser, transcription: Transcription) -> dict[str, object]:
-    """The figures of compute.json: work and labels per second of audio."""
+    """The figures of compute.json: work and labels per second of audio; with gates, what they let through."""
     seconds = max(transcription.audio_s, 1e-9)
     labels_per_s = transcription.labels / seconds
-    macs = macs_per_audio_s(recogniser.transducer, frames_per_s=1 / recogniser.frame_s, labels_per_s=labels_per_s)
-    return {"macs_per_audio_s": {"encoder": macs.encoder, "predictor": macs.predictor, "joiner": macs.joiner,
+    executed = None if transcription.work is None else executed_shares(transcription.work)
+    macs = macs_per_audio_s(recogniser.transducer, frames_per_s=1 / recogniser.frame_s, labels_per_s=labels_per_s,
+                            executed_share=None if executed is None else executed["encoder"])
+    return {**({} if executed is None else {"executed_share": executed}),
+            "macs_per_audio_s": {"encoder": macs.encoder, "predictor": macs.predictor, "joiner": macs.joiner,
                                  "total": macs.total},
             "labels_per_audio_s": labels_per_s, "parameters": recogniser.transducer.parameter_count,
             "audio_seconds": transcription.audio_s, "frame_ms": recogniser.frame_s * 1000,
             "lookahead_ms": recogniser.lookahead_s * 1000}
+
+
+def executed_shares(work: pa.Table) -> dict[str, float | None]:
+    """Share of the encoder's work without gates that was done: of all frames, of speech, of silence; None of none."""
+    executed, dense, executed_silent, dense_silent = (
+        pc.sum(work[name]).as_py() or 0.0 for name in ("executed", "dense", "executed_in_silence", "dense_in_silence"))
+    return {"encoder": _share(executed, dense), "speech": _share(executed - executed_silent, dense - dense_silent),
+            "silence": _share(executed_silent, dense_silent)}
+
+
+def _share(executed: float, dense: float) -> float | None:
+    return executed / dense if dense else None
 
 
 def _row(store: FeatureStore, i: int, hypothesis: str) -> dict[str, object]:

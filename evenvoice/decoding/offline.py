@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,12 +15,14 @@ from evenvoice.models.padding import pad_features
 from evenvoice.progress import Progress
 
 if TYPE_CHECKING:
+    from evenvoice.decoding.work import WorkMeter
     from evenvoice.models.recogniser import Recogniser
 
 
 def decode_recordings(search: Search[Any], recogniser: Recogniser, features: Sequence[NDArray[np.floating]], *,
                       batch_s: float = 600.0, progress: Progress | None = None,
-                      cohorts: Sequence[int] | None = None) -> list[list[Hypothesis]]:
+                      cohorts: Sequence[int] | None = None,
+                      meter: WorkMeter | None = None) -> list[list[Hypothesis]]:
     """Return the hypotheses of each recording, the most probable first.
 
     Args:
@@ -29,6 +32,7 @@ def decode_recordings(search: Search[Any], recogniser: Recogniser, features: Seq
         batch_s: seconds of speech decoded together, padding included.
         progress: advanced by the recordings of each batch.
         cohorts: number of the cohort of each recording's speaker, for a model with a cohort input.
+        meter: told what an encoder with gates did on each recording.
     """
     transducer = recogniser.transducer
     fill_M, device = transducer.mean_M.cpu().numpy(), transducer.mean_M.device
@@ -37,9 +41,11 @@ def decode_recordings(search: Search[Any], recogniser: Recogniser, features: Seq
         padded = pad_features([features[i] for i in batch], fill_M=fill_M,
                               least_frames=transducer.encoder.subsampling)
         cohorts_B = None if cohorts is None else torch.tensor([cohorts[i] for i in batch])
-        state = search.step(padded.features_BTM.to(device), search.initial_state(len(batch), cohorts_B),
-                            padded.frame_lengths_B)
-        for i, hypotheses in zip(batch, search.finish(state), strict=True):
+        with nullcontext() if meter is None else meter.reading(batch, padded, transducer):
+            state = search.step(padded.features_BTM.to(device), search.initial_state(len(batch), cohorts_B),
+                                padded.frame_lengths_B)
+            of_batch = search.finish(state)
+        for i, hypotheses in zip(batch, of_batch, strict=True):
             found[i] = hypotheses
         if progress is not None:
             progress.advance(len(batch))

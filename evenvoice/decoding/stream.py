@@ -24,7 +24,9 @@ from evenvoice.decoding.greedy import GreedyDecoder
 from evenvoice.decoding.offline import decode_recordings
 from evenvoice.decoding.search import Search
 from evenvoice.decoding.words import Transcript
+from evenvoice.decoding.work import WorkMeter
 from evenvoice.errors import ParamsError
+from evenvoice.models.gates import gating
 from evenvoice.models.recogniser import Recogniser
 from evenvoice.params import UNKNOWN
 
@@ -50,7 +52,7 @@ def build_search(recogniser: Recogniser, *, beam: int = 1, nbest: int = 1) -> Se
 
 
 def recognise(recogniser: Recogniser, samples: NDArray[np.float32], rate: int, *, beam: int = 1,
-              nbest: int = 1, cohort: str = UNKNOWN) -> list[Transcript]:
+              nbest: int = 1, cohort: str = UNKNOWN, meter: WorkMeter | None = None) -> list[Transcript]:
     """Transcribe a whole recording of (T,) mono samples; the most probable transcript first.
 
     Args:
@@ -60,6 +62,7 @@ def recognise(recogniser: Recogniser, samples: NDArray[np.float32], rate: int, *
         beam: width of the search; 1 is greedy.
         nbest: transcripts to return.
         cohort: the speaker's, for a model with a cohort input.
+        meter: of one recording, told what an encoder with gates did on it.
 
     Raises:
         ParamsError: a cohort that the model does not know, or any for one that takes no heed of cohorts.
@@ -68,7 +71,7 @@ def recognise(recogniser: Recogniser, samples: NDArray[np.float32], rate: int, *
     waveform = resample(Waveform(samples, rate), recogniser.sample_rate)
     features = LogMel(recogniser.featurize, recogniser.sample_rate)(waveform.samples)
     (found,) = decode_recordings(build_search(recogniser, beam=beam, nbest=nbest), recogniser, [features],
-                                 cohorts=None if number is None else [number])
+                                 cohorts=None if number is None else [number], meter=meter)
     return [Transcript.of(hypothesis, recogniser.tokenizer, recogniser.frame_s) for hypothesis in found]
 
 
@@ -94,6 +97,7 @@ class Stream:
         number = recogniser.cohort_number(cohort)
         self._state = self._search.initial_state(1, None if number is None else torch.tensor([number]))
         self._frames = 0
+        self._executed = self._dense = 0.0
         self._said = ""
 
     def feed(self, samples: NDArray[np.float32]) -> str:
@@ -111,6 +115,11 @@ class Stream:
                 for hypothesis in self._search.finish(self._state)[0]]
 
     @property
+    def executed_share(self) -> float | None:
+        """Of the encoder's work without gates that was done so far; None for an encoder without any."""
+        return self._executed / self._dense if self._dense else None
+
+    @property
     def said(self) -> str:
         """What :meth:`feed` has returned so far."""
         return self._said
@@ -119,7 +128,10 @@ class Stream:
         if len(features_TM):
             self._frames += len(features_TM)
             chunk_TM = torch.from_numpy(features_TM).to(self._recogniser.transducer.mean_M.device)
-            self._state = self._search.step(chunk_TM[None], self._state)
+            with gating() as steps:
+                self._state = self._search.step(chunk_TM[None], self._state)
+            self._executed += sum(float(work.executed_BT.sum()) for work in steps)
+            self._dense += sum(float(work.dense_BT.sum()) for work in steps)
 
     def _filling(self) -> NDArray[np.float32]:
         """What makes a recording too short for one encoder frame long enough, as in a batch of whole recordings."""

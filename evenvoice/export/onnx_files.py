@@ -27,6 +27,7 @@ from evenvoice.decoding.search import MAX_SYMBOLS_PER_FRAME
 from evenvoice.errors import ParamsError, PreflightError
 from evenvoice.export.description import DESCRIPTION, Description, Graph, StateTensor
 from evenvoice.export.states import named_tensors, rebuilt
+from evenvoice.models.gates import traced
 from evenvoice.models.recogniser import Recogniser
 from evenvoice.models.transducer import BLANK, Transducer
 from evenvoice.params import UNKNOWN
@@ -131,8 +132,9 @@ def _export_encoder(transducer: Transducer, directory: Path, frames: int, cohort
     encoder = transducer.encoder
     features_BTM = torch.zeros(BATCH, frames * encoder.subsampling, encoder.n_mels)
     # an example in which caches that grow are neither empty nor full
-    _, example = encoder.body.step(torch.zeros(BATCH, 3, encoder.subsampling * encoder.n_mels),
-                                   encoder.body.initial_state(BATCH))
+    with traced():
+        _, example = encoder.body.step(torch.zeros(BATCH, 3, encoder.subsampling * encoder.n_mels),
+                                       encoder.body.initial_state(BATCH))
     states = [encoder.body.initial_state(BATCH), encoder.body.initial_state(BATCH + 1), example]
     return _export_step(_EncoderStep(transducer, example, cohort), directory / ENCODER, features_BTM, states,
                         names=("features", "encoded"))
@@ -176,7 +178,7 @@ _AUTO = torch.export.Dim.AUTO
 def _export(module: nn.Module, path: Path, example: tuple[Any, ...], *, inputs: list[str], outputs: list[str],
             dynamic_shapes: tuple[Any, ...]) -> None:
     logging.getLogger("torch.onnx").setLevel(logging.ERROR)  # it tells of torchvision, which nobody asked for
-    with warnings.catch_warnings(), torch.inference_mode(False), torch.no_grad():
+    with warnings.catch_warnings(), torch.inference_mode(False), torch.no_grad(), traced():
         warnings.simplefilter("ignore")  # of PyTorch about its own parts
         program = torch.onnx.export(module.eval(), example, dynamo=True, verbose=False, input_names=inputs,
                                     output_names=outputs, dynamic_shapes=dynamic_shapes)

@@ -24,7 +24,7 @@ from evenvoice.metrics.bootstrap import (
     ratio_of_models,
     simultaneous_level,
 )
-from evenvoice.params import Gate
+from evenvoice.params import DENSE, Gate
 
 REPLICATES: Final = 4000
 """Not a setting: a verdict must not depend on how long somebody was willing to wait."""
@@ -84,8 +84,10 @@ class Counts:
         self.log_wers = {scope: self._log_wer(evidence.challenger, scope) for scope in self._scopes()
                          if self.speakers(scope) >= limits.min_speakers}
         self._gaps, self._changes = dict(self._gap_counts()), dict(self._change_counts())
+        self._savings = dict(self._saving_counts())
         self._whole = self._whole_count()
-        every = [*self._gaps.values(), *self._changes.values(), *([self._whole] if self._whole else [])]
+        every = [*self._gaps.values(), *self._changes.values(), *self._savings.values(),
+                 *([self._whole] if self._whole else [])]
         self._level = simultaneous_level([count.statistic for count in every], limits.confidence)
 
     def members(self, scope: Scope) -> Mask:
@@ -114,6 +116,11 @@ class Counts:
         for scope, count in self._changes.items():
             yield scope, self._relative(count)
 
+    def savings(self) -> Iterator[tuple[Scope, Bounds]]:
+        """(W_challenger - W_dense) / W_dense of everyone and of each cohort, where the challenger saves computation."""
+        for scope, count in self._savings.items():
+            yield scope, self._relative(count)
+
     def _scopes(self) -> Iterator[Scope]:
         yield WHOLE
         for partition in self._evidence.comparable:
@@ -139,8 +146,16 @@ class Counts:
         tops = [Scope(partition.method, partition.top) for partition in self._evidence.comparable]
         for scope in (WHOLE, *tops):
             if self._evidence.challenger != self._evidence.base and scope in self.log_wers:
-                change = ratio_of_models(self.log_wers[scope], self._log_wer(self._evidence.base, scope))
-                yield scope, self._count(scope, change, math.log1p(self._limits.regression_margin))
+                yield scope, self._change(scope, self._evidence.base, self._limits.regression_margin)
+
+    def _saving_counts(self) -> Iterator[tuple[Scope, _Count]]:
+        if self._evidence.saving is not None:
+            for scope in self.log_wers:
+                yield scope, self._change(scope, DENSE, self._limits.saving_margin)
+
+    def _change(self, scope: Scope, reference: str, margin: float) -> _Count:
+        change = ratio_of_models(self.log_wers[scope], self._log_wer(reference, scope))
+        return self._count(scope, change, math.log1p(margin))
 
     def _count(self, scope: Scope, statistic: Resampled, limit: float) -> _Count:
         return _Count(statistic=statistic, limit=limit, speakers=self.speakers(scope))

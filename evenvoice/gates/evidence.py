@@ -7,13 +7,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from evenvoice.data.schemas import SAVING
+from evenvoice.data.tables import read_table
 from evenvoice.errors import ArtifactError, GateError
 from evenvoice.metrics.bootstrap import SpeakerTable
 from evenvoice.metrics.healing import Healed, read_healed
 from evenvoice.metrics.partitions import Partition, columns_of, method_of, read_partition
 from evenvoice.metrics.speakers import SplitTable, read_speakers
 from evenvoice.origins import ORIGINS, Origin, Origins
-from evenvoice.params import BASE, METHODS
+from evenvoice.params import AMORTIZED, BASE, DENSE, METHODS
+from evenvoice.saving.timed import WAYS
 from evenvoice.storage import read_json
 
 
@@ -29,6 +32,8 @@ class Evidence:
         origins: what the figures of base and challenger come from.
         healed: what the evaluation says of the challenger's changes; no verdict depends on it.
         wanted: whose speech would heal it, as wanted.json has it; no verdict depends on it.
+        saving: times of the amortized model beside its dense control, as saving.json has them; None for other
+            challengers.
     """
 
     test: SplitTable
@@ -39,7 +44,13 @@ class Evidence:
     origins: Origins
     healed: Healed | None = None
     wanted: Mapping[str, Any] | None = None
+    saving: Mapping[str, Any] | None = None
     base: str = BASE
+
+    @property
+    def judged(self) -> tuple[str, ...]:
+        """The models whose errors are needed."""
+        return (self.base, self.challenger, *((DENSE,) if self.saving is not None else ()))
 
     @property
     def comparable(self) -> tuple[Partition, ...]:
@@ -63,13 +74,25 @@ def read_evidence(*, evaluation: Path, corpus: Path, models: Path, wanted: Path)
                         action="Run the ingest stage again.")
     challenger = str(_needed(selection, "challenger", evaluation / "selection.json"))
     labelled = str(_needed(summary, "labelled", corpus / "summary.json"))
-    origins = Origins.read(read_json(evaluation / ORIGINS), str(evaluation / ORIGINS)).only((BASE, challenger))
+    origins = Origins.read(read_json(evaluation / ORIGINS), str(evaluation / ORIGINS)).only(
+        (BASE, challenger, *((DENSE,) if challenger == AMORTIZED else ())))
     origins.demand_models(models, source=str(evaluation), stage="evaluate")
     return Evidence(
         test=read_speakers(evaluation / "speakers.parquet", "test", names),
         partitions=tuple(read_partition(name, methods[name], "methods.json") for name in names),
         challenger=challenger, labelled=labelled, speakers_overlap=overlap, origins=origins,
-        healed=read_healed(evaluation, selection), wanted=_wanted(wanted, origins))
+        healed=None if challenger == AMORTIZED else read_healed(evaluation, selection), wanted=_wanted(wanted, origins),
+        saving=_saving(evaluation) if challenger == AMORTIZED else None)
+
+
+def _saving(evaluation: Path) -> Mapping[str, Any]:
+    content: dict[str, Any] = read_json(evaluation / "saving.json")
+    rows = read_table(evaluation / "saving.parquet", SAVING).to_pylist()
+    everyone = next((row for row in rows if row["split"] == "test" and row["method"] == row["cohort"]), None)
+    if everyone is None or not all(way in content for way in WAYS):
+        raise GateError(name=str(evaluation / "saving.json"), rule="say what the amortized model saves",
+                        value="nothing", action="Run the evaluate stage again.")
+    return {**content, "executed_share": everyone["executed_share"]}
 
 
 def _wanted(path: Path, origins: Origins) -> Mapping[str, Any]:
@@ -108,7 +131,7 @@ def check(evidence: Evidence) -> None:
             cohort was not known when cohorts were frozen.
     """
     test = evidence.test
-    for model in (evidence.base, evidence.challenger):
+    for model in evidence.judged:
         if model not in test.errors:
             raise GateError(name=f"model {model!r}", rule="have errors on test speakers", value="none",
                             action="Run the transcribe and evaluate stages again.")

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
-from evenvoice.gates.counts import WHOLE, Counts, Scope
+from evenvoice.gates.counts import WHOLE, Bounds, Counts, Scope
 from evenvoice.gates.evidence import Evidence, check
 from evenvoice.gates.reasons import Findings, reasons
-from evenvoice.gates.verdict import CohortFinding, Outcome, Regression, Verdict, Whole
+from evenvoice.gates.verdict import CohortFinding, Outcome, Regression, Saving, Time, Verdict, Whole
 from evenvoice.gates.wording import Wording, silent
 from evenvoice.metrics.partitions import Partition
-from evenvoice.params import Gate
+from evenvoice.params import DENSE, Gate
+from evenvoice.saving.timed import WAYS
 
 
 def judge(evidence: Evidence, limits: Gate, *, seed: int) -> Verdict:
@@ -24,20 +26,18 @@ def judge(evidence: Evidence, limits: Gate, *, seed: int) -> Verdict:
     whole = _whole(evidence, counts, limits)
     cohorts = tuple(_cohort(evidence, counts, limits, partition, cohort)
                     for partition in evidence.comparable for cohort in partition.ranked)
-    regression = tuple(
-        Regression(scope="whole" if scope == WHOLE else "/".join(scope), speakers=counts.speakers(scope),
-                   relative=change.estimate, relative_at_least=change.low,
-                   relative_at_most=change.high, decision=change.decision, missing_speakers=change.missing_speakers)
-        for scope, change in counts.changes())
-    outcome = _outcome(evidence, whole, cohorts, regression)
-    why = reasons(outcome, Findings(whole=whole, cohorts=cohorts, regression=regression), Wording(limits),
-                  untested=_untested(evidence),
+    regression = tuple(_regression(scope, change, counts, evidence.base) for scope, change in counts.changes())
+    wording = Wording(limits)
+    saving = None if evidence.saving is None else _saving(evidence.saving, counts, wording)
+    outcome = _outcome(evidence, whole, cohorts, regression, saving)
+    why = reasons(outcome, Findings(whole=whole, cohorts=cohorts, regression=regression, saving=saving),
+                  wording, untested=_untested(evidence),
                   silent=[silent(partition) for partition in evidence.partitions
                           if partition.asked and not partition.comparable])
     return Verdict(verdict=outcome, reasons=why.lines, undecided=why.undecided, further=why.further,
                    limits=limits.model_dump(), challenger=evidence.challenger, base=evidence.base, whole=whole,
-                   cohorts=cohorts, regression=regression, healed=evidence.healed, wanted=evidence.wanted,
-                   labelled=evidence.labelled, speakers_overlap=evidence.speakers_overlap,
+                   cohorts=cohorts, regression=regression, saving=saving, healed=evidence.healed,
+                   wanted=evidence.wanted, labelled=evidence.labelled, speakers_overlap=evidence.speakers_overlap,
                    origins=evidence.origins.to_json())
 
 
@@ -73,9 +73,30 @@ def _described(evidence: Evidence, counts: Counts, partition: Partition, cohort:
             "wer": table.wer if table.words.sum() else None}
 
 
+def _regression(scope: Scope, change: Bounds, counts: Counts, against: str) -> Regression:
+    return Regression(scope="whole" if scope == WHOLE else "/".join(scope), against=against,
+                      speakers=counts.speakers(scope), relative=change.estimate, relative_at_least=change.low,
+                      relative_at_most=change.high, decision=change.decision, missing_speakers=change.missing_speakers)
+
+
+def _saving(content: Mapping[str, Any], counts: Counts, wording: Wording) -> Saving:
+    times = tuple(_time(way, content[way]) for way in WAYS)
+    regression = tuple(_regression(scope, change, counts, DENSE) for scope, change in counts.savings())
+    return Saving(against=DENSE, executed_share=content["executed_share"], times=times, regression=regression,
+                  sentence=wording.saving(content["executed_share"], times, regression))
+
+
+def _time(way: str, measured: Mapping[str, Any]) -> Time:
+    ratio, low, high = (measured[name] for name in ("ratio", "ratio_low", "ratio_high"))
+    return Time(way=way, ratio=ratio, ratio_low=low, ratio_high=high,
+                decision="within" if high < 1 else "exceeds" if low >= 1 else "undecided")
+
+
 def _outcome(evidence: Evidence, whole: Whole, cohorts: tuple[CohortFinding, ...],
-             regression: tuple[Regression, ...]) -> Outcome:
+             regression: tuple[Regression, ...], saving: Saving | None) -> Outcome:
     decisions = {whole.decision, *(found.decision for found in cohorts), *(found.decision for found in regression)}
+    if saving is not None:
+        decisions |= {*(found.decision for found in saving.regression), *(found.decision for found in saving.times)}
     if "exceeds" in decisions:
         return "FAIL"
     tested = bool(evidence.comparable) and not evidence.speakers_overlap

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from evenvoice.gates.verdict import CohortFinding, Decision, Outcome, Regression, Whole
+from evenvoice.gates.verdict import CohortFinding, Decision, Outcome, Regression, Saving, Whole
 from evenvoice.gates.wording import Wording
 
 MOST: Final = 5
@@ -20,14 +20,17 @@ class Findings:
     whole: Whole
     cohorts: tuple[CohortFinding, ...]
     regression: tuple[Regression, ...]
+    saving: Saving | None = None
 
     def worded(self, decision: Decision, wording: Wording) -> list[tuple[int | None, str]]:
         """Speakers missing, and the sentence, of each check that was decided so."""
         found = [(one.missing_speakers, wording.cohort(one)) for one in self.cohorts if one.decision == decision]
         if self.whole.decision == decision:
             found.append((self.whole.missing_speakers, wording.whole(self.whole)))
-        return [*found, *((one.missing_speakers, wording.regression(one)) for one in self.regression
-                          if one.decision == decision)]
+        paid, times = ((), ()) if self.saving is None else (self.saving.regression, self.saving.times)
+        return [*found, *((one.missing_speakers, wording.regression(one)) for one in (*self.regression, *paid)
+                          if one.decision == decision),
+                *((None, wording.time(one)) for one in times if one.decision == decision)]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,7 +51,7 @@ def reasons(outcome: Outcome, findings: Findings, wording: Wording, *, untested:
         silent: why methods had no say.
     """
     passed = (wording.passed([one for one in findings.cohorts if one.gap is not None], findings.whole,
-                             findings.regression) if outcome == "PASS" else [])
+                             findings.regression, findings.saving) if outcome == "PASS" else [])
     exceeded = [sentence for _, sentence in findings.worded("exceeds", wording)]
     too_small = [sentence for _, sentence in findings.worded("unjudgeable", wording)]
     open_checks = sorted(findings.worded("undecided", wording), key=lambda one: (one[0] is None, one[0] or 0))

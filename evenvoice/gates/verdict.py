@@ -6,7 +6,7 @@ for this one. Intervals, which are two-sided, are those of the evaluation; here 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
@@ -56,15 +56,45 @@ class CohortFinding:
 
 @dataclass(frozen=True, kw_only=True)
 class Regression:
-    """Challenger against base on the same speakers: (W_challenger - W_base) / W_base."""
+    """Challenger against another model on the same speakers: (W_challenger - W_other) / W_other."""
 
     scope: str
+    against: str
     speakers: int
     relative: float
     relative_at_least: float
     relative_at_most: float
     decision: Decision
     missing_speakers: int | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Time:
+    """Time that the challenger takes, as a share of that of its dense control, with a two-sided 90 % interval."""
+
+    way: str
+    ratio: float
+    ratio_low: float
+    ratio_high: float
+    decision: Decision
+
+
+@dataclass(frozen=True, kw_only=True)
+class Saving:
+    """What an amortized challenger saves against its dense control, and what that costs whom.
+
+    Attributes:
+        executed_share: of the encoder's work without gates that it does on test speakers.
+        times: in a stream and in batches, as the machine that ran the stage measured them.
+        regression: of everyone and of every cohort.
+        sentence: of everyone, for people.
+    """
+
+    against: str
+    executed_share: float | None
+    times: tuple[Time, ...]
+    regression: tuple[Regression, ...]
+    sentence: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,6 +106,7 @@ class Verdict:
         undecided: every undecided check, the one that needs fewest speakers first.
         further: what else would be a reason, and did not fit.
         healed: what the challenger changed; None where the base model stays.
+        saving: what an amortized challenger saves; None for any other.
         wanted: how much more speech of whom would heal the bottom cohort, or why that is not forecast.
     """
 
@@ -89,6 +120,7 @@ class Verdict:
     whole: Whole
     cohorts: tuple[CohortFinding, ...]
     regression: tuple[Regression, ...]
+    saving: Saving | None
     healed: Healed | None
     wanted: Mapping[str, Any] | None
     labelled: str
@@ -100,6 +132,13 @@ class Verdict:
     def to_json(self) -> dict[str, Any]:
         """Plain JSON; ``regression`` by scope: ``whole``, or ``<method>/<top cohort>``."""
         content = asdict(self)
-        content["regression"] = {found.pop("scope"): found for found in content["regression"]}
+        content["regression"] = _by("scope", content["regression"])
+        if self.saving is not None:
+            content["saving"]["regression"] = _by("scope", content["saving"]["regression"])
+            content["saving"]["times"] = _by("way", content["saving"]["times"])
         content["healed"] = None if self.healed is None else self.healed.to_json()
         return {name: list(part) if isinstance(part, tuple) else part for name, part in content.items()}
+
+
+def _by(name: str, rows: Iterable[dict[str, Any]]) -> dict[str, dict[str, Any]]:
+    return {row[name]: {key: value for key, value in row.items() if key != name} for row in rows}

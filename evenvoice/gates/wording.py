@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Final
 
-from evenvoice.gates.verdict import CohortFinding, Regression, Whole
+from evenvoice.gates.verdict import CohortFinding, Regression, Saving, Time, Whole
 from evenvoice.metrics.partitions import Partition
-from evenvoice.params import Gate
+from evenvoice.params import DENSE, Gate
+from evenvoice.saving.timed import WAYS
+
+OUT_OF_REACH: Final = 10_000
+"""Test speakers whose exact number nobody needs to know."""
 
 
 @dataclass(frozen=True)
@@ -45,17 +51,37 @@ class Wording:
                 f"{self._undecided(found.missing_speakers, 'in all')}")
 
     def regression(self, found: Regression) -> str:
-        """Why the comparison with the base model does not pass."""
-        of = "the whole" if found.scope == "whole" else f"the top cohort {found.scope}"
-        start = f"WER of {of} changes by {signed(found.relative)} against the base model"
-        margin = f"at most {signed(self.limits.regression_margin)} is tolerated"
+        """Why the comparison with another model does not pass."""
+        of_whole = found.scope == "whole"
+        if found.against == DENSE:
+            of, other, margin = f"{found.scope}", "the dense control", self.limits.saving_margin
+        else:
+            of, other, margin = f"the top cohort {found.scope}", "the base model", self.limits.regression_margin
+        start = f"WER of {'the whole' if of_whole else of} changes by {signed(found.relative)} against {other}"
+        tolerated = f"at most {signed(margin)} is tolerated"
         if found.decision == "exceeds":
-            return f"{start} ({self._sure} at least {signed(found.relative_at_least)}), {margin}."
-        where = "in all" if found.scope == "whole" else "in it"
-        return (f"{start}, {margin}, and it may be up to {signed(found.relative_at_most)}: "
-                f"{self._undecided(found.missing_speakers, where)}")
+            return f"{start} ({self._sure} at least {signed(found.relative_at_least)}), {tolerated}."
+        return (f"{start}, {tolerated}, and it may be up to {signed(found.relative_at_most)}: "
+                f"{self._undecided(found.missing_speakers, 'in all' if of_whole else 'in it')}")
 
-    def passed(self, cohorts: list[CohortFinding], whole: Whole, regression: tuple[Regression, ...]) -> list[str]:
+    def time(self, found: Time) -> str:
+        """Why the time that was measured does not pass."""
+        start = f"In {WAYS[found.way]} it takes {percent(found.ratio)} of the time of its dense control"
+        if found.decision == "exceeds":
+            return f"{start} (at least {percent(found.ratio_low)}): nothing is saved there."
+        return (f"{start}, and it may be up to {percent(found.ratio_high)}: measuring again on a quiet machine may "
+                "decide (make run FORCE_STAGE=timing).")
+
+    def saving(self, executed_share: float | None, times: Iterable[Time], regression: Iterable[Regression]) -> str:
+        """What is saved, and what everyone pays, in one sentence that names no cohort."""
+        work = [] if executed_share is None else [f"{percent(executed_share)} of the encoder's work"]
+        took = [f"{percent(found.ratio)} of the time in {WAYS[found.way]}" for found in times]
+        paid = [f"; WER of everyone {signed(found.relative)} ({self._sure} at most {signed(found.relative_at_most)})"
+                for found in regression if found.scope == "whole"]
+        return ", ".join([*work, *took]) + "".join(paid)
+
+    def passed(self, cohorts: list[CohortFinding], whole: Whole, regression: tuple[Regression, ...],
+               saving: Saving | None) -> list[str]:
         """Why everything passes, by the closest call of each kind."""
         closest = max(cohorts, key=lambda found: found.gap_at_most or 0.0)
         assert closest.gap is not None
@@ -73,7 +99,14 @@ class Wording:
             sentences.append("Nothing gets worse than the base model by more than "
                              f"{percent(self.limits.regression_margin)}: closest is {worst.scope} at "
                              f"{signed(worst.relative)} ({self._sure} at most {signed(worst.relative_at_most)}).")
-        return sentences
+        return [*sentences, *([self._saved(saving)] if saving is not None else [])]
+
+    def _saved(self, saving: Saving) -> str:
+        worst = max(saving.regression, key=lambda found: found.relative_at_most)
+        saved = self.saving(saving.executed_share, saving.times, ())
+        return (f"It needs {saved}, beside its dense control, and nobody pays more than "
+                f"{percent(self.limits.saving_margin)} for it: closest is {worst.scope} at {signed(worst.relative)} "
+                f"({self._sure} at most {signed(worst.relative_at_most)}).")
 
     @property
     def _sure(self) -> str:
@@ -89,6 +122,9 @@ class Wording:
     def _undecided(self, missing: int | None, where: str) -> str:
         if missing is None:
             return "the estimate itself is beyond the limit, so more speakers may as well end in FAIL."
+        if missing > OUT_OF_REACH:
+            return (f"the estimate lies so near the limit that more than {OUT_OF_REACH} further test speakers {where} "
+                    "would be needed to decide.")
         return f"about {missing} more test speakers {where} would decide, if the estimate stays."
 
 

@@ -77,10 +77,18 @@ def published_verdict(verdict: Row, hidden: Hidden) -> dict[str, Any]:
             **{lines: [published_line(line, hidden) for line in verdict[lines]] for lines in LINES},
             "healed": _published_healing(verdict["healed"], hidden),
             "wanted": _published_wanted(verdict["wanted"], hidden),
+            "saving": _published_saving(verdict["saving"], hidden),
             "regression": {scope: found for scope, found in verdict["regression"].items()
                            if not is_hidden(*_method_and_cohort(scope), hidden)},
             "cohorts": [_without_gap_to_hidden(row, hidden) for row in verdict["cohorts"]
                         if not is_hidden(row["method"], row["cohort"], hidden)]}
+
+
+def _published_saving(saving: Row | None, hidden: Hidden) -> Row | None:
+    if saving is None:
+        return None
+    return {**saving, "regression": {scope: found for scope, found in saving["regression"].items()
+                                     if not is_hidden(*_method_and_cohort(scope), hidden)}}
 
 
 def published_line(line: str, hidden: Hidden) -> str:

@@ -4,9 +4,10 @@
 | --- | --- | --- |
 | lstm | stem and norm | one for each LSTM layer |
 | convrnnt | stem | the branches of convolutions, what joins them and the norm behind it; then one for each LSTM layer |
-| conformer, contextnet | stem | one for each block |
+| conformer, transformer, contextnet | stem | one for each block, its arbitrators included |
 
-A norm behind the last layer belongs to none, and neither do predictor, joiner and CTC head.
+An arbitrator that decides for all blocks stands before layer 1. A norm behind the last layer belongs to none, and
+neither do predictor, joiner and CTC head.
 """
 
 from __future__ import annotations
@@ -16,11 +17,13 @@ from typing import Final
 from torch import nn
 
 from evenvoice.errors import ParamsError
+from evenvoice.models.amortized import AmortizedTransformer
 from evenvoice.models.conformer import Conformer
 from evenvoice.models.contextnet import ContextNet
 from evenvoice.models.convrnnt import ConvRnnt
 from evenvoice.models.lstm import Lstm, LstmStack
 from evenvoice.models.transducer import Transducer
+from evenvoice.models.transformer import Transformer
 
 Parts = list[list[nn.Parameter]]
 """What stands before layer 1, then each layer."""
@@ -46,7 +49,9 @@ def _parts(body: nn.Module) -> Parts:
         return [_of(body.stem, body.stack.norm_in), *_lstm_layers(body.stack)]
     if isinstance(body, ConvRnnt):
         return [_of(body.stem), _of(body.branches, body.join, body.lstm.norm_in), *_lstm_layers(body.lstm)]
-    if isinstance(body, Conformer | ContextNet):
+    if isinstance(body, AmortizedTransformer):
+        return [_of(body.stem, *body.arbitrators), *(_of(block) for block in body.blocks.layers)]
+    if isinstance(body, Conformer | Transformer | ContextNet):
         return [_of(body.stem), *(_of(block) for block in body.blocks.layers)]
     raise ParamsError(name=SETTING, rule="be a layer of an encoder whose layers are known", value=type(body).__name__,
                       action="Leave the arm out, or describe the encoder in evenvoice/mitigation/layers.py.")

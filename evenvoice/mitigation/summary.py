@@ -19,15 +19,6 @@ def summary_of(arm: Arm, *, base: Path, features: Path) -> dict[str, Any]:
             "features": features_digest(features)}
 
 
-def leave_out(out: Path, base: Recogniser, summary: dict[str, Any], progress: Progress) -> None:
-    """Write the base model in the place of an arm that mitigate.arms leaves out.
-
-    A run has no stage for such an arm; only `dvc repro` in a checkout, whose graph has all, comes here.
-    """
-    progress.note("mitigate.arms leaves this arm out: the base model stands in its place, and is not judged")
-    write_trained(out, base, Curve(), **summary, left_out=True)
-
-
 def pass_on(out: Path, base: Recogniser, summary: dict[str, Any], progress: Progress, method: str) -> None:
     """Write the base model as the arm's where ``method`` found nobody to help."""
     progress.note(f"{method} found no cohort that is worse off: the base model is passed on unchanged")

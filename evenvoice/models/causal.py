@@ -61,19 +61,23 @@ class DepthwiseConv(_CausalConvolution):
 
 
 class Conv(_CausalConvolution):
-    """Every channel into every channel, as one matrix product over the frames that the kernel covers."""
+    """Every channel into every channel, as one matrix product over the frames that the kernel covers.
 
-    def __init__(self, inputs: int, width: int, kernel: int) -> None:
-        super().__init__(inputs=inputs, width=width, reach=kernel - 1)
-        self.kernel = kernel
+    With a stride of s it writes one frame for every s that it reads, and covers none behind these; a chunk then holds
+    a multiple of s frames, and its cost is that of a frame written.
+    """
+
+    def __init__(self, inputs: int, width: int, kernel: int, stride: int = 1) -> None:
+        super().__init__(inputs=inputs, width=width, reach=kernel - stride)
+        self.kernel, self.stride = kernel, stride
         self.mix = nn.Linear(kernel * inputs, width)
         self.macs_per_frame = kernel * inputs * width
 
     def step(self, chunk_BTD: Tensor, state: PastFrames) -> tuple[Tensor, PastFrames]:
-        """Map (B, T, inputs) to (B, T, width)."""
+        """Map (B, T, inputs) to (B, T / stride, width)."""
         extended_BTD, after = self._extended(chunk_BTD, state)
         frames = chunk_BTD.shape[1]
-        covered_BTD = torch.cat([extended_BTD[:, tap:tap + frames] for tap in range(self.kernel)], dim=2)
+        covered_BTD = torch.cat([extended_BTD[:, tap:tap + frames:self.stride] for tap in range(self.kernel)], dim=2)
         return self.mix(covered_BTD), after
 
 

@@ -28,19 +28,23 @@ class Macs:
         return self.encoder + self.predictor + self.joiner
 
 
-def macs_per_audio_s(transducer: Transducer, *, frames_per_s: float, labels_per_s: float) -> Macs:
+def macs_per_audio_s(transducer: Transducer, *, frames_per_s: float, labels_per_s: float,
+                     executed_share: float | None = None) -> Macs:
     """Count greedy decoding.
 
     Args:
         transducer: the model.
         frames_per_s: encoder frames per second.
         labels_per_s: labels emitted per second of audio, as measured while decoding.
+        executed_share: share of the dense encoder's work that one with gates did, as measured while decoding
+            (``evenvoice.models.gates.Work.share``); None counts every part as working.
     """
-    joiner = transducer.joiner
+    encoder, joiner = transducer.encoder, transducer.joiner
     per_label = transducer.predictor.macs_per_label + joiner.label_macs + joiner.score_macs
     return Macs(
         per_label=per_label,
-        encoder=frames_per_s * transducer.encoder.macs_per_frame,
+        encoder=frames_per_s * (encoder.macs_per_frame if executed_share is None
+                                else executed_share * encoder.dense_macs_per_frame),
         predictor=labels_per_s * transducer.predictor.macs_per_label,
         joiner=frames_per_s * (joiner.frame_macs + joiner.score_macs)
         + labels_per_s * (joiner.label_macs + joiner.score_macs))

@@ -60,7 +60,16 @@ class Encoder(Streaming[EncoderState]):
     @property
     def macs_per_frame(self) -> int:
         """Multiply-accumulates of one encoder frame; adding a cohort's vector counts one for each of its numbers."""
-        return self.body.macs_per_frame + (0 if self.cohort_CS is None else self.cohort_CS.shape[1])
+        return self.body.macs_per_frame + self._cohort_macs
+
+    @property
+    def dense_macs_per_frame(self) -> int:
+        """The same without deciding which parts of the body work, where it does."""
+        return self.body.dense_macs_per_frame + self._cohort_macs
+
+    @property
+    def _cohort_macs(self) -> int:
+        return 0 if self.cohort_CS is None else self.cohort_CS.shape[1]
 
     def initial_state(self, batch: int, cohorts_B: Tensor | None = None) -> EncoderState:
         """Return no pending frames, the body's own beginning, and the vectors of the speakers' cohorts.

@@ -18,6 +18,7 @@ from evenvoice.models.shapes import (
     ConvRnntShape,
     EncoderShape,
     LstmShape,
+    TransformerShape,
 )
 from evenvoice.params import Train
 
@@ -52,6 +53,7 @@ PRESETS: Final[Mapping[str, Preset]] = MappingProxyType({
         "convrnnt-local": ConvRnntShape(channels=21, lstm_width=32, lstm_layers=1, local_layers=1, global_blocks=0),
         "convrnnt-global": ConvRnntShape(channels=18, lstm_width=33, lstm_layers=1, local_layers=0, global_blocks=2),
         "conformer": ConformerShape(width=22, blocks=1, heads=2, window=8),
+        "transformer": TransformerShape(width=22, blocks=2, heads=2, window=8),
         "contextnet": ContextNetShape(width=37, blocks=2, layers=2, kernel=3)}),
     "1.5M": Preset(vocabulary=32, predictor_width=128, joiner_width=192, encoders={
         "lstm": LstmShape(width=284, layers=2),
@@ -59,6 +61,7 @@ PRESETS: Final[Mapping[str, Preset]] = MappingProxyType({
         "convrnnt-local": _local(188, 264, 1),
         "convrnnt-global": _global(168, 264, 1),
         "conformer": ConformerShape(width=120, blocks=4),
+        "transformer": TransformerShape(width=136, blocks=6),
         "contextnet": ContextNetShape(width=222, blocks=8)}),
     "10M": Preset(vocabulary=512, predictor_width=320, joiner_width=384, encoders={
         "lstm": LstmShape(width=600, layers=3),
@@ -66,6 +69,7 @@ PRESETS: Final[Mapping[str, Preset]] = MappingProxyType({
         "convrnnt-local": _local(412, 560, 2),
         "convrnnt-global": _global(368, 560, 2),
         "conformer": ConformerShape(width=220, blocks=8),
+        "transformer": TransformerShape(width=272, blocks=10),
         "contextnet": ContextNetShape(width=512, blocks=10)}),
     "30M": Preset(vocabulary=1024, predictor_width=512, joiner_width=512, encoders={
         "lstm": LstmShape(width=816, layers=5),
@@ -73,6 +77,7 @@ PRESETS: Final[Mapping[str, Preset]] = MappingProxyType({
         "convrnnt-local": _local(580, 784, 4),
         "convrnnt-global": _global(512, 784, 4),
         "conformer": ConformerShape(width=316, blocks=12),
+        "transformer": TransformerShape(width=432, blocks=12),
         "contextnet": ContextNetShape(width=760, blocks=14)}),
     "85M": Preset(vocabulary=1024, predictor_width=640, joiner_width=640, encoders={
         "lstm": LstmShape(width=1288, layers=6),
@@ -80,6 +85,7 @@ PRESETS: Final[Mapping[str, Preset]] = MappingProxyType({
         "convrnnt-local": _local(920, 1248, 5),
         "convrnnt-global": _global(816, 1248, 5),
         "conformer": ConformerShape(width=504, blocks=14, heads=8),
+        "transformer": TransformerShape(width=696, blocks=14, heads=8),
         "contextnet": ContextNetShape(width=1168, blocks=18)}),
 })
 

@@ -26,7 +26,7 @@ from evenvoice.data.tokenizer import Tokenizer
 from evenvoice.errors import ArtifactError, ParamsError
 from evenvoice.models.cohorts import KnownCohorts
 from evenvoice.models.compute import macs_per_audio_s
-from evenvoice.models.shapes import Architecture
+from evenvoice.models.shapes import Architecture, Gates, TransformerShape
 from evenvoice.models.transducer import Transducer
 from evenvoice.params import UNKNOWN, Featurize, Section
 from evenvoice.storage import read_bytes, read_json, write_bytes, write_json
@@ -115,6 +115,29 @@ class Recogniser:
                           architecture=self._architecture, featurize=self.featurize, sample_rate=self.sample_rate,
                           cohorts=cohorts)
 
+    def with_gates(self, gates: Gates, *, seed: int) -> Self:
+        """A copy whose encoder works on a frame only where ``gates`` are on.
+
+        Arbitrators are new, by ``seed``, and before training leave everything on, so it hears what this one hears.
+
+        Raises:
+            ParamsError: an encoder without sub-blocks that can be skipped, or one that has gates already.
+        """
+        shape = self._architecture.encoder
+        if not isinstance(shape, TransformerShape) or shape.gates is not None:
+            raise ParamsError(name="the encoder", rule="be a transformer whose sub-blocks all work",
+                              value=shape.kind if not isinstance(shape, TransformerShape) else "one with gates",
+                              action="Train the base model with train.encoder: transformer.")
+        gated = TransformerShape(**{**dict(shape), "gates": gates})
+        architecture = self._architecture.model_copy(update={"encoder": gated})
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            transducer = Transducer(architecture, 0 if self.cohorts is None else len(self.cohorts.names))
+        transducer.load_state_dict({**transducer.state_dict(), **self.transducer.state_dict()})
+        return type(self)(transducer=transducer.train(self.transducer.training), tokenizer=self.tokenizer,
+                          architecture=architecture, featurize=self.featurize, sample_rate=self.sample_rate,
+                          cohorts=self.cohorts)
+
     def cohort_number(self, name: str) -> int | None:
         """What a search is given for the cohort of this name; None where the model takes no heed of cohorts.
 
@@ -134,6 +157,12 @@ class Recogniser:
         return Description(architecture=self._architecture, featurize=self.featurize, sample_rate=self.sample_rate,
                            normalisation_version=NORMALISATION_VERSION, units_sha256=self.tokenizer.sha256,
                            cohorts=self.cohorts)
+
+    @property
+    def is_gated(self) -> bool:
+        """Whether gates decide which parts of its encoder work."""
+        shape = self._architecture.encoder
+        return isinstance(shape, TransformerShape) and shape.gates is not None
 
     @property
     def frame_s(self) -> float:

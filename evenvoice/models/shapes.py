@@ -5,9 +5,9 @@ An encoder frame is ``stack`` log-mel frames; all sizes here are per encoder fra
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from evenvoice.params import Section
 
@@ -15,6 +15,10 @@ Width = Annotated[int, Field(ge=1, le=16384)]
 Depth = Annotated[int, Field(ge=1, le=256)]
 DepthOrNone = Annotated[int, Field(ge=0, le=256)]
 Frames = Annotated[int, Field(ge=1, le=4096)]
+
+
+Stem = Literal["linear", "conv"]
+"""What makes an encoder frame of ``stack`` log-mel frames: one matrix, or causal convolutions in steps."""
 
 
 class LstmShape(Section):
@@ -49,6 +53,50 @@ class ConformerShape(Section):
     kernel: Frames = 15
     window: Frames = 64
     """Encoder frames that attention sees, the present one included."""
+    stem: Stem = "linear"
+
+
+class Arbitrators(Section):
+    """Small networks decide for every frame which sub-blocks of a transformer work on it."""
+
+    kind: Literal["arbitrators"] = "arbitrators"
+    see: Literal["input", "stem"] = "input"
+    """Each sub-block's own sees that sub-block's input; or one sees the stem's output and decides for all of them."""
+    hidden: Width = 16
+    """Width of their hidden layer."""
+
+
+class Chance(Section):
+    """Sub-blocks work on frames drawn at random, as a control; rates of 0 and 1 leave sub-blocks out for good."""
+
+    kind: Literal["chance"] = "chance"
+    rates: Annotated[tuple[Annotated[float, Field(ge=0, le=1)], ...], Field(strict=False)]
+    """Share of the frames that a sub-block works on: attention, feed-forward of the first block, then of the next."""
+
+
+Gates = Annotated[Arbitrators | Chance, Field(discriminator="kind")]
+
+
+class TransformerShape(Section):
+    """Blocks of attention to the past and feed-forward, each of which may be switched on and off by frame."""
+
+    kind: Literal["transformer"] = "transformer"
+    width: Width
+    blocks: Depth
+    heads: Depth = 4
+    expansion: Depth = 4
+    window: Frames = 64
+    """Encoder frames that attention sees, the present one included."""
+    stem: Stem = "linear"
+    gates: Gates | None = None
+    """Who switches sub-blocks on and off; None leaves all of them on."""
+
+    @model_validator(mode="after")
+    def _has_a_rate_for_each_sub_block(self) -> Self:
+        if isinstance(self.gates, Chance) and len(self.gates.rates) != 2 * self.blocks:
+            raise ValueError(f"gates.rates must be {2 * self.blocks} numbers, one for each sub-block, got "
+                             f"{len(self.gates.rates)}")
+        return self
 
 
 class ContextNetShape(Section):
@@ -61,7 +109,8 @@ class ContextNetShape(Section):
     kernel: Frames = 5
 
 
-EncoderShape = Annotated[LstmShape | ConvRnntShape | ConformerShape | ContextNetShape, Field(discriminator="kind")]
+EncoderShape = Annotated[LstmShape | ConvRnntShape | ConformerShape | TransformerShape | ContextNetShape,
+                         Field(discriminator="kind")]
 
 
 class Architecture(Section):

@@ -43,3 +43,8 @@ class Layer(Streaming[StateT]):
 
     width: int
     macs_per_frame: int
+
+    @property
+    def dense_macs_per_frame(self) -> int:
+        """The same for a layer that decides which parts of it work: with all of them, and without deciding."""
+        return self.macs_per_frame

@@ -6,6 +6,7 @@ allowed range when a value is refused. It imports neither torch nor pyarrow, sin
 Every field stands in params.yaml: there are no hidden defaults, so DVC sees each value that a result depends on.
 """
 
+from evenvoice.params.amortize import AMORTIZED, DENSE, Amortize
 from evenvoice.params.arms import (
     ARMS,
     BASE,
@@ -13,7 +14,6 @@ from evenvoice.params.arms import (
     EWC,
     L2SP,
     MADE_FROM,
-    MODELS,
     UNKNOWN,
     Arms,
     Augment,
@@ -24,7 +24,6 @@ from evenvoice.params.arms import (
     Oversample,
     Rehearsal,
     Reweight,
-    models_of,
 )
 from evenvoice.params.cohorts import (
     AIMS,
@@ -40,6 +39,7 @@ from evenvoice.params.cohorts import (
 from evenvoice.params.judging import PARTS, Evaluate, Gate, Report, Wanted
 from evenvoice.params.layers import load_params, overlay, parse_params, settle
 from evenvoice.params.mitigation import Mitigate, Trial
+from evenvoice.params.models import CHOICES, MODELS, SAVINGS, models_in, models_of
 from evenvoice.params.plant import Plant
 from evenvoice.params.refusals import check, refuse_unknown
 from evenvoice.params.resources import Resources, Size
@@ -50,11 +50,12 @@ from evenvoice.params.training import Embed, Train, TrainSpeaker, Transcribe
 from evenvoice.params.values import AUTO, InputPath, Positive, PositiveOrAuto, Share, is_input_path
 
 __all__ = [
-    "AIMS", "ARMS", "AUTO", "BASE", "CONTROLS", "EWC", "L2SP", "MADE_FROM", "METHODS", "MODELS", "OWN_COLUMNS",
-    "PARTS", "UNKNOWN", "Arms", "Attributes", "Augment", "Cause", "Clusters", "CohortInput", "Discover", "Embed",
-    "Evaluate", "Featurize", "Frozen", "Gate", "Geodemographic", "Geographic", "Ingest", "InputPath", "Interpolate",
-    "Method", "Mitigate", "NoSettings", "Oversample", "Params", "Place", "Plant", "Positive", "PositiveOrAuto",
-    "Rehearsal", "Report", "Resources", "Reweight", "Section", "Share", "Size", "Split", "Synthetic", "Tokenizer",
-    "Train", "TrainSpeaker", "Transcribe", "Trial", "Wanted", "Watched", "check", "is_input_path", "load_params",
-    "mappings", "models_of", "names", "overlay", "parse_params", "refuse_unknown", "settle",
+    "AIMS", "AMORTIZED", "ARMS", "AUTO", "BASE", "CHOICES", "CONTROLS", "DENSE", "EWC", "L2SP", "MADE_FROM", "METHODS",
+    "MODELS", "OWN_COLUMNS", "PARTS", "SAVINGS", "UNKNOWN", "Amortize", "Arms", "Attributes", "Augment", "Cause",
+    "Clusters", "CohortInput", "Discover", "Embed", "Evaluate", "Featurize", "Frozen", "Gate", "Geodemographic",
+    "Geographic", "Ingest", "InputPath", "Interpolate", "Method", "Mitigate", "NoSettings", "Oversample", "Params",
+    "Place", "Plant", "Positive", "PositiveOrAuto", "Rehearsal", "Report", "Resources", "Reweight", "Section", "Share",
+    "Size", "Split", "Synthetic", "Tokenizer", "Train", "TrainSpeaker", "Transcribe", "Trial", "Wanted", "Watched",
+    "check", "is_input_path", "load_params", "mappings", "models_in", "models_of", "names", "overlay", "parse_params",
+    "refuse_unknown", "settle",
 ]

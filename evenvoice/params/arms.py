@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
 from typing import Annotated, Any, Final, Literal
 
 from pydantic import Field, model_validator
@@ -140,12 +139,5 @@ CONTROLS: Final = _marked("control_of")
 """Control -> the arm that it is like but for the speakers."""
 MADE_FROM: Final = _marked("made_from")
 """Arm that takes another's model and has a stage of its own -> that other arm."""
-MODELS: Final = (BASE, *ARMS)
-"""Every model that can be transcribed and judged."""
 UNKNOWN: Final = "unknown"
 """The cohort that a model with a cohort input may be told of anybody."""
-
-
-def models_of(arms: Collection[str]) -> tuple[str, ...]:
-    """The base model and these arms, in the order of every table."""
-    return (BASE, *(arm for arm in ARMS if arm in arms))

@@ -38,9 +38,13 @@ class Geodemographic(Section):
 
 
 class Clusters(Section):
-    """K-means in speaker embeddings."""
+    """K-means in speaker embeddings; clusters that chance tells apart as well are one cohort."""
 
-    cohorts: int = Field(ge=2, description="Clusters.")
+    clusters: int = Field(ge=2, description="Clusters of voices, as far as discover.min_speakers would fill so many.")
+    max_cohorts: int = Field(ge=2, description="Cohorts that clusters are joined to, at most.")
+    permutations: int = Field(ge=20, description="Shufflings of speakers behind the test that parts cohorts.")
+    significance: float = Field(gt=0, le=1, description="Cohorts that chance parts as well this often stay one. 1: "
+                                                        "only validate speakers have a say.")
     restarts: int = Field(ge=10, description="Restarts of k-means.")
     stability_runs: int = Field(ge=2, description="Refits on resampled speakers behind the adjusted Rand index.")
 

@@ -36,6 +36,8 @@ class Gate(Section):
     max_wer: float = Field(gt=0, le=1, description="Largest tolerated WER of the whole.")
     regression_margin: float = Field(ge=0, description="Relative rise of WER, of the whole or of the top cohort "
                                                        "against the base model, that still counts as not worse.")
+    saving_margin: float = Field(ge=0, description="Relative rise of WER, of the whole or of any cohort, of the "
+                                                   "amortized model against its dense control that a saving is worth.")
     confidence: float = Field(gt=0.5, lt=1, description="Confidence of each decision, simultaneous over cohorts.")
     min_speakers: int = Field(ge=2, description="A cohort with fewer test speakers cannot be judged.")
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from pydantic import Field, model_validator
+from pydantic import Field, ValidationError, ValidationInfo, field_validator, model_validator
 
+from evenvoice.params.amortize import GATED_ENCODERS, Amortize
 from evenvoice.params.arms import Arms
 from evenvoice.params.cohorts import Discover
 from evenvoice.params.judging import Evaluate, Gate, Report, Wanted
@@ -29,11 +30,23 @@ class Params(Section):
     discover: Discover
     mitigate: Mitigate
     arms: Arms
+    amortize: Amortize
     wanted: Wanted
     evaluate: Evaluate
     gate: Gate
     report: Report
     resources: Resources
+
+    @field_validator("amortize")
+    @classmethod
+    def _can_be_amortized(cls, amortize: Amortize, info: ValidationInfo) -> Amortize:
+        train = info.data.get("train")
+        if amortize.enabled and isinstance(train, Train) and train.encoder not in GATED_ENCODERS:
+            rule = ValueError(f"Input should be false with train.encoder: {train.encoder}, no part of which can be "
+                              f"switched off; of all encoders {', '.join(GATED_ENCODERS)} has such parts")
+            raise ValidationError.from_exception_data("Params", [
+                {"type": "value_error", "loc": ("enabled",), "input": True, "ctx": {"error": rule}}])
+        return amortize
 
     @model_validator(mode="after")
     def _declared_columns_are_taken_in(self) -> Params:

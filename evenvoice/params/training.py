@@ -13,7 +13,8 @@ from evenvoice.params.values import Positive, PositiveOrAuto, Share
 class Train(Section):
     """The base recogniser and how it is trained."""
 
-    encoder: Literal["lstm", "convrnnt", "convrnnt-local", "convrnnt-global", "conformer", "contextnet"] = Field(
+    encoder: Literal["lstm", "convrnnt", "convrnnt-local", "convrnnt-global", "conformer", "transformer",
+                     "contextnet"] = Field(
         description="Streaming encoder; convrnnt-local and convrnnt-global have one branch only.")
     size: Literal["tiny", "1.5M", "10M", "30M", "85M"] = Field(
         description="Parameters of the whole recogniser; shapes are in evenvoice/models/presets.py.")
@@ -23,11 +24,18 @@ class Train(Section):
     steps: Positive = Field(description="Optimiser steps.")
     batch_s: PositiveOrAuto = Field(description="Seconds of speech per batch and process, padding included. auto: as "
                                                 "many as the memory of the GPU holds; 25 on a processor.")
+    optimiser: Literal["adamw", "muon"] = Field(
+        description="What updates the weights. muon moves the matrices inside the blocks of a transformer or conformer "
+                    "by orthogonalised momentum and all else by AdamW.")
     learning_rate: float = Field(gt=0, le=1, description="Peak of the one-cycle schedule.")
     warmup_share: Share = Field(description="Share of the steps in which the learning rate rises.")
     weight_decay: float = Field(ge=0, description="AdamW's decoupled weight decay.")
     gradient_clip: float = Field(gt=0, description="Largest gradient norm.")
     ctc_weight: Share = Field(description="Weight of the auxiliary CTC loss.")
+    listen_first_s: float = Field(
+        ge=0, le=2, description="Seconds at the beginning of every recording that may write nothing during the first "
+                                "half of the training. Keeps it from settling on the most frequent first word; 0 "
+                                "leaves it to luck.")
     time_masks: int = Field(ge=0, description="SpecAugment: masks along time.")
     time_mask_s: float = Field(ge=0, description="SpecAugment: longest time mask.")
     frequency_masks: int = Field(ge=0, description="SpecAugment: masks along frequency.")

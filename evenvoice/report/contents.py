@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from evenvoice.data.schemas import COHORT_WER, COMPARISONS, CURVE, EQUAL_COUNTS, GAPS, REJECTED, VARIANCES
+from evenvoice.data.schemas import COHORT_WER, COMPARISONS, CURVE, EQUAL_COUNTS, GAPS, REJECTED, SAVING, VARIANCES
 from evenvoice.data.tables import read_table
 from evenvoice.metrics.partitions import DESCRIPTION, columns_of, partition_folder, partitions_of
 from evenvoice.metrics.publication import Hidden, Row, hidden_cohorts, is_hidden, published_line, published_verdict
@@ -59,6 +59,8 @@ class Contents:
     Attributes:
         methods: every partition that the run asked for, those by columns of the corpus behind the others.
         declared: what became of these columns; empty without any.
+        saving: the amortized model beside its dense control; ``saved``: their times, and whether harder speech gets
+            more computation. Empty where the run has none.
         titles: model -> its name for people, in the order of every table and figure.
         hidden: per method, cohorts that are not shown because they, or their complement, are too small.
         inputs: file name -> sha256 of everything the report was made from.
@@ -73,6 +75,8 @@ class Contents:
     equal_counts: tuple[Row, ...]
     comparisons: tuple[Row, ...]
     variances: tuple[Row, ...]
+    saving: tuple[Row, ...]
+    saved: Row
     selection: Row
     titles: dict[str, str]
     curves: dict[str, tuple[Row, ...]]
@@ -90,6 +94,11 @@ class Contents:
 
     @property
     def arms(self) -> tuple[str, ...]:
+        """Every arm and control that ran."""
+        return tuple(arm for arm in ARMS if arm in self.titles)
+
+    @property
+    def made_from_base(self) -> tuple[str, ...]:
         """Every model but the base."""
         return tuple(model for model in self.titles if model != BASE)
 
@@ -173,6 +182,9 @@ def read_contents(sources: Sources, minimum: int) -> Contents:
                           if not is_hidden(row["method"], row["cohort"], hidden)),
         variances=tuple(row for row in read_table(sources.evaluation / "variances.parquet", VARIANCES).to_pylist()
                         if not hidden.get(row["method"])),
+        saving=tuple(row for row in read_table(sources.evaluation / "saving.parquet", SAVING).to_pylist()
+                     if not is_hidden(row["method"], row["cohort"], hidden)),
+        saved=read_json(sources.evaluation / "saving.json"),
         selection=_selection(selection, titles, hidden),
         titles=titles,
         curves={name: tuple(read_table(sources.models / name / "curve.parquet", CURVE).to_pylist()) for name in models},

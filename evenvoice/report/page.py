@@ -14,6 +14,7 @@ from evenvoice.report.claims import claims
 from evenvoice.report.contents import Contents
 from evenvoice.report.figures import (
     arms_figure,
+    cost_figure,
     crossed_figure,
     curves_figure,
     equal_counts_figure,
@@ -21,6 +22,7 @@ from evenvoice.report.figures import (
     gaps_figure,
     learning_figure,
     regions_figure,
+    shares_figure,
 )
 from evenvoice.report.planted import planted
 
@@ -33,6 +35,8 @@ def render_page(contents: Contents, *, ingest: Ingest, report: Report, seed: int
         "equal_counts": equal_counts_figure(contents),
         "arms": arms_figure(contents),
         "curves": curves_figure(contents),
+        "cost": cost_figure(contents),
+        "shares": shares_figure(contents),
         "learning": learning_figure(contents.verdict["wanted"]),
         "bakeoff": _asset("bakeoff.svg"),
         "forest": {method.name: crossed_figure(contents, method) if len(method.columns) > 1

@@ -65,10 +65,10 @@ def _register(chosen: argparse.Namespace) -> Result:
     from evenvoice.tracking.store import Store
 
     dag_run = checked_run_id(chosen.run_id)
-    location, ingest = Location.from_environment(), load_params().ingest
-    settings = ServedSettings(sample_rate=ingest.sample_rate, max_duration_s=ingest.max_duration_s)
+    location, params = Location.from_environment(), load_params()
+    settings = ServedSettings(sample_rate=params.ingest.sample_rate, max_duration_s=params.ingest.max_duration_s)
     return asdict(register(store=Store(location), location=location, files=RunFiles(Path()), settings=settings,
-                           dag_run=dag_run))
+                           dag_run=dag_run, min_speakers=params.report.min_speakers))
 
 
 def _promote(chosen: argparse.Namespace) -> Result:

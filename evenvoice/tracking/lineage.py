@@ -30,6 +30,8 @@ REPORT: Final = "evenvoice.report"
 RUNNER: Final = "evenvoice.runner"
 IMAGE: Final = "evenvoice.image"
 IMAGE_DIGEST: Final = "evenvoice.image_digest"
+COST: Final = "evenvoice.cost"
+"""Begins the tags that say what a model costs."""
 AUDIT_HEAD: Final = "evenvoice.audit_head"
 
 RUN_ID: Final = re.compile(r"[\w.:+~-]{1,250}", re.ASCII)

@@ -21,6 +21,7 @@ from evenvoice.tracking.run_files import RunFiles
 from evenvoice.tracking.store import Point
 
 BOUNDS = ("wer_low", "wer_high")
+CURVES = ("loss", "learning_rate", "effective_share", "executed_share")
 SPREADS = ("spread", "null_spread", "null_spread_high")
 
 
@@ -30,7 +31,7 @@ def metrics(files: RunFiles, min_speakers: int) -> dict[str, float]:
     Raises:
         ArtifactError: a table of the evaluation is missing or unreadable.
     """
-    rows = _rows(files)
+    rows = cohort_wer(files)
     hidden = hidden_cohorts(rows, min_speakers)
     found = {name: value for name, value in _flattened("", read_json(files.evaluation / "metrics.json")).items()
              if not _tells_about_hidden(name, hidden)}
@@ -39,12 +40,12 @@ def metrics(files: RunFiles, min_speakers: int) -> dict[str, float]:
         found |= _flattened(f"compute/{model}", read_json(files.compute(model)))
         found |= dict(_bounds(rows, model, hidden))
         found |= dict(_spreads(gaps, model, hidden))
-    return {_metric_name(name): value for name, value in sorted(found.items())}
+    return {metric_name(name): value for name, value in sorted(found.items())}
 
 
 def verdict(files: RunFiles, min_speakers: int) -> dict[str, Any]:
     """The verdict without what it says about hidden cohorts."""
-    return published_verdict(files.judgement, hidden_cohorts(_rows(files), min_speakers))
+    return published_verdict(files.judgement, hidden_cohorts(cohort_wer(files), min_speakers))
 
 
 def curve(files: RunFiles, model: str) -> list[Point]:
@@ -52,7 +53,7 @@ def curve(files: RunFiles, model: str) -> list[Point]:
     points = []
     for row in read_table(files.model(model) / "curve.parquet", CURVE).to_pylist():
         points += [Point(name=f"train/{model}/{name}", value=row[name], step=row["step"],
-                         after_ms=0) for name in ("loss", "learning_rate", "effective_share") if row[name] is not None]
+                         after_ms=0) for name in CURVES if row[name] is not None]
     return points
 
 
@@ -66,17 +67,18 @@ def measured(files: RunFiles) -> dict[str, float]:
         with suppress(ValueError, TypeError, KeyError, AttributeError):
             event = json.loads(line)
             found |= _flattened(f"time/{event['stage']}", event.get("measured", {}))
-    return {_metric_name(name): value for name, value in found.items()}
+    return {metric_name(name): value for name, value in found.items()}
 
 
-def _rows(files: RunFiles) -> list[dict[str, Any]]:
+def cohort_wer(files: RunFiles) -> list[dict[str, Any]]:
+    """Rows of the COHORT_WER table, which say how large cohorts are."""
     return list(read_table(files.evaluation / "cohort_wer.parquet", COHORT_WER).to_pylist())
 
 
 def _tells_about_hidden(name: str, hidden: Hidden) -> bool:
     """Metric names are made of parts between slashes, among them the method and every cohort they are about."""
     parts = set(name.split("/"))
-    return any(method in parts and parts & {cohort, _metric_name(cohort), _metric_part(method, cohort)}
+    return any(method in parts and parts & {cohort, metric_name(cohort), _metric_part(method, cohort)}
                for method, cohorts in hidden.items() for cohort in cohorts)
 
 
@@ -109,6 +111,6 @@ def _flattened(prefix: str, content: Mapping[str, Any]) -> dict[str, float]:
     return flat
 
 
-def _metric_name(name: str) -> str:
+def metric_name(name: str) -> str:
     """Only characters that MLflow allows in the name of a metric."""
     return re.sub(r"[^A-Za-z0-9_./ -]", "_", name)

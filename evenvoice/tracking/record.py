@@ -12,6 +12,7 @@ from typing import Any
 from evenvoice.params import Params
 from evenvoice.storage import read_json, write_json
 from evenvoice.tracking import lineage, published
+from evenvoice.tracking.cost import costs
 from evenvoice.tracking.lineage import Lineage
 from evenvoice.tracking.location import Location
 from evenvoice.tracking.run_files import RunFiles
@@ -45,6 +46,7 @@ def record(*, store: Store, location: Location, files: RunFiles, dag_run: str, c
     origin = Lineage(dag_run=dag_run, commit=commit, dirty=dirty, data=files.data_hash(), verdict=files.verdict,
                      arm=files.challenger, speech=files.speech, executed=_executed(files))
     figures = published.metrics(files, params.report.min_speakers) | published.measured(files)
+    figures |= {f"cost/{name}": value for name, value in costs(files, params.report.min_speakers).items()}
     curves = [point for model in files.models for point in published.curve(files, model)]
     kept = [files.required(path) for path in (files.report, files.model_card, files.dvc_lock, files.params_file)]
     kept += [files.run_description] if files.run_description.exists() else []

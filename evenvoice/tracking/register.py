@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import tempfile
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -14,6 +15,7 @@ import evenvoice
 from evenvoice.data.audio import Waveform, encode_flac
 from evenvoice.errors import TrackingError
 from evenvoice.tracking import comparison, lineage, manifest
+from evenvoice.tracking.cost import costs
 from evenvoice.tracking.lineage import Lineage
 from evenvoice.tracking.location import Location
 from evenvoice.tracking.run_files import RunFiles
@@ -45,12 +47,21 @@ class ServedSettings:
     """Longer recordings are refused."""
 
 
+def cost_tags(files: RunFiles, min_speakers: int) -> dict[str, str]:
+    """What the model costs, as tags of its version."""
+    return {f"{lineage.COST}/{name}": f"{value:.6g}" for name, value in costs(files, min_speakers).items()}
+
+
 def register(*, store: Store, location: Location, files: RunFiles, dag_run: str,
-             settings: ServedSettings) -> Registration:
+             settings: ServedSettings, min_speakers: int) -> Registration:
     """Find or make the version of this run's challenger and point the alias ``challenger`` at it.
 
     A crash at any point is completed by the next call: the logged model, the private table and the version are each
     found again by the digest of the inputs.
+
+    Args:
+        settings: of the served model.
+        min_speakers: cohorts with fewer are not told about.
 
     Raises:
         TrackingError: the run was not recorded.
@@ -64,7 +75,8 @@ def register(*, store: Store, location: Location, files: RunFiles, dag_run: str,
         inputs = manifest.collect(files.model(files.challenger), files.verdict_file, served)
         with location.locked():
             known = store.find_version(inputs)
-            version = known or _create(store, location, files, run, served, inputs, settings)
+            version = known or _create(store, location, files, run, served, inputs, settings,
+                                       cost_tags(files, min_speakers))
             store.set_alias(lineage.CHALLENGER, version.number)
     store.log(run, params={}, points=[], tags={lineage.MODEL_VERSION: str(version.number)})
     return Registration(version=version.number, created=known is None, inputs=inputs, verdict=files.verdict,
@@ -85,14 +97,14 @@ def recorded_run(store: Store, dag_run: str) -> RecordedRun:
 
 
 def _create(store: Store, location: Location, files: RunFiles, run: RecordedRun, served: Path, inputs: str,
-            settings: ServedSettings) -> Version:
+            settings: ServedSettings, cost: Mapping[str, str]) -> Version:
     speakers = comparison.keep_speakers(files.evaluation, files.challenger, location.speakers(inputs))
     package = Path(evenvoice.__file__).parent
     logged_model = store.log_model(
         run.id, directory=served, requirements=requirements(), code=package, inputs=inputs, example=example_audio(),
         served_model=package / "tracking" / "served_model.py", sample_rate=settings.sample_rate,
         max_duration_s=settings.max_duration_s)
-    tags = {**_lineage(files, run).tags(), lineage.INPUTS: inputs, lineage.SPEAKERS: speakers,
+    tags = {**_lineage(files, run).tags(), **cost, lineage.INPUTS: inputs, lineage.SPEAKERS: speakers,
             lineage.REPORT: f"runs:/{run.id}/{files.report.name}"}
     return store.create_version(logged_model=logged_model, run=run.id, tags=tags)
 

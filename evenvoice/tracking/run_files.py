@@ -11,7 +11,7 @@ from typing import Any, cast
 from evenvoice import dvc_lock
 from evenvoice.errors import ArtifactError
 from evenvoice.origins import Origins
-from evenvoice.params import BASE
+from evenvoice.params import AMORTIZED, BASE, DENSE
 from evenvoice.storage import read_json
 
 VERDICTS = ("PASS", "FAIL", "INSUFFICIENT")
@@ -127,8 +127,8 @@ class RunFiles:
 
     @property
     def models(self) -> tuple[str, ...]:
-        """The base model and the challenger, which may be the same."""
-        return tuple(dict.fromkeys((BASE, self.challenger)))
+        """The base model and the challenger, which may be the same, and the control that an amortized one has."""
+        return tuple(dict.fromkeys((BASE, *((DENSE,) if self.challenger == AMORTIZED else ()), self.challenger)))
 
     def data_hash(self) -> str:
         """The hash DVC gave the ingested corpus.

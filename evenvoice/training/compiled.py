@@ -1,4 +1,4 @@
-"""Conformer's pieces compiled for a GPU: a dozen operations over the same numbers become one kernel, forward and back.
+"""Pieces of Conformer and Transformer compiled for a GPU: a dozen operations over the same numbers become one kernel.
 
 Feed-forwards and convolution modules are compiled, whose lengths are free: one compilation serves all blocks and all
 batches. Attention is one kernel already, and an LSTM is cuDNN's. What is compiled belongs to the training alone:
@@ -15,7 +15,8 @@ import torch
 from torch import nn
 
 from evenvoice.losses.transducer.faster import Faster
-from evenvoice.models.conformer import ConvModule, FeedForward
+from evenvoice.models.conformer import ConvModule
+from evenvoice.models.feed_forward import FeedForward
 
 COMPILED: Final = Faster("compiled pieces of the encoder")
 _METHODS: Final[dict[type[nn.Module], str]] = {FeedForward: "forward", ConvModule: "step"}

@@ -19,6 +19,8 @@ class Point:
     learning_rate: float
     effective_share: float | None = None
     """Effective sample size as a share of the batch; None where recordings are not weighted."""
+    executed_share: float | None = None
+    """Of the dense encoder's work; None where no gates decide what works."""
 
 
 @dataclass

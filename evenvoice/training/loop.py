@@ -29,12 +29,14 @@ from evenvoice.params import AUTO
 from evenvoice.progress import Progress
 from evenvoice.training import nonfinite
 from evenvoice.training.ahead import Ahead
+from evenvoice.training.amortising import Amortising
 from evenvoice.training.batch_size import chosen_batch_s
 from evenvoice.training.checkpoints import Checkpoint, Checkpoints, fingerprint
 from evenvoice.training.compiled import quickened
 from evenvoice.training.curve import Curve, Pace, Point
 from evenvoice.training.distributed import World, current_world
 from evenvoice.training.feed import Feed
+from evenvoice.training.muon import Muon
 from evenvoice.training.objective import Batch, Objective
 from evenvoice.training.optimiser import AdamW
 from evenvoice.training.schedule import one_cycle, step_seed
@@ -47,6 +49,8 @@ Penalty = Callable[[nn.Module], Tensor]
 
 ORDER, DROPOUT, MASKS = 1, 2, 3
 """Purposes of random seeds."""
+LISTENING_SHARE = 0.5
+"""Of the steps, in which the beginning of an utterance writes nothing, where that is asked for [design]."""
 TRAINS = ("data/batches.py", "data/feature_store.py", "losses", "mitigation", "models", "training")
 """Code that decides what a training's next step is."""
 
@@ -55,7 +59,7 @@ def fit(*, recogniser: Recogniser, store: FeatureStore, indices: NDArray[np.int6
         progress: Progress, checkpoint_dir: Path | None, draw_weights: NDArray[np.float64] | None = None,
         groups: NDArray[np.int64] | None = None, variants: Variants | None = None,
         frozen: Collection[str] = (), penalty: Penalty | None = None, weigher: Weigher | None = None,
-        identity: str = "", told: ToldCohorts | None = None) -> Curve:
+        identity: str = "", told: ToldCohorts | None = None, amortising: Amortising | None = None) -> Curve:
     """Train a recogniser in place, on a GPU where there is one, and with all processes that torchrun started.
 
     Args:
@@ -75,6 +79,7 @@ def fit(*, recogniser: Recogniser, store: FeatureStore, indices: NDArray[np.int6
         weigher: says how much each recording of a batch counts; without one all count alike.
         identity: names penalty or weigher and its settings, which the fingerprint of a checkpoint cannot see by itself.
         told: cohorts of speakers that a recogniser with a cohort input is told; None tells it nothing.
+        amortising: what less computation is worth, for an encoder with gates.
 
     Raises:
         NonFiniteLoss: more batches with a NaN or infinite loss or gradient than ``settings.nonfinite_budget``.
@@ -94,7 +99,7 @@ def fit(*, recogniser: Recogniser, store: FeatureStore, indices: NDArray[np.int6
     with torch.random.fork_rng(devices=devices):
         run = _Run(recogniser=recogniser, store=store, indices=indices, settings=settings, seed=seed, world=world,
                    draw_weights=draw_weights, groups=groups, variants=variants, frozen=frozen, penalty=penalty,
-                   weigher=weigher, told=told)
+                   weigher=weigher, told=told, amortising=amortising)
         with closing(run), quickened(recogniser.transducer, world.device):
             run.check_agreement(identity)
             checkpoints = None if checkpoint_dir is None else Checkpoints(checkpoint_dir, run.fingerprint(identity))
@@ -137,20 +142,23 @@ class _Run:
     def __init__(self, *, recogniser: Recogniser, store: FeatureStore, indices: NDArray[np.int64],
                  settings: FitSettings, seed: int, world: World, draw_weights: NDArray[np.float64] | None,
                  groups: NDArray[np.int64] | None, variants: Variants | None, frozen: Collection[str],
-                 penalty: Penalty | None, weigher: Weigher | None, told: ToldCohorts | None) -> None:
+                 penalty: Penalty | None, weigher: Weigher | None, told: ToldCohorts | None,
+                 amortising: Amortising | None) -> None:
         if told is not None:
             told.check(recordings=len(store), known=recogniser.cohorts)
         self.settings, self.world, self.curve, self.pace = settings, world, Curve(), Pace()
         self._seed, self._penalty, self._weigher, self._description = seed, penalty, weigher, recogniser.description
-        self._variants = variants
+        self._variants, self._amortising = variants, amortising
         self._transducer = recogniser.transducer.to(world.device).train()
         self._frozen = sorted(frozen)
         for name in self._frozen:
             self._transducer.get_parameter(name).requires_grad_(False)
         self._objective = world.wrap(Objective(self._transducer, settings.ctc_weight),
                                      every_parameter_used=settings.ctc_weight > 0)
-        self._optimiser = AdamW(self._transducer, settings.weight_decay,
-                                None if told is None else {COHORT_VECTORS: told.rate})
+        self._silent_frames = round(settings.listen_first_s / recogniser.frame_s)
+        optimiser = {"adamw": AdamW, "muon": Muon}[settings.optimiser]
+        self._optimiser = optimiser(self._transducer, settings.weight_decay,
+                                    None if told is None else {COHORT_VECTORS: told.rate})
         self._feed = Feed(recogniser, store, settings.augment, world.device, variants, told)
         self._hop_s = recogniser.featurize.hop_ms / 1000
         batch_s = settings.batch_s
@@ -174,7 +182,10 @@ class _Run:
         result_settings = {key: value for key, value in asdict(self.settings).items() if key != "checkpoint_every_s"}
         return fingerprint(package_digest(*TRAINS), self._description.content(), result_settings, self._seed,
                            self.world.size, identity, self._ids, self._texts, plan.frames[plan.indices].tolist(),
-                           draws, groups, variants, self._frozen, self._told, *weights)
+                           draws, groups, variants, self._frozen, self._told, *self._amortised(), *weights)
+
+    def _amortised(self) -> list[str]:
+        return [] if self._amortising is None else [self._amortising.identity]
 
     def step(self, dump: Path | None) -> None:
         """Draw a batch and update the weights, or skip it within the budget."""
@@ -209,9 +220,12 @@ class _Run:
         self._losses(self._feed.batch(indices, np.random.default_rng(self._seed))).sum().backward()  # type: ignore[no-untyped-call]
         self._optimiser.zero_grad()
 
-    def _losses(self, batch: Batch) -> Tensor:
+    def _losses(self, batch: Batch, step: int | None = None) -> Tensor:
+        """(B,); without a step, those of the whole loss."""
+        settings = self.settings
+        listening = step is not None and step < LISTENING_SHARE * settings.steps
         with torch.autocast(self.world.device.type, dtype=torch.bfloat16, enabled=self.world.device.type == "cuda"):
-            losses_B: Tensor = self._objective(batch)
+            losses_B: Tensor = self._objective(batch, self._silent_frames if listening else 0)
         return losses_B
 
     def close(self) -> None:
@@ -221,7 +235,7 @@ class _Run:
     def _update(self, batch: Batch, step: int, learning_rate: float) -> tuple[Point | None, Tensor]:
         """Take one step down the loss; None instead of a point means that it was not finite and no weight changed."""
         self._optimiser.zero_grad()
-        losses_B = self._losses(batch)
+        losses_B, share = self._heard(batch, step)
         totals = self.world.sum(torch.stack([losses_B.detach().sum(), batch.label_lengths_B.sum().to(losses_B)]))
         total, labels = totals.tolist()
         if not np.isfinite(total):
@@ -229,14 +243,29 @@ class _Run:
         counted_B, effective_share = self._weighed(batch, losses_B, step)
         # data parallelism averages gradients over processes; per label of all processes, a sum is wanted
         loss = counted_B.sum() * (self.world.size / max(1.0, labels))
-        penalty = self._penalty(self._transducer) if self._penalty is not None else None
-        (loss if penalty is None else loss + penalty).backward()
+        penalties = self._penalties(share, step)
+        sum(penalties, start=loss).backward()
         norm = nn.utils.clip_grad_norm_(self._transducer.parameters(), self.settings.gradient_clip, foreach=True)
         if not torch.isfinite(norm):
             return None, losses_B
         self._optimiser.step(learning_rate)
-        shown = total / max(1.0, labels) + (0.0 if penalty is None else penalty.item())
-        return Point(step, shown, learning_rate, effective_share), losses_B
+        shown = total / max(1.0, labels) + sum(penalty.item() for penalty in penalties)
+        executed = None if share is None else share.item()
+        return Point(step, shown, learning_rate, effective_share, executed), losses_B
+
+    def _heard(self, batch: Batch, step: int) -> tuple[Tensor, Tensor | None]:
+        """Losses (B,), and the share of the dense encoder's work that was done, where gates decide that."""
+        if self._amortising is None:
+            return self._losses(batch, step), None
+        with self._amortising.gated(step, self.settings.steps) as work:
+            losses_B = self._losses(batch, step)
+        return losses_B, work[0].share(self._transducer.encoded_lengths(batch.frame_lengths_B))
+
+    def _penalties(self, share: Tensor | None, step: int) -> list[Tensor]:
+        penalties = [] if self._penalty is None else [self._penalty(self._transducer)]
+        if self._amortising is not None and share is not None:
+            penalties.append(self._amortising.term(share, step, self.settings.steps))
+        return penalties
 
     def _weighed(self, batch: Batch, losses_B: Tensor, step: int) -> tuple[Tensor, float | None]:
         """Losses (B,) times weights, and the effective share of the batch; without a weigher the losses alone."""

@@ -6,7 +6,7 @@ longer than a tenth of a fine-tuning.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 import torch
 from torch import Tensor, nn
@@ -24,10 +24,13 @@ class AdamW:
         module: whose parameters are trained.
         weight_decay: of the matrices.
         rates: how many times the learning rate a parameter takes, by its name; 1 where it is not named.
+        left_out: names of parameters that another optimiser moves.
     """
 
-    def __init__(self, module: nn.Module, weight_decay: float, rates: Mapping[str, float] | None = None) -> None:
-        self._parameters = {name: parameter for name, parameter in module.named_parameters() if parameter.requires_grad}
+    def __init__(self, module: nn.Module, weight_decay: float, rates: Mapping[str, float] | None = None,
+                 left_out: Collection[str] = ()) -> None:
+        self._parameters = {name: parameter for name, parameter in module.named_parameters()
+                            if parameter.requires_grad and name not in left_out}
         self._weight_decay = weight_decay
         self._rates = dict(rates or {})
         self._state = {name: {MEAN: torch.zeros_like(parameter), VARIANCE: torch.zeros_like(parameter),

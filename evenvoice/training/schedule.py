@@ -26,6 +26,11 @@ def one_cycle(step: int, *, steps: int, peak: float, warmup_share: float) -> flo
     return _cosine(peak, FINAL_SHARE * peak, (step - warmup) / max(1.0, steps - 1 - warmup))
 
 
+def risen(step: int, *, steps: int, share: float) -> float:
+    """What has become, in ``step`` (from 0), of something that rises evenly to 1 over this share of the steps."""
+    return min(1.0, (step + 1) / max(1.0, share * steps))
+
+
 def _cosine(start: float, end: float, share: float) -> float:
     return end + (start - end) * (1 + math.cos(math.pi * min(1.0, share))) / 2
 

@@ -27,12 +27,15 @@ class FitSettings:
     steps: int
     batch_s: float | Literal["auto"]
     """Seconds of speech per batch and process, padding included; auto leaves it to the device's memory."""
+    optimiser: Literal["adamw", "muon"]
     learning_rate: float
     """Peak of the one-cycle schedule."""
     warmup_share: float
     weight_decay: float
     gradient_clip: float
     ctc_weight: float
+    listen_first_s: float
+    """Seconds at the beginning of an utterance that write nothing while it learns to listen."""
     augment: SpecAugment
     nonfinite_budget: int
     checkpoint_every_s: float
@@ -40,7 +43,8 @@ class FitSettings:
     @classmethod
     def for_base(cls, train: Train) -> Self:
         """Train from scratch."""
-        return cls._of(train, batch_s=train.batch_s, steps=train.steps, learning_rate=train.learning_rate)
+        return cls._of(train, batch_s=train.batch_s, steps=train.steps, learning_rate=train.learning_rate,
+                       listen_first_s=train.listen_first_s)
 
     @classmethod
     def for_mitigation(cls, train: Train, *, steps: int, learning_rate: float,
@@ -50,13 +54,15 @@ class FitSettings:
         ``chosen_batch_s`` is the batch that the base model's training chose, if it was left to choose: were each arm to
         choose its own, it would differ from its control in more than what the arm does.
         """
-        return cls._of(train, batch_s=chosen_batch_s or train.batch_s, steps=steps, learning_rate=learning_rate)
+        return cls._of(train, batch_s=chosen_batch_s or train.batch_s, steps=steps, learning_rate=learning_rate,
+                       listen_first_s=0.0)
 
     @classmethod
-    def _of(cls, train: Train, *, batch_s: float | Literal["auto"], steps: int, learning_rate: float) -> Self:
+    def _of(cls, train: Train, *, batch_s: float | Literal["auto"], steps: int, learning_rate: float,
+            listen_first_s: float) -> Self:
         augment = SpecAugment(time_masks=train.time_masks, time_mask_s=train.time_mask_s,
                               frequency_masks=train.frequency_masks, frequency_mask_bands=train.frequency_mask_bands)
         return cls(steps=steps, learning_rate=learning_rate, augment=augment, batch_s=batch_s,
-                   warmup_share=train.warmup_share, weight_decay=train.weight_decay, ctc_weight=train.ctc_weight,
-                   gradient_clip=train.gradient_clip, nonfinite_budget=train.nonfinite_budget,
-                   checkpoint_every_s=train.checkpoint_every_s)
+                   optimiser=train.optimiser, warmup_share=train.warmup_share, weight_decay=train.weight_decay,
+                   ctc_weight=train.ctc_weight, listen_first_s=listen_first_s, gradient_clip=train.gradient_clip,
+                   nonfinite_budget=train.nonfinite_budget, checkpoint_every_s=train.checkpoint_every_s)

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from evenvoice.data.tables import write_table
 from evenvoice.models.recogniser import Recogniser
+from evenvoice.progress import Progress
 from evenvoice.storage import fresh_directory, write_json
 from evenvoice.training.curve import Curve
 
@@ -30,3 +32,13 @@ def write_trained(out: Path, recogniser: Recogniser, curve: Curve, beside: Calla
 def _told(recogniser: Recogniser) -> dict[str, str]:
     """By which method the cohorts were found that a model is told, for whoever reports what it was judged with."""
     return {} if recogniser.cohorts is None else {"told_cohorts_of": recogniser.cohorts.method}
+
+
+def leave_out(out: Path, base: Recogniser, summary: dict[str, Any], progress: Progress,
+              why: str = "mitigate.arms leaves this arm out") -> None:
+    """Write the base model in the place of one that the parameters leave out.
+
+    A run has no stage for such a model; only `dvc repro` in a checkout, whose graph has all, comes here.
+    """
+    progress.note(f"{why}: the base model stands in its place, and is not judged")
+    write_trained(out, base, Curve(), **summary, left_out=True)

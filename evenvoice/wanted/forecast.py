@@ -19,10 +19,14 @@ from evenvoice.origins import ORIGIN, Origin
 from evenvoice.params import BASE, PARTS
 from evenvoice.storage import read_json, write_json
 from evenvoice.wanted.curve import CONFIDENCE, FARTHEST, Law, Point, Range, fit_law
+from evenvoice.wanted.due import lacking
 from evenvoice.wanted.thinning import MEASURED_ON, SUMMARY
 from evenvoice.wanted.wording import Forecast, Trained, in_words
 
 REPLICATES: Final = 4000
+SCARCE: Final = 0.1
+"""A cohort that lacks less than this part of its own training speakers has its share. The law describes what scarcity
+costs; what else sets a cohort apart, noise for instance, has a floor that the law does not know."""
 STREAM: Final = 0x77616E
 """Keeps these random numbers apart from those that other stages draw from the same seed."""
 
@@ -63,14 +67,15 @@ def _forecast(partition: Partition, *, hypotheses: Path, learning: Path, cohorts
     hours = float(summaries[0]["hours"])
     known: dict[str, Any] = {
         "method": partition.method, "cohort": bottom, "top": top, "limit": limit, "speakers": sizes[-1],
-        "hours": hours, "others": asdict(Range.of(law.others)), "gap": asdict(Range.of(law.gap(law.now))),
+        "hours": hours, "lacking": lacking(cohorts, bottom),
+        "others": asdict(Range.of(law.others)), "gap": asdict(Range.of(law.gap(law.now))),
         "gap_along": _along(law, limit),
         "points": tuple(map(_trained, points))}
-    if refused := _refusal(law, limit, bottom):
+    if refused := _refusal(law, limit, bottom, int(known["lacking"])):
         return Forecast(refused=refused, **known)
     more = Range.of(np.maximum(law.needed(limit) - law.now, 0.0))
-    collected = _known(more.high, law.now) or math.ceil(more.estimate)
-    return Forecast(refused="", **known, gap_with=asdict(Range.of(law.gap_measured(law.now + collected))),
+    due = law.now + int(known["lacking"])
+    return Forecast(refused="", **known, gap_with_due=asdict(Range.of(law.gap_measured(due))),
                     more_hours=hours / law.now * more.estimate,
                     more_speakers={"estimate": math.ceil(more.estimate), "low": _known(more.low, law.now),
                                    "high": _known(more.high, law.now)})
@@ -120,7 +125,7 @@ def _along(law: Law, limit: float) -> tuple[tuple[float, float], ...]:
     return tuple((float(speakers), float(law.gap(speakers)[0])) for speakers in np.geomspace(law.now / 4, until, 40))
 
 
-def _refusal(law: Law, limit: float, cohort: str) -> str:
+def _refusal(law: Law, limit: float, cohort: str, lacking: int) -> str:
     rise, factor = Range.of(np.expm1(law.rise)), float(law.needed(limit)[0]) / law.now
     if factor <= 1:
         return f"{cohort} is within the limit, as far as discover and validate speakers show"
@@ -128,6 +133,9 @@ def _refusal(law: Law, limit: float, cohort: str) -> str:
         return (f"trainings with more of {cohort} were not established to serve it better (with a quarter of it "
                 f"{rise.estimate:+.0%} errors, {rise.low:+.0%} to {rise.high:+.0%}), so scarcity of its speech is "
                 "not shown to be the cause")
+    if lacking < SCARCE * law.now:
+        return (f"{cohort} has its share of the training speakers already ({law.now} of them, {lacking} more would be "
+                "its full share), so scarcity of its speech is not what sets it apart")
     if factor > FARTHEST:
         return (f"the curve reaches the limit only with more than {FARTHEST:g} times as many speakers of {cohort}, "
                 "beyond what its points bear")

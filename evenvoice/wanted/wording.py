@@ -29,12 +29,14 @@ class Forecast:
         limit: relative gap that is aimed at.
         speakers: training speakers of the cohort now; ``hours`` their speech.
         points: what was trained and measured.
+        lacking: how many more would give it the share of the training speakers that it has of everybody; 0 where it
+            has that share.
         others: what everybody else's speech is worth to the cohort, in training speakers of its own.
         gap_along: training speakers and the gap with them, along the curve.
         gap: to the top cohort now, as the curve has it.
         more_speakers: how many more bring the gap to the limit; bounds are None beyond what the points bear.
         more_hours: of speech, if they speak as much as those who are there.
-        gap_with: what a run with the upper bound of them would measure.
+        gap_with_due: what a run would measure in which it had that share.
     """
 
     refused: str
@@ -44,13 +46,14 @@ class Forecast:
     limit: float | None = None
     speakers: int | None = None
     hours: float | None = None
+    lacking: int | None = None
     points: tuple[Trained, ...] = ()
     others: dict[str, float] | None = None
     gap_along: tuple[tuple[float, float], ...] = ()
     gap: dict[str, float] | None = None
     more_speakers: dict[str, int | None] | None = None
     more_hours: float | None = None
-    gap_with: dict[str, float] | None = None
+    gap_with_due: dict[str, float] | None = None
 
 
 def in_words(found: Forecast) -> str:
@@ -62,7 +65,8 @@ def in_words(found: Forecast) -> str:
     assert found.limit is not None
     return (f"About {found.more_speakers['estimate']} ({between(found)}) more training speakers of {found.cohort}, "
             f"{found.more_hours:.1f} hours of speech, would bring its gap to the limit of {100 * found.limit:.0f} %, "
-            f"going by trainings with {_and([str(point.speakers) for point in found.points])} of them.")
+            f"going by trainings with {_and([str(point.speakers) for point in found.points])} of them; "
+            f"{found.lacking} more would give it its share of the training speakers.")
 
 
 def between(found: Forecast) -> str:

@@ -9,7 +9,9 @@ import numpy as np
 import pytest
 
 from benchmarks import choice
-from benchmarks.choice import SIZES, Effects, Size, draw, lowest, scenarios, score
+from benchmarks.choice import score
+from benchmarks.choosing.rules import Effects, lowest, shipped
+from benchmarks.choosing.speakers import SIZES, Size, draw, scenarios
 
 LARGE = Size(validate=20_000, share=0.25, variation=0.8)
 
@@ -37,7 +39,7 @@ def test_without_discover_speakers_the_shipped_rule_is_the_lowest_on_validate() 
     rng = np.random.default_rng(2)
     for name, scenario in scenarios(rng).items():
         trial = draw(scenario, SIZES[1], rng)
-        assert choice.shipped(trial.validate, None) == lowest(Effects.of(trial.validate), top=True), name
+        assert shipped(trial.validate, None) == lowest(Effects.of(trial.validate), top=True), name
 
 
 def test_every_rule_has_a_row_for_every_scenario_and_size(tmp_path: Path) -> None:

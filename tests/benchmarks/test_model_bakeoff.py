@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 
 from benchmarks import model_bakeoff
+from benchmarks.bakeoff.corpus import Corpus, prepare
 from benchmarks.bakeoff.figure import bakeoff_figure
-from benchmarks.bakeoff.plan import ARMS, repetitions, tuning
+from benchmarks.bakeoff.plan import ARMS, Arm, Recipe, repetitions, tuning
 from benchmarks.bakeoff.standing import Scored, markdown, standings
 from evenvoice.params import load_params
 from evenvoice.storage import read_json
@@ -22,16 +23,36 @@ WORDS = np.full(40, 100)
 
 def scored(errors_per_speaker: float, macs: float = 30e6, seeds: int = 3) -> Scored:
     errors = np.random.default_rng(1).poisson(errors_per_speaker, (seeds, 40))
-    return Scored(words_S=WORDS, errors_NS=errors, macs=macs, parameters=1_500_000, cpu_s=60, learning_rate=0.002)
+    return Scored(words_S=WORDS, errors_NS=errors, macs=macs, parameters=1_500_000, cpu_s=60, recipe="adamw 0.002")
 
 
-def test_every_arm_has_the_same_tuning_budget_and_then_whole_seeds_come_one_by_one():
-    tried = tuning("c", (0.002, 0.004), 600)
-    assert sorted((trial.arm, trial.learning_rate) for trial in tried) == sorted(
-        (arm, rate) for arm in ARMS for rate in (0.002, 0.004))
-    repeated = repetitions("c", dict.fromkeys(ARMS, 0.002), 2, 600)
-    assert [trial.seed for trial in repeated] == [1] * len(ARMS) + [2] * len(ARMS)
-    assert set(tried) & set(repeated) == set(repeated[:len(ARMS)])  # the first seed is the tuned one
+def test_every_arm_is_tried_with_its_own_recipes_and_then_whole_seeds_come_one_by_one():
+    arms = [Arm.parse("lstm"), Arm.parse("transformer=muon:0.004,0.008,0.016")]
+    tried = tuning("c", arms, 600)
+    assert [(trial.arm, trial.recipe.name) for trial in tried] == [
+        ("lstm", "adamw 0.002"), ("lstm", "adamw 0.004"),
+        ("transformer", "muon 0.004"), ("transformer", "muon 0.008"), ("transformer", "muon 0.016")]
+    repeated = repetitions("c", {"lstm": Recipe("adamw", 0.002), "transformer": Recipe("muon", 0.008)}, 2, 600)
+    assert [(trial.arm, trial.seed) for trial in repeated] == [
+        ("lstm", 1), ("transformer", 1), ("lstm", 2), ("transformer", 2)]
+    assert set(tried) & set(repeated) == set(repeated[:2])  # the first seed is the tuned one
+    assert len({trial.directory(Path("work")) for trial in [*tried, *repeated]}) == 7
+
+
+@pytest.mark.parametrize(("text", "says"), [
+    ("gru", "the encoder must be one of lstm, "),
+    ("lstm=sgd", "the optimiser must be one of adamw, muon, got sgd"),
+    ("lstm=adamw:fast", "could not convert string to float: 'fast'")])
+def test_an_arm_that_cannot_be_is_refused_by_name(text, says):
+    with pytest.raises(ValueError, match=says):
+        Arm.parse(text)
+
+
+def test_a_bakeoff_needs_the_encoder_that_others_are_compared_with(monkeypatch, capsys):
+    monkeypatch.setattr(sys, "argv", ["bakeoff", "--arms", "conformer"])
+    with pytest.raises(SystemExit):
+        model_bakeoff.main()
+    assert "--arms needs lstm, which all others are compared with" in capsys.readouterr().err
 
 
 def test_the_better_arm_stands_first_and_its_lead_is_established():
@@ -45,7 +66,7 @@ def test_the_better_arm_stands_first_and_its_lead_is_established():
 
 def test_equal_arms_are_not_called_different():
     first, second = (Scored(words_S=WORDS, errors_NS=np.random.default_rng(seed).poisson(10, (3, 40)), macs=1,
-                            parameters=1, cpu_s=1, learning_rate=1) for seed in (1, 2))
+                            parameters=1, cpu_s=1, recipe="adamw 1") for seed in (1, 2))
     change = standings({"lstm": first, "convrnnt": second}, "lstm")[0].change
     assert change.low < 0 < change.high or math.isclose(change.estimate, 0)
 
@@ -90,6 +111,12 @@ def test_the_whole_bakeoff_runs_and_goes_on_where_it_stopped(prepared, tmp_path,
     trained = {path: path.stat().st_mtime_ns for path in scores}
     model_bakeoff.main()
     assert {path: path.stat().st_mtime_ns for path in sorted(prepared.rglob("test.json"))} == trained
+
+
+def test_trainings_that_listened_for_another_time_are_not_mixed_up(prepared):
+    prepare(Corpus.parse("synthetic"), prepared, listen_first_s=load_params(ROOT / "params.yaml").train.listen_first_s)
+    with pytest.raises(ValueError, match="holds trainings with"):
+        prepare(Corpus.parse("synthetic"), prepared, listen_first_s=0.7)
 
 
 def test_steps_are_one_number_or_one_for_each_corpus(monkeypatch, capsys):

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from benchmarks.worlds import Gap, Said, table
+from benchmarks.worlds import Said, table
+from evenvoice.metrics.bootstrap import Interval
 
 
 def said(cause: str, **changes: object) -> Said:
@@ -12,7 +13,7 @@ def said(cause: str, **changes: object) -> Said:
 
 
 def test_each_run_is_a_row_with_every_method_that_found_something_anywhere() -> None:
-    found = said("noise", found={"geographic": Gap(estimate=3.0, low=2.0, high=4.5)})
+    found = said("noise", found={"geographic": Interval(estimate=3.0, low=2.0, high=4.5)})
     lines = table([found, said("none", wer_left_out=None)]).splitlines()
 
     assert lines[0].split(" | ")[3] == "geographic"

@@ -24,14 +24,15 @@ UNIT_BOX = {"lat_min": 34.0, "lat_max": 38.0, "lon_min": -100.0, "lon_max": -92.
 
 
 def discover_settings(**changes: Any) -> Discover:
-    """Settings of a small discovery; sections are changed by mapping, e.g. ``clusters={"cohorts": 3}``."""
+    """Settings of a small discovery; sections are changed by mapping, e.g. ``clusters={"max_cohorts": 3}``."""
     base: dict[str, Any] = {
         "min_speakers": 12, "min_words": 200,
         "geographic": {"max_cohorts": 8, "box_edges": 8, "split_gain": "poisson", "permutations": 100,
                        "significance": 0.05},
         "geodemographic": {"max_cohorts": 8, "permutations": 100, "significance": 0.05},
-        "clusters": {"cohorts": 4, "restarts": 10, "stability_runs": 5}, "watched": {"rules": ""},
-        "attributes": {"columns": ["gender", "age_band", "accent", "country"]},
+        "clusters": {"clusters": 4, "max_cohorts": 4, "permutations": 100, "significance": 0.05, "restarts": 10,
+                     "stability_runs": 5},
+        "watched": {"rules": ""}, "attributes": {"columns": ["gender", "age_band", "accent", "country"]},
     }
     for name, value in changes.items():
         base[name] = {**base[name], **value} if isinstance(value, Mapping) else value

@@ -5,6 +5,7 @@ from __future__ import annotations
 import zlib
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import torch
@@ -13,15 +14,20 @@ from evenvoice.data.feature_store import FeatureStore
 from evenvoice.data.schemas import FEATURES
 from evenvoice.data.tables import rows_table
 from evenvoice.data.tokenizer import Tokenizer
+from evenvoice.models.gates import Arbitrator
 from evenvoice.models.presets import PRESETS
 from evenvoice.models.recogniser import Recogniser
 from evenvoice.models.shapes import (
+    Arbitrators,
     Architecture,
+    Chance,
     ConformerShape,
     ContextNetShape,
     ConvRnntShape,
     EncoderShape,
+    Gates,
     LstmShape,
+    TransformerShape,
 )
 from evenvoice.origins import write_contents
 from evenvoice.params import Featurize, Train
@@ -41,12 +47,14 @@ MASKS = SpecAugment(time_masks=1, time_mask_s=0.1, frequency_masks=1, frequency_
 def tiny_train() -> Train:
     """The train section of a model that takes milliseconds."""
     return Train(encoder="convrnnt", size="tiny", stack=4, lookahead=0, dropout=0.0, steps=4, batch_s=3.0,
-                 learning_rate=0.01, warmup_share=0.2, weight_decay=0.0, gradient_clip=5.0, ctc_weight=0.5,
-                 time_masks=1, time_mask_s=0.1, frequency_masks=1, frequency_mask_bands=2, nonfinite_budget=0,
-                 checkpoint_every_s=1e-9, processes=1)
+                 optimiser="adamw", learning_rate=0.01, warmup_share=0.2, weight_decay=0.0, gradient_clip=5.0,
+                 ctc_weight=0.5, listen_first_s=0.0, time_masks=1, time_mask_s=0.1, frequency_masks=1,
+                 frequency_mask_bands=2, nonfinite_budget=0, checkpoint_every_s=1e-9, processes=1)
 
 
-ENCODERS = tuple(PRESETS["tiny"].encoders)
+GATED = ("amortized", "amortized-stem", "amortized-chance")
+ENCODERS = (*PRESETS["tiny"].encoders, "transformer-conv", *GATED)
+"""Those of the registry, and what is built of them otherwise."""
 
 
 def tiny_shape(encoder: str, width: int) -> EncoderShape:
@@ -57,8 +65,17 @@ def tiny_shape(encoder: str, width: int) -> EncoderShape:
         "convrnnt-local": _convrnnt(width, global_blocks=0),
         "convrnnt-global": _convrnnt(width, local_layers=0),
         "conformer": ConformerShape(width=width, blocks=2, heads=2, expansion=2, kernel=3, window=6),
+        "transformer": TransformerShape(width=width, blocks=2, heads=2, expansion=2, window=6),
+        "transformer-conv": TransformerShape(width=width, blocks=2, heads=2, expansion=2, window=6, stem="conv"),
+        "amortized": _amortized(width, Arbitrators(hidden=4)),
+        "amortized-stem": _amortized(width, Arbitrators(see="stem", hidden=4)),
+        "amortized-chance": _amortized(width, Chance(rates=(0.5, 0.7, 0.4, 0.6))),
         "contextnet": ContextNetShape(width=width, blocks=2, layers=2, kernel=3)}
     return shapes[encoder]
+
+
+def _amortized(width: int, gates: Gates) -> TransformerShape:
+    return TransformerShape(width=width, blocks=2, heads=2, expansion=2, window=6, gates=gates)
 
 
 def _convrnnt(width: int, *, local_layers: int = 2, global_blocks: int = 2) -> ConvRnntShape:
@@ -71,8 +88,20 @@ def tiny_recogniser(*, encoder: str = "convrnnt", dropout: float = 0.0, width: i
     """An untrained recogniser of ``TEXTS``."""
     architecture = Architecture(encoder=tiny_shape(encoder, width), stack=4, lookahead=lookahead, predictor_width=width,
                                 joiner_width=width, dropout=dropout, n_mels=MELS, vocabulary=TOKENIZER.size)
-    return Recogniser.build(architecture, tokenizer=TOKENIZER, featurize=FEATURIZE, sample_rate=8000,
-                            mean=np.zeros(MELS, np.float32), std=np.ones(MELS, np.float32), seed=seed)
+    recogniser = Recogniser.build(architecture, tokenizer=TOKENIZER, featurize=FEATURIZE, sample_rate=8000,
+                                  mean=np.zeros(MELS, np.float32), std=np.ones(MELS, np.float32), seed=seed)
+    undecided(recogniser)
+    return recogniser
+
+
+def undecided(recogniser: Recogniser) -> None:
+    """Make arbitrators, which leave everything on before they are trained, switch about half of the frames off."""
+    generator = torch.Generator().manual_seed(5)
+    with torch.no_grad():
+        for module in recogniser.transducer.modules():
+            if isinstance(module, Arbitrator):
+                module.logit.bias.zero_()
+                module.logit.weight.copy_(torch.randn(module.logit.weight.shape, generator=generator))
 
 
 def talkative_recogniser(*, mean: float = 0.0) -> Recogniser:
@@ -87,11 +116,12 @@ def talkative_recogniser(*, mean: float = 0.0) -> Recogniser:
 
 def tiny_settings(*, steps: int = 4, learning_rate: float = 0.01, augment: SpecAugment = NO_MASKS,
                   batch_s: float = 3.0, nonfinite_budget: int = 0, checkpoint_every_s: float = 1e-9,
-                  ctc_weight: float = 0.5) -> FitSettings:
+                  ctc_weight: float = 0.5, optimiser: Literal["adamw", "muon"] = "adamw") -> FitSettings:
     """A training of a few steps that checkpoints after each."""
-    return FitSettings(steps=steps, batch_s=batch_s, learning_rate=learning_rate, warmup_share=0.2, weight_decay=0.0,
-                       gradient_clip=5.0, ctc_weight=ctc_weight, augment=augment, nonfinite_budget=nonfinite_budget,
-                       checkpoint_every_s=checkpoint_every_s)
+    return FitSettings(steps=steps, batch_s=batch_s, optimiser=optimiser, learning_rate=learning_rate,
+                       warmup_share=0.2, weight_decay=0.0, gradient_clip=5.0, ctc_weight=ctc_weight,
+                       listen_first_s=0.0, augment=augment,
+                       nonfinite_budget=nonfinite_budget, checkpoint_every_s=checkpoint_every_s)
 
 
 def spoken(text: str, seed: int = 0) -> np.ndarray:

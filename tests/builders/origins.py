@@ -11,7 +11,7 @@ from evenvoice.storage import write_json
 
 FEATURES = "f" * 64
 UNITS = "a" * 64
-CONTROL = "placebo"
+CONTROLS = ("placebo", "dense")
 NO_ORIGINS = Origins(features=FEATURES, tokenizer=UNITS, models={})
 """Of figures that no model made."""
 
@@ -20,7 +20,7 @@ def write_identity(models: Path, model: str, **summary: object) -> Origin:
     """Write what makes ``model`` this model and no other; returns the origin of its hypotheses."""
     write_json(models / model / MODEL_CONFIG, {"units_sha256": UNITS, "weights_sha256": f"weights of {model}"})
     arm = {} if model == BASE else {"base": write_identity(models, BASE, **summary).model, "title": f"The arm {model}",
-                                    "control": model == CONTROL}
+                                    "control": model in CONTROLS}
     if not (models / model / SUMMARY).exists():
         write_json(models / model / SUMMARY, {**summary, "features": FEATURES, **arm})
     return Origin(model=model_digest(models / model), features=FEATURES, tokenizer=UNITS)

@@ -46,7 +46,7 @@ class World:
 
     def register(self, files: RunFiles) -> Registration:
         return register(store=self.store, location=self.location, files=files, dag_run=files.workspace.name,
-                        settings=SETTINGS)
+                        settings=SETTINGS, min_speakers=5)
 
     def promote(self, files: RunFiles, approval: Approval | None = None, expected: Expected | None = None) -> Outcome:
         return promote(store=self.store, location=self.location, files=files, dag_run=files.workspace.name,

@@ -7,15 +7,22 @@ from pathlib import Path
 
 from evenvoice.data.schemas import CURVE, REJECTED
 from evenvoice.data.tables import rows_table, write_table
-from evenvoice.evaluation import evaluate
+from evenvoice.evaluation import Margins, evaluate
 from evenvoice.gates import judge, read_evidence
 from evenvoice.metrics.partitions import FrozenCohort, Partition
-from evenvoice.params import METHODS, Evaluate, Gate
+from evenvoice.params import AMORTIZED, METHODS, SAVINGS, Evaluate, Gate
 from evenvoice.progress import Progress
 from evenvoice.report import Contents, Sources, read_contents
 from evenvoice.storage import read_json, write_json
 from tests.builders.origins import write_identity
-from tests.builders.tables import made_partition, no_partition, write_cohorts, write_hypotheses
+from tests.builders.tables import (
+    made_partition,
+    no_partition,
+    write_cohorts,
+    write_hypotheses,
+    write_timing,
+    write_work,
+)
 from tests.builders.wanted import write_wanted
 
 WER = {"region-1": 0.24, "region-2": 0.13, "region-3": 0.10}
@@ -26,18 +33,19 @@ BOXES = {"region-1": {"lat_min": None, "lat_max": 34.2, "lon_min": None, "lon_ma
          "region-3": {"lat_min": 34.2, "lat_max": None, "lon_min": None, "lon_max": None}}
 HELP = {"base": 1.0, "finetune": 0.72, "l2sp": 0.78, "ewc": 0.7, "oversample": 0.85, "placebo": 0.98,
         "reweight": 0.9, "cohort_input": 0.8, "reweight_random": 0.97, "cohort_input_shuffled": 0.97,
-        "cohort_input_constant": 0.96}
+        "cohort_input_constant": 0.96, "dense": 1.0, "amortized": 1.0}
 WORDS = 50
 
 
 def write_evaluation(root: Path, *, sizes: dict[str, int] | None = None, verdict: Path | None = None,
-                     watched: bool = False, declared: bool = False) -> Sources:
+                     watched: bool = False, declared: bool = False, saving: bool = False) -> Sources:
     """Write every input of the report below ``root``.
 
     Args:
         sizes: test speakers per cohort.
         watched: judge the same regions once more, as those of an earlier run.
         declared: judge by gender and age too; of both nobody knows the last test speaker of region-3.
+        saving: with an amortized model, which no arm is better than.
     """
     sizes = sizes or {"region-1": 24, "region-2": 30, "region-3": 60}
     sources = Sources(corpus=root / "corpus", evaluation=root / "evaluation", verdict=verdict or root / "verdict.json",
@@ -48,12 +56,19 @@ def write_evaluation(root: Path, *, sizes: dict[str, int] | None = None, verdict
     _write_cohorts(sources.cohorts, people, watched=watched)
     if declared:
         _write_declared(sources.cohorts, people)
-    for model in HELP:
+    models = ("base", *SAVINGS) if saving else tuple(model for model in HELP if model not in SAVINGS)
+    for model in models:
         _write_model(sources, model, people)
+    if saving:
+        write_work(sources.hypotheses, AMORTIZED, [(split, who, f"u-{who}", 0.3 + WER[cohort])
+                                                   for split, who, cohort in people])
+        write_timing(root / "timing.json", sources.models)
     evaluate(hypotheses=sources.hypotheses, cohorts=sources.cohorts, models=sources.models, out=sources.evaluation,
-             mitigated="geographic", arms=[model for model in HELP if model != "base"], regression_margin=0.03, seed=1,
-             settings=Evaluate(replicates=200, confidence=0.95, null_partitions=50), progress=Progress("evaluate"))
-    limits = Gate(max_gap=0.5, max_wer=0.25, regression_margin=0.03, confidence=0.95, min_speakers=10)
+             mitigated="geographic", names=models, margins=Margins(regression=0.03, saving=0.1), seed=1,
+             timing=root / "timing.json", settings=Evaluate(replicates=200, confidence=0.95, null_partitions=50),
+             progress=Progress("evaluate"))
+    limits = Gate(max_gap=0.5, max_wer=0.25, regression_margin=0.03, saving_margin=0.1, confidence=0.95,
+                  min_speakers=10)
     write_wanted(root / "wanted.json", write_identity(sources.models, "base"))
     evidence = read_evidence(evaluation=sources.evaluation, corpus=sources.corpus, models=sources.models,
                              wanted=root / "wanted.json")
@@ -62,9 +77,10 @@ def write_evaluation(root: Path, *, sizes: dict[str, int] | None = None, verdict
 
 
 def made_contents(root: Path, *, minimum: int = 5, sizes: dict[str, int] | None = None,
-                  watched: bool = False, declared: bool = False) -> Contents:
+                  watched: bool = False, declared: bool = False, saving: bool = False) -> Contents:
     """What the report reads from :func:`write_evaluation`."""
-    return read_contents(write_evaluation(root, sizes=sizes, watched=watched, declared=declared), minimum)
+    sources = write_evaluation(root, sizes=sizes, watched=watched, declared=declared, saving=saving)
+    return read_contents(sources, minimum)
 
 
 def _write_corpus(directory: Path) -> None:
@@ -117,7 +133,8 @@ def _write_model(sources: Sources, model: str, people: list[tuple[str, str, str]
     write_hypotheses(sources.hypotheses, model, rows)
     write_json(sources.hypotheses / model / "compute.json", {
         "macs_per_audio_s": {"encoder": 3.1e7, "predictor": 2.4e5, "joiner": 1.9e6, "total": 3.3e7},
-        "parameters": 1_560_000, "frame_ms": 40, "lookahead_ms": 80})
+        "parameters": 1_560_000, "frame_ms": 40, "lookahead_ms": 80,
+        **({"executed_share": {"encoder": 0.4, "speech": 0.5, "silence": 0.1}} if model == AMORTIZED else {})})
     curve = [{"step": step, "loss": 4 * 0.97**step + 0.1, "learning_rate": 1e-3} for step in range(60)]
     write_table(sources.models / model / "curve.parquet", rows_table(curve, CURVE))
     summary = sources.models / model / "summary.json"

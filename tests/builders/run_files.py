@@ -34,7 +34,7 @@ def write_run(workspace: Path, *, model: Path, verdict: str = "PASS", errors: Se
         if not any(model.iterdir()):
             write_json(files.model(name) / "config.json", {"weights_sha256": name})
         write_table(files.model(name) / "curve.parquet", _curve())
-        write_json(files.model(name) / "summary.json", {"parameters": 10})
+        write_json(files.model(name) / "summary.json", {"parameters": 10, "audio_s": 100.0})
         write_json(files.compute(name), {"macs_per_audio_s": {"encoder": 900, "total": 1000}})
     shutil.copyfile(ROOT / "params.yaml", files.params_file)
     write_table(files.evaluation / "cohort_wer.parquet", _cohort_wer(cohorts))
@@ -68,7 +68,7 @@ def _verdict(verdict: str, cohorts: Mapping[str, int], limits: Mapping[str, floa
             "undecided": ["harbour of the geographic method may make 70 % more errors."], "further": [],
             "healed": {"method": "geographic", "bottom": "south", "challenger": _changes("ewc"),
                        "controls": [_changes("placebo")], "sentence": "south -14 %"},
-            "wanted": written(made_forecast("south", "north")),
+            "saving": None, "wanted": written(made_forecast("south", "north")),
             "regression": {"whole": {"relative": -0.1}, "geographic/harbour": {"relative": -0.2}}}
 
 

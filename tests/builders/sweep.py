@@ -36,15 +36,18 @@ KEPT: Final = {"model": ("base", "ewc"), "method": ("geographic",), "arm": ("ewc
                "part": ("half",)}
 DESCRIPTIONS: Final = ("corpus.json", "watched.json")
 """What a workspace is given beside parameters and code."""
+APART: Final = {*MADE_FROM, "amortize", "timing"}
+"""Stages of models that the sweep does without."""
 CHANGES: Final[Mapping[str, object]] = {
     "seed": 7, "ingest.max_duration_s": 29.0, "synthetic.speakers": 50, "featurize.n_mels": 40,
     "tokenizer.vocabulary": 300, "train.steps": 7, "transcribe.batch_s": 500.0, "train_speaker.steps": 5,
     "embed.batch_s": 500.0, "discover.min_words": 11, "mitigate.bottom_share": 0.2, "arms.ewc.weight": 0.02,
+    "amortize.steps": 5,
     "wanted.learn": False,
     "evaluate.replicates": 300, "gate.max_gap": 0.4, "report.min_speakers": 3, "resources.light.minutes": 61.0}
 """One parameter of every section, with another value than it has."""
 GROUPS: Final = (("resources", "report", "gate", "evaluate", "wanted"),
-                 ("arms", "mitigate", "discover", "embed", "train_speaker", "transcribe"),
+                 ("amortize", "arms", "mitigate", "discover", "embed", "train_speaker", "transcribe"),
                  ("train", "tokenizer", "featurize", "synthetic", "ingest", "seed"))
 """Sections that are changed together where a run takes minutes; a stale result shows in what it holds all the same."""
 EACH: Final = tuple((section,) for group in GROUPS for section in group)
@@ -69,7 +72,7 @@ def sweep_checkout(directory: Path) -> Path:
     full_checkout(directory)
     shutil.rmtree(directory / ".git")
     content = yaml.safe_load((directory / "dvc.yaml").read_text(encoding="utf-8"))
-    content["stages"] = {name: _cut(stage) for name, stage in content["stages"].items() if name not in MADE_FROM}
+    content["stages"] = {name: _cut(stage) for name, stage in content["stages"].items() if name not in APART}
     (directory / "dvc.yaml").write_text(yaml.safe_dump(content, sort_keys=False), encoding="utf-8")
     graph = load_graph(directory)
     shutil.copy(Path(stand_in.__file__), directory / "stages" / "stand_in.py")
@@ -111,7 +114,7 @@ def data_of(node: Node, graph: Graph) -> list[str]:
 
 def _cut(stage: Mapping[str, Any]) -> dict[str, Any]:
     gone = {*MODELS, *METHODS, *PARTS}.difference(*KEPT.values())
-    kept = {**stage, "deps": [dep for dep in stage["deps"] if dep.rpartition("/")[2] not in gone]}
+    kept = {**stage, "deps": [dep for dep in stage["deps"] if dep.rpartition("/")[2].partition(".")[0] not in gone]}
     if "matrix" in stage:
         kept["matrix"] = {key: list(KEPT[key]) for key in stage["matrix"]}
     return kept

@@ -8,11 +8,12 @@ from pathlib import Path
 
 import numpy as np
 
-from evenvoice.data.schemas import COARSER, COHORTS, HYPOTHESES
+from evenvoice.data.schemas import COARSER, COHORTS, HYPOTHESES, WORK
 from evenvoice.data.tables import rows_table, write_table
 from evenvoice.metrics.partitions import Aside, FrozenCohort, Partition, columns_of, partition_folder
 from evenvoice.metrics.speakers import SplitTable
-from evenvoice.origins import ORIGIN
+from evenvoice.origins import ORIGIN, WORKED, model_digest
+from evenvoice.params import SAVINGS
 from evenvoice.storage import write_json
 from tests.builders.origins import write_identity
 
@@ -75,6 +76,21 @@ def write_hypotheses(directory: Path, model: str, rows: Sequence[tuple[str, str,
         {"utterance": utterance, "speaker": speaker, "split": split, "reference": "w " * words, "hypothesis": "",
          "words": words, "substitutions": errors, "deletions": 0, "insertions": 0, "duration_s": 1.0}
         for split, speaker, utterance, words, errors in rows], HYPOTHESES))
+
+
+def write_work(directory: Path, model: str, rows: Sequence[tuple[str, str, str, float]]) -> None:
+    """work.parquet of one model from (split, speaker, utterance, executed share)."""
+    write_table(directory / model / WORKED, rows_table([
+        {"utterance": utterance, "speaker": speaker, "split": split, "executed": 1000 * share, "dense": 1000.0,
+         "executed_in_silence": 0.0, "dense_in_silence": 0.0} for split, speaker, utterance, share in rows], WORK))
+
+
+def write_timing(path: Path, models: Path, ratio: float = 0.6) -> None:
+    """What the timing stage says of the amortized model in ``models`` and its control."""
+    way = {"audio_s": 60.0, "reference_rtf": 0.1, "rtf": 0.1 * ratio, "ratio": ratio, "ratio_low": ratio - 0.05,
+           "ratio_high": ratio + 0.05}
+    write_json(path, {"stream": way, "batches": way,
+                      "models": {name: model_digest(models / name) for name in SAVINGS}})
 
 
 def write_coarser(directory: Path, counts: Sequence[Sequence[str]],

@@ -21,7 +21,7 @@ def made_forecast(cohort: str = "region-1", top: str = "region-3") -> Forecast:
         others={"estimate": 20.0, "low": 5.0, "high": 60.0}, gap_along=((10.0, 4.0), (40.0, 1.5), (120.0, 0.5)),
         gap={"estimate": 1.5, "low": 1.2, "high": 1.9},
         more_speakers={"estimate": 71, "low": 40, "high": 160}, more_hours=3.6,
-        gap_with={"estimate": 0.2, "low": 0.0, "high": 0.4})
+        lacking=120, gap_with_due={"estimate": 0.2, "low": 0.0, "high": 0.4})
 
 
 def written(found: Forecast) -> dict[str, Any]:

@@ -11,15 +11,15 @@ import yaml
 
 from evenvoice.cohorts import load_method
 from evenvoice.mitigation import load_arm
-from evenvoice.params import ARMS, CONTROLS, MADE_FROM, METHODS, MODELS, PARTS
+from evenvoice.params import ARMS, CONTROLS, MADE_FROM, METHODS, MODELS, PARTS, SAVINGS
 
 ROOT = Path(__file__).resolve().parents[2]
 STAGES = yaml.safe_load((ROOT / "dvc.yaml").read_text(encoding="utf-8"))["stages"]
 FOLDERS = {"artifacts/hypotheses": MODELS, "artifacts/models": MODELS, "artifacts/cohorts": METHODS,
            "artifacts/learning": tuple(PARTS)}
 TRAINED = tuple(arm for arm in ARMS if arm not in MADE_FROM)
-MATRICES = {"model": MODELS, "arm": TRAINED, "method": METHODS, "part": tuple(PARTS)}
-READS_ALL = [(stage, folder) for stage in STAGES if stage not in MADE_FROM for folder in FOLDERS
+MATRICES = {"model": MODELS, "arm": TRAINED, "method": METHODS, "part": tuple(PARTS), "saving": SAVINGS}
+READS_ALL = [(stage, folder) for stage in STAGES if stage not in {*MADE_FROM, "timing"} for folder in FOLDERS
              if sum(dep.startswith(f"{folder}/") for dep in STAGES[stage]["deps"]) > 1]
 """Stages that read the folder of more than one model or method."""
 

@@ -60,16 +60,16 @@ def test_descendants_reach_through_other_stages() -> None:
     assert graph.with_descendants(["discover@clusters"]) == {"discover@clusters", "report"}
 
 
-def test_items_that_wait_for_an_item_of_their_own_matrix_are_a_later_generation() -> None:
+def test_only_the_item_that_others_of_its_matrix_wait_for_stands_apart() -> None:
     graph = load_graph(ROOT)
-    generations = {node.name: graph.generation(node) for node in graph if node.group == "transcribe"}
+    waiting = {node.name: graph.waiting(node) for node in graph if node.group == "transcribe"}
 
-    assert generations["transcribe@base"] == 0
-    assert generations["transcribe@ewc"] == 1
+    assert waiting.pop("transcribe@base") == 1
+    assert set(waiting.values()) == {0}
 
 
 def test_a_run_knows_nothing_of_the_arms_that_it_leaves_out() -> None:
-    graph, everything = load_graph(ROOT, arms=("ewc", "placebo")), load_graph(ROOT)
+    graph, everything = load_graph(ROOT, models=("base", "ewc", "placebo")), load_graph(ROOT)
 
     assert {node.item for node in graph if node.group == "mitigate"} == {"ewc", "placebo"}
     assert {node.item for node in graph if node.group == "transcribe"} == {"base", "ewc", "placebo"}
@@ -77,8 +77,22 @@ def test_a_run_knows_nothing_of_the_arms_that_it_leaves_out() -> None:
     assert graph.edges < everything.edges
 
 
+def test_a_run_without_an_amortized_model_makes_none_and_times_none() -> None:
+    graph = load_graph(ROOT, models=("base", "ewc", "placebo"))
+
+    assert not {"amortize", "timing"} & {node.group for node in graph}
+    assert not [dep for node in graph for dep in node.deps if "dense" in dep or "amortized" in dep]
+
+
+def test_a_run_with_an_amortized_model_times_it_beside_its_control_before_they_are_judged() -> None:
+    graph = load_graph(ROOT, models=("base", "dense", "amortized"))
+
+    assert "mitigate" not in {node.group for node in graph}
+    assert {("amortize@dense", "timing"), ("amortize@amortized", "timing"), ("timing", "evaluate")} <= graph.edges
+
+
 def test_a_run_without_arms_goes_from_the_base_model_to_the_evaluation() -> None:
-    graph = load_graph(ROOT, arms=())
+    graph = load_graph(ROOT, models=("base",))
 
     assert "mitigate" not in {node.group for node in graph}
     assert next(node for node in graph if node.name == "evaluate").upstream == (

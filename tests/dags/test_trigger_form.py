@@ -11,7 +11,6 @@ import pytest
 from airflow.sdk.definitions.param import ParamsDict
 from airflow.sdk.exceptions import AirflowFailException
 from hypothesis import given
-from hypothesis import settings as rules
 from hypothesis import strategies as st
 
 from dags import effects, operators
@@ -108,7 +107,6 @@ VALUES = st.recursive(st.one_of(st.none(), st.booleans(), st.integers(), st.floa
                       max_leaves=4)
 
 
-@rules(deadline=None)
 @given(st.dictionaries(st.one_of(st.text(), st.sampled_from([*FORM, "train", "mitigate"])), VALUES, max_size=3))
 def test_any_conf_is_understood_or_refused(conf: dict[str, Any]) -> None:
     try:

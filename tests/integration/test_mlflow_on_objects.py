@@ -82,7 +82,7 @@ def registered(location: Location, root: Path) -> Store:
     record(store=store, location=location, files=files, dag_run="run-1", commit="0123abc", dirty=False,
            params=load_params(files.params_file))
     register(store=store, location=location, files=files, dag_run="run-1",
-             settings=ServedSettings(sample_rate=8000, max_duration_s=30.0))
+             settings=ServedSettings(sample_rate=8000, max_duration_s=30.0), min_speakers=5)
     return store
 
 

@@ -48,7 +48,7 @@ def champion_of(location: Location, files: RunFiles) -> Outcome:
     record(store=store, location=location, files=files, dag_run=name, commit="0123abc", dirty=False,
            params=load_params(files.params_file))
     register(store=store, location=location, files=files, dag_run=name,
-             settings=ServedSettings(sample_rate=8000, max_duration_s=30.0))
+             settings=ServedSettings(sample_rate=8000, max_duration_s=30.0), min_speakers=5)
     return promote(store=store, location=location, files=files, dag_run=name,
                    rules=Rules(margin=0.03, confidence=0.95, replicates=300, seed=1))
 

@@ -43,6 +43,7 @@ def finished_run(root: Path, wers: list[dict[str, Any]]) -> Run:
     write_json(space / "reports/verdict.json", {"verdict": "FAIL", "reasons": ["region-2 is too far from region-1."],
                                                 "base": "base", "challenger": "ewc", "labelled": "semi-synthetic",
                                                 "healed": {"sentence": "region-2 -21 % (-30 to -11 %)"},
+                                                "saving": {"sentence": "40 % of the encoder's work"},
                                                 "wanted": {"sentence": "About 60 more of region-2."}})
     write_text(space / "reports/index.html", "<html></html>")
     write_text(space / "reports/model_card.md", "# card")
@@ -78,6 +79,7 @@ def test_the_summary_names_wer_before_and_after_verdict_version_and_report(tmp_p
     assert "speech       semi-synthetic" in lines
     assert "verdict      FAIL" in lines
     assert "             - region-2 is too far from region-1." in lines
+    assert "saved        beside its dense control it needs 40 % of the encoder's work" in lines
     assert "healed       region-2 -21 % (-30 to -11 %)" in lines
     assert "wanted       About 60 more of region-2." in lines
     assert "model        version 7, refused: the verdict is FAIL" in lines

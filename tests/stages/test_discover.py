@@ -42,7 +42,7 @@ def run(tmp_path, method: str, table=None, out: str = "out") -> Path:
     """One method on a world; what is watched are the regions of :func:`world`."""
     earlier = run(tmp_path, "geographic", out="earlier") if method == "watched" else None
     paths = write_inputs(tmp_path, world() if table is None else table)
-    settings = discover_settings(clusters={"cohorts": 2})
+    settings = discover_settings(clusters={"clusters": 2, "significance": 1.0})
     discover(method, **paths, watched=watch(tmp_path, earlier), out=tmp_path / out, settings=settings,
              coordinate_decimals=1, seed=1, progress=Progress("discover"))
     declared = tmp_path / out / "accent"

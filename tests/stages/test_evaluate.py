@@ -23,7 +23,7 @@ WORST_FIRST = ("region-1", "region-2", "region-3")
 WER = {"region-1": 0.3, "region-2": 0.15, "region-3": 0.1}
 WORDS = 100
 Run = Callable[[], None]
-JUDGED = set(models_of(load_params().mitigate.arms))
+JUDGED = set(models_of(arms=load_params().mitigate.arms, amortized=False))
 
 
 def speakers(split: str, cohort: str) -> list[str]:
@@ -113,8 +113,8 @@ def test_the_challenger_and_the_reasons_of_silent_methods_are_written(run: Run) 
     selection = read_json(Path("artifacts/evaluation/selection.json"))
     assert (selection["challenger"], selection["method"], selection["bottom"]) == ("ewc", "geographic", "region-1")
     methods = read_json(Path("artifacts/evaluation/methods.json"))
-    assert methods["clusters"] == {"applicable": False, "asked": True, "reason": "nothing for clusters", "cohorts": [], "aside": [],
-                                   "bottom": None, "top": None}
+    assert methods["clusters"] == {"applicable": False, "asked": True, "reason": "nothing for clusters", "cohorts": [],
+                                   "aside": [], "bottom": None, "top": None}
     assert methods["geographic"]["top"] == "region-3"
     assert not rows("cohort_wer", method="clusters")
 

@@ -7,7 +7,6 @@ from typing import Any
 import pytest
 import yaml
 from hypothesis import given
-from hypothesis import settings as rules
 from hypothesis import strategies as st
 from pydantic import BaseModel
 
@@ -77,6 +76,10 @@ def test_the_committed_params_are_valid() -> None:
     ({"discover": {"attributes": {"columns": ["device"]}}},
      "must name gender, age_band, accent, country or columns of ingest.columns, got device: add it there"),
     ({"mitigate": {"cohorts": "attributes"}}, "mitigate.cohorts must be 'geographic', 'geodemographic', 'clusters' or"),
+    ({"amortize": {"target": 1.3}}, "amortize.target must be a number above 0 and at most 1, or 'none', got 1.3"),
+    ({"amortize": {"target": True}}, "amortize.target must be a number above 0 and at most 1, or 'none', got True"),
+    ({"amortize": {"enabled": True}}, "amortize.enabled must be false with train.encoder: lstm, no part of which can "
+                                      "be switched off; of all encoders transformer has such parts, got True"),
     ({"train": None}, "train must be a section of names and values, got None instead"),
 ])
 def test_a_wrong_value_is_refused_by_name(changes: dict[str, Any], message: str) -> None:
@@ -87,10 +90,17 @@ def test_a_wrong_value_is_refused_by_name(changes: dict[str, Any], message: str)
 
 def test_arms_may_be_listed_in_any_order_or_not_at_all() -> None:
     def models(arms: list[str]) -> tuple[str, ...]:
-        return models_of(parse_params(changed({"mitigate": {"arms": arms}}), "params.yaml").mitigate.arms)
+        settled = parse_params(changed({"mitigate": {"arms": arms}}), "params.yaml")
+        return models_of(arms=settled.mitigate.arms, amortized=settled.amortize.enabled)
 
     assert models(["placebo", "finetune"]) == models(["finetune", "placebo"]) == ("base", "finetune", "placebo")
     assert models([]) == ("base",)
+
+
+def test_an_amortized_model_is_judged_beside_its_dense_control() -> None:
+    settled = parse_params(changed({"train": {"encoder": "transformer"}, "amortize": {"enabled": True},
+                                    "mitigate": {"arms": []}}), "params.yaml")
+    assert models_of(arms=settled.mitigate.arms, amortized=settled.amortize.enabled) == ("base", "dense", "amortized")
 
 
 def test_a_missing_value_is_refused_because_nothing_has_a_hidden_default() -> None:
@@ -215,7 +225,6 @@ def test_the_layer_that_gave_a_refused_value_is_blamed(second: Any, third: Any, 
     assert str(refused.value).startswith(words)
 
 
-@rules(deadline=None)
 @given(text=st.one_of(st.text(), st.sampled_from(sorted((ROOT / "params.yaml").read_text().splitlines()))),
        line=st.integers(0, 170))
 def test_any_line_in_params_yaml_is_read_or_refused(tmp_path_factory: pytest.TempPathFactory, text: str,

@@ -10,7 +10,6 @@ import pytest
 import yaml
 from dvc.utils.serialize import loads_yaml
 from hypothesis import example, given
-from hypothesis import settings as rules
 from hypothesis import strategies as st
 
 from evenvoice.errors import ParamsError
@@ -102,7 +101,6 @@ def test_what_a_tool_wrote_may_hold_what_settings_may_not() -> None:
         "params": {"select": "20:00", "layout": "yes"}, "md5": "08990123456789012345678901234567", "other": "0123e5"}
 
 
-@rules(deadline=None)  # DVC's reader is imported at its first use
 @given(WORDS, st.sampled_from(["a: {}", "{{a: {}}}"]))
 @example("0:=", "{{a: {}}}")
 def test_dvc_reads_the_same(written: str, form: str) -> None:
@@ -126,7 +124,6 @@ def test_a_colon_in_quotes_or_outside_brackets_is_as_good_as_any_letter(written:
     assert read_value(written, "ingest", "SET") == loads_yaml(f"ingest: {written}")["ingest"]
 
 
-@rules(deadline=None)
 @given(st.one_of(WORDS, st.text(), st.floats(allow_nan=False), st.integers(), st.booleans(), st.none()))
 def test_what_is_written_is_read_alike_by_all(value: object) -> None:
     text = dump({"ingest": {"select": value}})

@@ -62,7 +62,9 @@ class _Kind:
 
 
 def whole(content: bytes, name: str) -> bytes:
-    """Return a file that tells how many frames it has: this one, or one with a count before its frames.
+    """Return a file that tells how many frames it has, all in a row: this one, or one with a count before its frames.
+
+    Decoders lose their step, and what follows, where tags or zeros lie between two frames.
 
     Raises:
         RecordingRejected: it tells another number than follows, ends within a frame, or holds anything else.
@@ -73,31 +75,39 @@ def whole(content: bytes, name: str) -> bytes:
         raise _damaged(name, f"something else at byte {first}")
     told = _told(content, first, kind)
     start = first if told is None else first + kind.size(_head(content, first))
-    frames = _count(content, start, kind, name)
+    frames, spans = _counted(content, start, kind, name)
     if told:
         if frames < told:
             raise truncated(name, f"{frames} of {told} declared frames of MP3")
         if frames > told:
             raise header_is_wrong(name, f"{frames} frames of MP3 behind a header that declares {told}", WRITE_AGAIN)
         if not content.startswith(b"VBRI", first + HEAD + 32):
-            return content
-    return content[:first] + _counting_frame(frames, _head(content, first), kind) + content[start:]
+            return content if len(spans) == 1 else content[:start] + _joined(content, spans)
+    return content[:first] + _counting_frame(frames, _head(content, first), kind) + _joined(content, spans)
 
 
-def _count(content: bytes, at: int, kind: _Kind, name: str) -> int:
-    frames = 0
+def _joined(content: bytes, spans: list[list[int]]) -> bytes:
+    return content[spans[0][0]:] if len(spans) == 1 else b"".join(content[begin:end] for begin, end in spans)
+
+
+def _counted(content: bytes, at: int, kind: _Kind, name: str) -> tuple[int, list[list[int]]]:
+    """How many frames there are, and where those lie that follow each other, from byte to byte."""
+    frames, spans = 0, [[at, at]]
     while at < len(content):
         size = kind.size(_head(content, at))
         if size and at + size <= len(content):
             frames += 1
+            if at > spans[-1][1]:
+                spans.append([at, at])
             at += size
+            spans[-1][1] = at
         elif size or len(content) - at < HEAD:
             raise truncated(name, f"{len(content) - at} bytes of its last frame, which has {size or 'more'}")
         elif (behind := _behind_tags(content, at)) > at:
             at = behind
         else:
             raise _damaged(name, f"something else at byte {at}, behind {frames} frames")
-    return frames
+    return frames, spans
 
 
 def _damaged(name: str, value: str) -> RecordingRejected:

@@ -8,6 +8,7 @@ from evenvoice.report.figures.forest import forest_figure
 from evenvoice.report.figures.gaps import gaps_figure
 from evenvoice.report.figures.learning import learning_figure
 from evenvoice.report.figures.regions import regions_figure
+from evenvoice.report.figures.saving import cost_figure, shares_figure
 
-__all__ = ["arms_figure", "crossed_figure", "curves_figure", "equal_counts_figure", "forest_figure", "gaps_figure",
-           "learning_figure", "regions_figure"]
+__all__ = ["arms_figure", "cost_figure", "crossed_figure", "curves_figure", "equal_counts_figure", "forest_figure",
+           "gaps_figure", "learning_figure", "regions_figure", "shares_figure"]

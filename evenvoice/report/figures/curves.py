@@ -20,10 +20,10 @@ ARM_COLOURS = ("#0f766e", "#6d5bd0", "#c2410c", "#b45309", "#9aa3b5")
 
 
 def curves_figure(contents: Contents) -> str | None:
-    """Two panels: the base training, and the arms that start from its end; below, those that weigh recordings."""
+    """Two panels: the base training, and the models that start from its end; below, those that weigh recordings."""
     if BASE not in contents.curves:
         return None
-    arms = dict(zip((arm for arm in contents.arms if contents.curves[arm]), cycle(ARM_COLOURS), strict=False))
+    arms = dict(zip((arm for arm in contents.made_from_base if contents.curves[arm]), cycle(ARM_COLOURS), strict=False))
     weighing = {arm: colour for arm, colour in arms.items() if contents.curves[arm][0]["effective_share"] is not None}
     rows: list[HashableList[str]] = [["base", "arms"]]
     if weighing:
@@ -36,7 +36,7 @@ def curves_figure(contents: Contents) -> str | None:
         panels["base"].set_title("base model")
         panels["base"].set_ylabel("training loss")
         _lines(panels["arms"], contents, arms, "loss")
-        panels["arms"].set_title("mitigation arms")
+        panels["arms"].set_title("models made from it")
         if weighing:
             _lines(panels["shares"], contents, weighing, "effective_share")
             panels["shares"].set_title("recordings that still count: effective sample size as a share of the batch")

@@ -21,7 +21,7 @@ import pandas as pd
 import pytest
 
 from evenvoice.data.audio import Waveform, encode_flac
-from evenvoice.decoding.stream import recognise
+from evenvoice.decoding.stream import Stream, recognise
 from evenvoice.errors import ArtifactError, ParamsError
 from evenvoice.models.cohorts import KnownCohorts
 from evenvoice.storage import write_json
@@ -54,6 +54,24 @@ def test_the_served_model_transcribes_bytes_paths_and_samples_alike(world: World
 
     direct = Recogniser.load(world.models[0])
     assert from_samples == [recognise(direct, TONE.samples, 8000)[0].text]
+
+
+def test_an_amortized_model_is_served_as_it_streams(tmp_path: Path, database: Path) -> None:
+    import mlflow.pyfunc
+
+    gated = tiny_recogniser(encoder="amortized-chance", width=32)
+    gated.transducer.joiner.output.weight.data *= 20
+    gated.save(tmp_path / "model")
+    world = World(tmp_path, database, (tmp_path / "model", tmp_path / "model"))
+    world.registered("run-1")
+    model = mlflow.pyfunc.load_model("models:/evenvoice-asr@challenger")
+    served = model.predict(pd.DataFrame({"samples": [TONE.samples]}), params={"sample_rate": 8000})["text"][0]
+    stream = Stream(gated, 8000)
+    for start in range(0, len(TONE.samples), 700):
+        stream.feed(TONE.samples[start:start + 700])
+    assert served == stream.finish()[0].text != ""
+    assert 0 < stream.executed_share < 1
+    assert "evenvoice.cost/macs_per_audio_s" in world.store.version(1).tags
 
 
 def test_a_model_with_a_cohort_input_is_told_the_cohort_of_a_call(tmp_path: Path) -> None:

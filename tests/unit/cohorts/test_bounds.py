@@ -3,7 +3,7 @@
 import math
 
 import numpy as np
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from evenvoice.cohorts.bounds import Bounds, inside, part
@@ -44,7 +44,6 @@ def test_an_unknown_value_counts_as_below_every_cut():
     assert inside({0: Bounds(high=30)}, unknown)[0]
 
 
-@settings(deadline=None)
 @given(st.lists(BOXES, max_size=2), st.lists(BOXES, max_size=3))
 def test_a_part_holds_who_is_in_all_boxes_and_in_none_of_the_others(within, outside):
     wanted = np.ones(len(GRID), dtype=bool)

@@ -1,7 +1,7 @@
 """Candidate boxes beside a count by hand."""
 
 import numpy as np
-from hypothesis import assume, given, settings
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from evenvoice.cohorts.bounds import Bounds, edges, inside
@@ -11,7 +11,6 @@ COORDINATES = st.integers(0, 12).map(lambda tenths: tenths / 10)
 PEOPLE = st.lists(st.tuples(COORDINATES, COORDINATES, st.integers(0, 9)), min_size=1, max_size=25)
 
 
-@settings(deadline=None)
 @given(PEOPLE, st.integers(1, 4), st.integers(1, 3))
 def test_the_sum_of_each_box_is_that_of_the_people_in_it(people, cuts, least):
     values_SF, counts_S = np.array([one[:2] for one in people]), np.array([one[2] for one in people])
@@ -24,7 +23,6 @@ def test_the_sum_of_each_box_is_that_of_the_people_in_it(people, cuts, least):
             assert least <= members_S.sum() <= len(people) - least
 
 
-@settings(deadline=None)
 @given(PEOPLE, st.integers(1, 3), st.integers(0, 2))
 def test_a_box_is_moved_by_one_side_and_first_left_as_it_is(people, least, place):
     values_SF, counts_S = np.array([one[:2] for one in people]), np.array([one[2] for one in people])

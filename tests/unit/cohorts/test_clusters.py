@@ -1,6 +1,9 @@
-"""Clusters of embeddings whose truth is known."""
+"""Clusters of embeddings whose truth is known, and what is joined of them."""
+
+from __future__ import annotations
 
 import numpy as np
+import pytest
 from sklearn.metrics import adjusted_rand_score
 
 from evenvoice.cohorts import find_cohorts
@@ -9,16 +12,21 @@ from evenvoice.cohorts.description import Found, NotApplicable
 from evenvoice.cohorts.table import CohortTable
 from tests.builders.cohorts import cohort_table, discover_settings
 
+SPLITS = ("discover", "validate", "test")
 
-def voices(sizes: tuple[int, ...], *, errors: tuple[int, ...], noise: float = 0.1, seed: int = 0):
-    """Speakers around one direction per group, in discover and as many in test; with the group of each."""
+
+def voices(sizes: tuple[int, ...], *, errors: tuple[int, ...], noise: float = 0.1, seed: int = 0,
+           validate_errors: tuple[int, ...] | None = None):
+    """Speakers around one direction per group, as many in every split, whose errors scatter; the group of each."""
     rng = np.random.default_rng(seed)
-    truth = np.tile(np.repeat(np.arange(len(sizes)), sizes), 2)
+    groups = np.repeat(np.arange(len(sizes)), sizes)
+    truth = np.tile(groups, len(SPLITS))
     embeddings = np.eye(16)[truth] + rng.normal(0, noise, (len(truth), 16))
     embeddings /= np.linalg.norm(embeddings, axis=1, keepdims=True)
-    splits = ["discover"] * (len(truth) // 2) + ["test"] * (len(truth) // 2)
-    table = cohort_table(splits=splits, errors=[errors[group] for group in truth], words=[60] * len(truth),
-                         embeddings=embeddings)
+    means = np.concatenate([np.array(errors), np.array(validate_errors or errors), np.array(errors)])
+    means_S = means[truth + np.repeat(np.arange(len(SPLITS)), len(groups)) * len(sizes)]
+    table = cohort_table(splits=np.repeat(SPLITS, len(groups)).tolist(), words=[60] * len(truth),
+                         errors=rng.poisson(means_S * rng.gamma(4, 1 / 4, len(truth))).tolist(), embeddings=embeddings)
     return table, truth
 
 
@@ -29,9 +37,81 @@ def clusters(table: CohortTable, **changes) -> Found:
 
 
 def test_planted_groups_are_recovered_on_speakers_that_were_not_fitted():
-    table, truth = voices((30, 30, 30, 30), errors=(3, 6, 9, 12))
+    table, truth = voices((30, 30, 30, 30), errors=(1, 4, 10, 24))
     test = table.splits == "test"
     assert adjusted_rand_score(truth[test], clusters(table).rule.assign(table)[test]) > 0.9
+
+
+def test_clusters_that_are_served_alike_are_one_cohort():
+    table, truth = voices((30, 30, 30, 30), errors=(4, 12, 4, 4))
+    found = clusters(table)
+    assert found.rule.assign(table).tolist() == np.where(truth == 1, 0, 1).tolist()
+    assert [rule.partition("number ")[2].count(",") for rule in found.rules] == [0, 1]
+    assert found.reason == ("2 cohorts of 4 clusters of voices, which chance does not explain and validate speakers "
+                            "confirm")
+
+
+def test_a_small_harm_across_the_largest_difference_of_voices_is_found():
+    table, _ = voices((60, 60), errors=(4, 4))
+    harmed = np.arange(len(table)) % 4 == 0  # in both groups alike
+    table.embeddings[harmed] += 0.5 * np.eye(16)[5]
+    table.errors[harmed] *= 4
+    found = clusters(table, clusters={"clusters": 8})
+    worst = found.rule.assign(table) == 0
+    assert harmed[worst].mean() > 0.9
+    assert worst[harmed].mean() > 0.9
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_where_nobody_is_worse_off_everyone_is_one_cohort(seed):
+    table, _ = voices((30, 30, 30, 30), errors=(6, 6, 6, 6), seed=seed)
+    found = clusters(table)
+    assert found.rules == ("everyone",)
+    assert found.reason == "nothing but chance tells 4 clusters of voices apart"
+    assert set(found.rule.assign(table).tolist()) == {0}
+    assert not found.coarser
+
+
+def test_what_validate_speakers_do_not_show_is_not_parted():
+    table, _ = voices((30, 30, 30, 30), errors=(4, 12, 4, 4), validate_errors=(6, 3, 6, 6))
+    found = clusters(table)
+    assert found.rules == ("everyone",)
+    assert found.reason.startswith("no split of 4 clusters of voices survives: WER differs by +")
+    assert "on discover but -" in found.reason
+
+
+def test_with_a_significance_of_1_only_validate_speakers_have_a_say():
+    table, _ = voices((30, 30, 30, 30), errors=(6, 6, 6, 6), validate_errors=(6, 6, 6, 6))
+    asked = [clusters(table, clusters={"significance": significance}).extra["splits"][0]["why"]
+             for significance in (0.05, 1.0)]
+    assert "chance alone" in asked[0]
+    assert "validate speakers" in asked[1]
+
+
+def test_cohorts_are_no_more_than_asked_for_and_the_largest_difference_comes_first():
+    table, truth = voices((30, 30, 30, 30), errors=(2, 4, 10, 30))
+    found = clusters(table, clusters={"max_cohorts": 2})
+    assert adjusted_rand_score(truth == 3, found.rule.assign(table)) > 0.9
+
+
+def test_fewer_cohorts_are_those_before_the_last_were_parted():
+    table, truth = voices((30, 30, 30), errors=(1, 4, 24))
+    found = clusters(table, clusters={"clusters": 3})
+    assert sorted(found.coarser) == [2, 3]
+    assert adjusted_rand_score(truth == 2, found.coarser[2].assign(table)) > 0.9
+    assert adjusted_rand_score(found.rule.assign(table), found.coarser[3].assign(table)) == 1
+
+
+def test_cohorts_are_numbered_from_the_worst_discover_wer():
+    table, truth = voices((30, 30, 30, 30), errors=(4, 24, 1, 10))
+    labels = clusters(table).rule.assign(table)
+    assert [int(labels[truth == group][0]) for group in range(4)] == [2, 0, 3, 1]
+
+
+def test_no_cohort_is_smaller_than_asked_for():
+    table, _ = voices((40, 40, 5), errors=(4, 4, 30))
+    assert clusters(table, clusters={"clusters": 3}).rules == ("everyone",)
+    assert len(clusters(table, clusters={"clusters": 3}, min_speakers=5).rules) == 2
 
 
 def test_clear_groups_come_out_stable_and_a_shapeless_cloud_does_not():
@@ -43,36 +123,13 @@ def test_clear_groups_come_out_stable_and_a_shapeless_cloud_does_not():
     assert cloud_index < 0.5
 
 
-def test_clusters_are_numbered_from_the_worst_discover_wer():
-    table, truth = voices((30, 30, 30, 30), errors=(6, 12, 3, 9))
-    labels = clusters(table).rule.assign(table)
-    assert [int(labels[truth == group][0]) for group in range(4)] == [2, 0, 3, 1]
-
-
-def test_there_are_fewer_clusters_when_some_would_be_too_small():
-    table, _ = voices((40, 40, 5), errors=(3, 6, 9))
-    found = clusters(table, clusters={"cohorts": 3})
-    assert len(found.rules) == 2
-    assert found.extra["too_small"][0] == {"clusters": 3, "smallest_speakers": 5, "smallest_words": 300}
-    assert "3 were asked for" in found.reason
-
-
-def test_fewer_clusters_are_those_that_k_means_makes_of_as_many():
-    table, truth = voices((30, 30, 60), errors=(3, 6, 9))
-    table.embeddings[truth == 1] += 0.6 * np.eye(16)[0]  # the first two groups lie closer together
-    found = clusters(table, clusters={"cohorts": 3})
-    assert sorted(found.coarser) == [2, 3]
-    assert adjusted_rand_score(truth == 2, found.coarser[2].assign(table)) > 0.9
-    assert adjusted_rand_score(found.rule.assign(table), found.coarser[3].assign(table)) == 1
-
-
-def test_the_centroids_do_not_move_when_other_speakers_are_placed():
+def test_the_centroids_do_not_move_when_test_speakers_are_placed():
     table, _ = voices((30, 30, 30, 30), errors=(3, 6, 9, 12))
-    alone = clusters(table.where(table.splits == "discover")).rule
-    together = clusters(table).rule
+    alone, together = clusters(table.where(table.splits != "test")).rule, clusters(table).rule
     assert isinstance(alone, NearestCentroid)
     assert isinstance(together, NearestCentroid)
     assert np.array_equal(alone.centroids, together.centroids)
+    assert alone.cohort_of == together.cohort_of
 
 
 def test_a_speaker_without_an_embedding_is_left_unplaced():

@@ -8,7 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from evenvoice.cohorts import find_cohorts
-from evenvoice.cohorts.frozen import RULES, read_all, read_rules, rules
+from evenvoice.cohorts.clusters import NearestCentroid
+from evenvoice.cohorts.frozen import RULES, frozen_method, read_all, read_rules, rules
 from evenvoice.errors import ArtifactError
 from evenvoice.storage import write_json
 from tests.builders.cohorts import discover_settings, located_world
@@ -19,6 +20,9 @@ TREE = {"method": "geographic", "coordinate_decimals": 1, "cohorts": ["region-1"
     "leaves": [2, 1]}}
 CENTROIDS = {"method": "clusters", "coordinate_decimals": 1, "cohorts": ["cluster-1", "cluster-2"],
              "rule": {"kind": "centroids", "centroids": [[0.1, 0.2], [0.3, 0.4]]}}
+"""As versions wrote it in which every centroid was a cohort."""
+JOINED = {**CENTROIDS, "rule": {"kind": "centroids", "centroids": [[0.1, 0.2], [0.3, 0.4], [0.5, 0.6]],
+                                "cohort_of": [1, 0, 1]}}
 
 
 def changed(content, path: str, value: object):
@@ -35,7 +39,7 @@ def changed(content, path: str, value: object):
     return copy
 
 
-@pytest.mark.parametrize("content", [TREE, CENTROIDS, {**TREE, "cohorts": [], "rule": None}])
+@pytest.mark.parametrize("content", [TREE, CENTROIDS, JOINED, {**TREE, "cohorts": [], "rule": None}])
 def test_what_the_stage_writes_is_read(tmp_path, content):
     write_json(tmp_path / RULES, content)
     assert read_rules(tmp_path).cohorts == tuple(content["cohorts"])
@@ -47,6 +51,10 @@ def test_what_the_stage_writes_is_read(tmp_path, content):
     (TREE, "cohorts", ["region-1"], "1 names"),
     (TREE, "cohorts", ["region-1", "region-1"], "some perhaps twice"),
     (TREE, "rule", None, "rule"),
+    (JOINED, "rule.cohort_of", [0, 1], "are not the cohorts, from 0 on, of 3 centroids"),
+    (JOINED, "rule.cohort_of", [0, 2, 2], "are not the cohorts, from 0 on, of 3 centroids"),
+    (JOINED, "rule.cohort_of", [0, 0, 0], "2 names"),
+    (JOINED, "rule.cohort_of", [0, 1, -1], "rule.centroids.cohort_of"),
     (TREE, "rule.kind", "forest", "rule"),
     (TREE, "rule.leaves", [2, 2], "are not the ends"),
     (TREE, "rule.features", [], "rule.tree.features"),
@@ -74,6 +82,13 @@ def test_half_a_file_is_refused(tmp_path):
         read_rules(tmp_path)
 
 
+@pytest.mark.parametrize(("content", "cohort_of"), [(CENTROIDS, (0, 1)), (JOINED, (1, 0, 1))])
+def test_a_centroid_without_a_cohort_is_one(content, cohort_of):
+    rule = frozen_method(content, "a file").rule
+    assert isinstance(rule, NearestCentroid)
+    assert rule.cohort_of == cohort_of
+
+
 def test_a_number_that_is_none_is_refused(tmp_path):
     (tmp_path / RULES).write_text(json.dumps(changed(CENTROIDS, "rule.centroids.0", [float("nan"), 1.0])))
     with pytest.raises(ArtifactError, match="finite number"):
@@ -91,7 +106,7 @@ JSON = st.recursive(st.none() | st.booleans() | NUMBERS | st.text(max_size=5),
                     lambda part: st.lists(part, max_size=3) | st.dictionaries(st.text(max_size=5), part, max_size=3))
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(content=JSON)
 def test_whatever_else_is_there_is_refused_and_never_crashes(tmp_path_factory, content):
     folder = tmp_path_factory.mktemp("rules")

@@ -40,8 +40,8 @@ def ran(root, method="geographic", table=None, *, census=None, earlier=None, col
     """What discover writes of one method."""
     paths = write_inputs(root, world() if table is None else table, census=census)
     discover(method, **paths, watched=watch(root, earlier), out=root / method, coordinate_decimals=1, seed=1,
-             settings=discover_settings(clusters={"cohorts": 2}, attributes={"columns": list(columns)}),
-             progress=Progress("discover"))
+             settings=discover_settings(clusters={"clusters": 2, "significance": 1.0},
+                                        attributes={"columns": list(columns)}), progress=Progress("discover"))
     return root / method
 
 
@@ -195,7 +195,7 @@ JSON = st.recursive(st.none() | st.booleans() | st.integers() | st.text(max_size
                         st.sampled_from(["rules", "description", "cohorts", "x"]), part, max_size=3))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(content=JSON)
 def test_whatever_else_stands_there_is_refused_and_never_crashes(content):
     if content == {}:

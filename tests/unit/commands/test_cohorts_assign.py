@@ -48,7 +48,8 @@ def discovered(root, census):
     for method in METHODS:
         watched = watch(root, root / "cohorts/geographic" if method == "watched" else None)
         discover(method, **paths, watched=watched, out=root / "cohorts" / method, coordinate_decimals=1, seed=1,
-                 settings=discover_settings(clusters={"cohorts": 2}), progress=Progress("discover"))
+                 settings=discover_settings(clusters={"clusters": 2, "significance": 1.0}),
+                 progress=Progress("discover"))
     speakers = pq.read_table(root / "corpus/speakers.parquet")
     voices = pq.read_table(root / "embeddings/embeddings.parquet")
     write_table(root / "both.parquet", speakers.append_column("embedding", voices["embedding"]))

@@ -4,6 +4,7 @@ import json
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -167,16 +168,30 @@ def test_a_reader_that_has_enough_is_no_error(model, recording):
     assert answer.stderr == ""
 
 
+def heeds_interrupts():
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
+def signal_waits(pid, number):
+    """Whether a busy machine has not let any thread of the process take it yet."""
+    status = Path(f"/proc/{pid}/status").read_text(encoding="ascii")
+    pending = next(line.split()[1] for line in status.splitlines() if line.startswith("ShdPnd:"))
+    return bool(int(pending, 16) >> (number - 1) & 1)
+
+
 def test_an_interrupt_ends_quietly(model, recording):
     command = [sys.executable, "-m", "evenvoice", "transcribe", "-", "--stream", "--model", str(model)]
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "bufsize": 0}
-    with subprocess.Popen(command, cwd=ROOT, **pipes) as process:
+    # what a shell runs in the background ignores SIGINT, these tests perhaps, and so would whatever they start
+    with subprocess.Popen(command, cwd=ROOT, preexec_fn=heeds_interrupts, **pipes) as process:
         assert process.stdin is not None
         assert process.stdout is not None
         assert process.stderr is not None
         process.stdin.write(recording.read_bytes()[:24000])
         process.stdout.read(1)
         process.send_signal(signal.SIGINT)
+        while signal_waits(process.pid, signal.SIGINT):
+            time.sleep(0.01)
         process.stdin.close()  # libsndfile goes on waiting for a pipe that stays open
         assert process.wait() == 130
         assert process.stderr.read().strip() == b""
@@ -245,3 +260,15 @@ def test_a_cohort_that_the_model_does_not_know_is_refused(capsys, model, listene
                                (model, "cohort must be left out for this model, which was trained without cohorts")):
         assert main(["transcribe", str(recording), "--model", str(directory), "--cohort", "region-9"]) == 3
         assert message in capsys.readouterr().err
+
+
+def test_json_of_an_amortized_model_says_how_much_was_executed_in_a_stream_as_in_a_file(capsys, tmp_path, recording):
+    tiny_recogniser(encoder="amortized-chance", seed=2).save(tmp_path)
+    options = [str(recording), "--model", str(tmp_path), "--json"]
+    whole, streamed = json.loads(said(capsys, *options)), json.loads(said(capsys, *options, "--stream"))
+    assert whole == streamed
+    assert 0.3 < whole["executed_share"] < 0.9
+
+
+def test_json_of_a_model_without_gates_says_nothing_of_it(capsys, model, recording):
+    assert "executed_share" not in json.loads(said(capsys, str(recording), "--model", str(model), "--json"))

@@ -230,7 +230,7 @@ def test_bytes_that_are_not_exactly_such_a_file_are_left_to_the_decoder(content:
 
 
 @given(data=st.data())
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_damaged_bytes_are_decoded_or_refused_but_never_crash(data: st.DataObject) -> None:
     content = bytearray(data.draw(st.sampled_from([FLAC, WAV])))
     for at in data.draw(st.lists(st.integers(0, 200), max_size=6)):
@@ -244,7 +244,7 @@ def test_damaged_bytes_are_decoded_or_refused_but_never_crash(data: st.DataObjec
 
 
 @given(content=st.binary(max_size=400))
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_random_bytes_behind_a_known_beginning_never_crash(content: bytes) -> None:
     for beginning in (b"", b"fLaC", b"RIFF\x00\x01\x00\x00WAVEfmt "):
         try:

@@ -177,7 +177,7 @@ def test_train_share_keeps_that_many_of_the_chosen_and_a_smaller_one_keeps_some_
     assert remaining(share) <= remaining(1.0)
 
 
-@rules(deadline=None, max_examples=30)
+@rules(max_examples=30)
 @given(names=st.lists(st.text(min_size=1, max_size=4), min_size=1, max_size=30, unique=True), seed=st.integers(0, 9),
        share=st.floats(0.05, 1.0))
 def test_a_random_share_depends_on_the_seed_and_the_speaker_alone(names: list[str], seed: int, share: float) -> None:

@@ -152,7 +152,7 @@ def test_more_strength_changes_more(transform: str, measure: object, sound: Wave
     assert all(low < high for low, high in pairwise(measured))
 
 
-@rules(deadline=None, max_examples=60)
+@rules(max_examples=60)
 @given(transform=st.sampled_from(list(TRANSFORMS)), strength=st.floats(-0.5, 1), length=st.integers(1, 6000),
        rate=st.sampled_from([8000, 11_025, 16_000, 44_100]), peak=st.floats(0, 1, width=32), seed=st.integers(0, 99))
 def test_whatever_the_strength_and_rate_samples_are_finite_and_as_loud_as_before(

@@ -59,7 +59,7 @@ def assert_hears_the_same(directory: Path, recogniser: Recogniser, cohort: int |
 @pytest.mark.parametrize("encoder", ENCODERS)
 def test_onnxruntime_gives_the_same_transcript(tmp_path, encoder):
     # one frame per call without look-ahead, three with it: both ways of cutting a stream, for one export each
-    frames, lookahead = (3, 2) if encoder in ("contextnet", "conformer", "lstm") else (1, 0)
+    frames, lookahead = (3, 2) if encoder in ("contextnet", "conformer", "lstm", "transformer", "amortized") else (1, 0)
     recogniser = talkative(encoder, lookahead)
     export(recogniser, tmp_path / "onnx", frames=frames)
     assert_hears_the_same(tmp_path / "onnx", recogniser)

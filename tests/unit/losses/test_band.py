@@ -109,7 +109,7 @@ def test_the_window_follows_the_likely_alignment():
     assert windows.width_BT.tolist() == [[2] * 6]
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(frames=st.integers(1, 12), labels=st.integers(0, 15), width=st.integers(2, 6), seed=st.integers(0, 1000))
 def test_windows_always_let_a_path_through(frames, labels, width, seed):
     generator = torch.Generator().manual_seed(seed)

@@ -96,7 +96,7 @@ def test_a_batch_of_all_sizes_equals_enumeration():
     assert_close(rnnt(*joint, *rest), reference_losses(joint, rest[0], SIZES), rtol=1e-12, atol=1e-12)
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(sizes=st.lists(st.tuples(st.integers(1, 5), st.integers(0, 4)), min_size=1, max_size=4),
        seed=st.integers(0, 2**31), vocabulary=st.integers(2, 6))
 def test_any_batch_equals_enumeration(sizes, seed, vocabulary):

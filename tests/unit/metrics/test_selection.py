@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from evenvoice.errors import ArtifactError
-from evenvoice.metrics.selection import Candidate, Selection, choose
+from evenvoice.metrics.partitions import Partition
+from evenvoice.metrics.selection import Candidate, Saver, Selection, choose
 from tests.builders.tables import Made, made_partition, made_split, no_partition
 
 NORTH_IS_WORST = made_partition({"north": 0.3, "south": 0.1})
@@ -39,7 +43,25 @@ def test_an_arm_that_harms_the_whole_is_not_chosen_however_much_it_helps_the_bot
 def test_an_arm_that_harms_the_top_cohort_is_not_chosen_though_the_whole_gains() -> None:
     selection = chosen(ewc={"north": 0.6, "south": 1.2}, l2sp={"north": 0.9, "south": 1.0})
     assert selection.challenger == "l2sp"
-    assert "south, the top cohort," in candidate(selection, "ewc").why
+    assert "south, the top cohort of the geographic method," in candidate(selection, "ewc").why
+
+
+def test_an_arm_that_harms_the_top_cohort_of_another_method_is_not_chosen() -> None:
+    """Every second speaker of the south is of the census group that is served best, and pays for what ewc brings."""
+    split = made_split(COHORTS, {"ewc": {"north": 0.6, "south": 1.0}, "l2sp": {"north": 0.9, "south": 1.0}},
+                       split="validate")
+    south = [number for number, name in enumerate(split.cohorts["geographic"]) if name == "south"]
+    rich, others = np.array(south[::2]), np.array(south[1::2])
+    groups = np.full(len(split.speakers), "poor", dtype=object)
+    groups[rich] = "rich"
+    split.errors["ewc"][rich] += 2
+    split.errors["ewc"][others] -= 2
+    split = replace(split, cohorts={**split.cohorts, "geodemographic": groups})
+    census = made_partition({"poor": 0.3, "rich": 0.1}, method="geodemographic")
+    assert choose(split, NORTH_IS_WORST, 0.03, controls=()).challenger == "ewc"
+    selection = choose(split, NORTH_IS_WORST, 0.03, controls=(), beside=[NORTH_IS_WORST, census])
+    assert selection.challenger == "l2sp"
+    assert "rich, the top cohort of the geodemographic method," in candidate(selection, "ewc").why
 
 
 def test_the_base_stays_when_no_arm_beats_it_on_the_bottom_cohort() -> None:
@@ -123,3 +145,47 @@ def test_what_is_chosen_is_the_base_or_an_eligible_arm_that_makes_fewer_errors_a
     assert taken.chosen_by_wer is not None
     assert base.chosen_by_wer is not None
     assert taken is base or taken.chosen_by_wer < base.chosen_by_wer
+
+
+SAVES = Saver(model="amortized", refusal="", saves="it does 40% of the work")
+
+
+def saving(saver: Saver = SAVES, *, partition: Partition = NORTH_IS_WORST,
+           **models: float | dict[str, float]) -> Selection:
+    validate = made_split(COHORTS, {"dense": 1.0, **models}, split="validate")
+    return choose(validate, partition, 0.03, controls={"dense"}, saver=saver)
+
+
+def test_a_model_that_saves_and_harms_nobody_is_chosen_where_no_arm_helps() -> None:
+    selection = saving(ewc=1.1, amortized=1.02)
+    assert selection.challenger == "amortized"
+    assert selection.reason == ("amortized is chosen for what it saves: it does 40% of the work. No arm helps north, "
+                                "on validate speakers.")
+    assert not candidate(selection, "dense").eligible
+
+
+def test_fairness_goes_before_cost() -> None:
+    assert saving(ewc={"north": 0.9, "south": 1.0}, amortized=1.0).challenger == "ewc"
+
+
+def test_a_model_that_saves_and_helps_the_bottom_cohort_most_is_chosen_for_that() -> None:
+    selection = saving(ewc={"north": 0.9, "south": 1.0}, amortized=0.8)
+    assert selection.challenger == "amortized"
+    assert "has the lowest WER on north" in selection.reason
+
+
+@pytest.mark.parametrize(("saver", "change", "why"), [
+    (SAVES, 1.05, "WER of the whole 15.75% is above 15.45%"),
+    (SAVES, {"north": 0.5, "south": 1.2}, "WER of south, the top cohort"),
+    (replace(SAVES, refusal="it is not shown to save time"), 1.0, "it is not shown to save time")])
+def test_a_model_that_harms_or_does_not_save_is_not_chosen(saver: Saver, change: float | dict[str, float],
+                                                           why: str) -> None:
+    selection = saving(saver, amortized=change)
+    assert selection.challenger == "base"
+    assert candidate(selection, "amortized").why.startswith(why)
+
+
+def test_a_saving_counts_where_there_is_nobody_to_help() -> None:
+    found = saving(partition=no_partition("geographic"), amortized=1.02)
+    assert (found.challenger, found.bottom) == ("amortized", None)
+    assert saving(partition=no_partition("geographic"), amortized=1.05).challenger == "base"

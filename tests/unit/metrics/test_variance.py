@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from benchmarks.choice import Scenario, Size, draw
+from benchmarks.choosing.speakers import Scenario, Size, draw
 from evenvoice.metrics.bootstrap import SpeakerBootstrap
 from evenvoice.metrics.variance import CohortVariance, change_of_variance, cohort_variances
 
@@ -72,7 +72,7 @@ def test_a_cohort_without_words_is_not_counted() -> None:
 speaker = st.lists(st.integers(0, 60), min_size=2, max_size=2)
 
 
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 @given(st.fixed_dictionaries(dict.fromkeys(COHORTS, st.lists(speaker, min_size=2, max_size=8))))
 def test_an_interval_holds_its_estimate_and_nothing_is_below_minus_one(errors: dict[str, list[list[int]]]) -> None:
     found = variances(errors)

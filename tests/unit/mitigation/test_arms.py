@@ -81,7 +81,9 @@ def test_rehearsal_holds_the_bottom_and_a_sample_of_everyone_else_in_the_given_p
 LAYERS = [("lstm", 1, {"stem", "stack.norm_in"}), ("lstm", 2, {"stem", "stack.norm_in", "stack.lstm"}),
           ("convrnnt", 1, {"stem"}), ("convrnnt", 2, {"stem", "branches.0", "branches.1", "join", "lstm.norm_in"}),
           ("convrnnt-global", 3, {"stem", "branches.0", "join", "lstm.norm_in", "lstm.lstm"}),
-          ("conformer", 2, {"stem", "blocks.layers"}), ("contextnet", 1, {"stem"})]
+          ("conformer", 2, {"stem", "blocks.layers"}),
+          ("transformer", 2, {"stem", "blocks.layers"}), ("amortized", 2, {"stem", "blocks.layers"}),
+          ("amortized-stem", 1, {"stem", "arbitrator"}), ("contextnet", 1, {"stem"})]
 
 
 @pytest.mark.parametrize(("encoder", "below", "parts"), LAYERS)
@@ -93,7 +95,7 @@ def test_every_encoder_is_frozen_below_a_layer_of_its_own(encoder: str, below: i
 
 
 @pytest.mark.parametrize(("encoder", "layers"), [("lstm", 2), ("convrnnt", 3), ("convrnnt-local", 3), ("conformer", 2),
-                                                 ("contextnet", 2)])
+                                                 ("transformer", 2), ("amortized", 2), ("contextnet", 2)])
 def test_a_layer_that_the_encoder_does_not_have_is_refused_by_name(encoder: str, layers: int) -> None:
     transducer = tiny_recogniser(encoder=encoder).transducer
     above, whole = parameters_below(transducer, layers), {name for name, _ in transducer.named_parameters()}
@@ -104,7 +106,7 @@ def test_a_layer_that_the_encoder_does_not_have_is_refused_by_name(encoder: str,
         parameters_below(transducer, layers + 1)
 
 
-@pytest.mark.parametrize("encoder", ["lstm", "convrnnt", "conformer", "contextnet"])
+@pytest.mark.parametrize("encoder", ["lstm", "convrnnt", "conformer", "transformer", "contextnet"])
 def test_what_is_frozen_stays_bit_for_bit_weight_decay_or_not_and_the_rest_moves(encoder: str) -> None:
     given, made = situation(encoder=encoder), plan("frozen", situation(encoder=encoder))
     before = {name: value.clone() for name, value in given.recogniser.transducer.state_dict().items()}

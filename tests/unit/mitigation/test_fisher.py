@@ -67,7 +67,7 @@ def test_neither_the_number_of_threads_nor_who_goes_first_changes_a_bit() -> Non
     assert all(torch.equal(found[0][name], found[1][name]) for name in found[0])
 
 
-@pytest.mark.parametrize("encoder", ["lstm", "convrnnt", "conformer", "contextnet"])
+@pytest.mark.parametrize("encoder", ["lstm", "convrnnt", "conformer", "transformer", "contextnet"])
 def test_it_is_what_a_plain_loop_over_recordings_gives(encoder: str) -> None:
     recogniser, store = tiny_recogniser(encoder=encoder), spoken_store()
     expected = torch.stack([squared_gradients(recogniser, store, index) for index in range(6)]).mean(0)

@@ -71,7 +71,7 @@ def test_a_constant_placement_names_one_cohort(cohort_of):
 
 
 @given(PLACED)
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=10)
 def test_a_placement_comes_back_as_it_was_written(tmp_path_factory, cohort_of):
     path = tmp_path_factory.mktemp("model") / "placed.parquet"
     Placement(cohort_of).write(path)

@@ -8,8 +8,9 @@ from torch.utils.flop_counter import FlopCounterMode
 from evenvoice.decoding.greedy import GreedyDecoder
 from evenvoice.models.causal import DepthwiseConv
 from evenvoice.models.compute import macs_per_audio_s
+from evenvoice.models.gates import gating
 from evenvoice.models.transducer import Transducer
-from tests.builders.models import ENCODERS, MELS, tiny_recogniser
+from tests.builders.models import ENCODERS, GATED, MELS, tiny_recogniser
 
 
 def profiled_macs(work) -> float:
@@ -20,7 +21,7 @@ def profiled_macs(work) -> float:
     return counter.get_total_flops() / 2
 
 
-@pytest.mark.parametrize("name", ENCODERS)
+@pytest.mark.parametrize("name", [name for name in ENCODERS if name not in GATED])
 def test_encoder_macs_agree_with_the_profiler(name):
     encoder = tiny_recogniser(encoder=name, width=64).transducer.encoder.eval()
     _, state = encoder.step(torch.randn(1, 100, MELS), encoder.initial_state(1))  # fills the window of attention
@@ -28,6 +29,32 @@ def test_encoder_macs_agree_with_the_profiler(name):
     # one multiplication per tap is no matrix product, so the profiler does not see it
     taps = sum(module.macs_per_frame for module in encoder.modules() if isinstance(module, DepthwiseConv))
     assert encoder.macs_per_frame == pytest.approx(found + taps, rel=1e-6)
+
+
+@pytest.mark.parametrize("name", GATED)
+def test_work_of_gated_encoders_agrees_with_the_profiler_on_every_frame(name):
+    encoder = tiny_recogniser(encoder=name, width=64).transducer.encoder.eval()
+    state, counts = encoder.initial_state(1), set()
+    for features_BTM in torch.randn(40, 1, encoder.subsampling, MELS, generator=torch.Generator().manual_seed(1)):
+        with gating() as work:
+            found = profiled_macs(lambda features_BTM=features_BTM, state=state: encoder.step(features_BTM, state))
+        assert work[0].executed_BT.item() == found
+        counts.add(found)
+        _, state = encoder.step(features_BTM, state)
+    assert len(counts) > 4
+    assert min(counts) < 0.5 * max(counts)
+    assert max(counts) <= encoder.macs_per_frame
+
+
+def test_macs_of_a_gated_encoder_are_the_executed_share_of_the_dense_one():
+    dense = tiny_recogniser(encoder="transformer").transducer
+    gated = tiny_recogniser(encoder="amortized").transducer
+    rates = {"frames_per_s": 25.0, "labels_per_s": 10.0}
+    half, whole = (macs_per_audio_s(gated, **rates, executed_share=share) for share in (0.5, None))
+    assert gated.encoder.dense_macs_per_frame == dense.encoder.macs_per_frame < gated.encoder.macs_per_frame
+    assert half.encoder == 0.5 * macs_per_audio_s(dense, **rates).encoder
+    assert whole.encoder == 25 * gated.encoder.macs_per_frame
+    assert half.joiner == whole.joiner
 
 
 def eager(transducer: Transducer) -> Transducer:

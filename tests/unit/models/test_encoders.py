@@ -7,9 +7,12 @@ from evenvoice.decoding.greedy import transcribe_labels
 from evenvoice.models.encoder import Encoder
 from evenvoice.progress import Progress
 from evenvoice.training.loop import fit
-from tests.builders.models import ENCODERS, MELS, NO_MASKS, spoken_store, tiny_recogniser, tiny_settings
+from tests.builders.models import ENCODERS, GATED, MELS, NO_MASKS, spoken_store, tiny_recogniser, tiny_settings
 
 pytestmark = pytest.mark.parametrize("name", ENCODERS)
+LAST_BIT = {False: 0.0, True: 1e-6}
+"""By whether there are gates: how many rows are gathered depends on what comes, and with the size of a matrix product
+goes its last bit."""
 TOLERANCE = {"atol": 1e-5, "rtol": 0.0}
 
 
@@ -53,7 +56,7 @@ def test_a_changed_frame_changes_nothing_before_it(name, changed):
     other_BTM[:, changed] += 1.0
     before = changed // encoder.subsampling
     first, second = encoder(whole_BTM), encoder(other_BTM)
-    assert torch.equal(first[:, :before], second[:, :before])
+    torch.testing.assert_close(first[:, :before], second[:, :before], atol=LAST_BIT[name in GATED], rtol=0.0)
     assert not torch.equal(first[:, before:], second[:, before:])
 
 
@@ -62,9 +65,11 @@ def test_lookahead_sees_so_many_encoder_frames_and_no_further(name, lookahead):
     encoder, whole_BTM = built(name, lookahead), frames(48)
     other_BTM = whole_BTM.clone()
     other_BTM[:, 40] += 1.0  # in encoder frame 10
-    same_T = (encoder(whole_BTM) == encoder(other_BTM)).all(-1).all(0)
+    same_BTD = torch.isclose(encoder(whole_BTM), encoder(other_BTM), atol=LAST_BIT[name in GATED], rtol=0.0)
+    same_T = same_BTD.all(-1).all(0)
     assert same_T[:10 - lookahead].all()
-    assert not same_T[10 - lookahead:].any()
+    heard_T = ~same_T[10 - lookahead:]
+    assert heard_T[0] if name in GATED else heard_T.all()  # a later frame may have no part that works
 
 
 @pytest.mark.parametrize("lookahead", [0, 3])

@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from evenvoice.models.presets import PRESETS, architecture
+from evenvoice.models.shapes import Architecture
 from evenvoice.models.transducer import Transducer
 from evenvoice.params import Train, load_params
 
@@ -30,6 +31,19 @@ def test_encoders_of_one_size_differ_by_less_than_three_percent(size):
     counts = [built(size, encoder).parameter_count for encoder in PRESETS[size].encoders]
     assert max(counts) < 1.03 * min(counts)
     assert sum(counts) / len(counts) == pytest.approx(SIZES[size], rel=0.02)
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_encoders_of_one_size_are_of_one_size_with_convolutional_stems_as_well(size):
+    preset, counts = PRESETS[size], []
+    for shape in preset.encoders.values():
+        stem = {"stem": "conv"} if "stem" in type(shape).model_fields else {}
+        architecture = Architecture(encoder=shape.model_copy(update=stem), stack=4, lookahead=0, dropout=0.0, n_mels=64,
+                                    vocabulary=preset.vocabulary, predictor_width=preset.predictor_width,
+                                    joiner_width=preset.joiner_width)
+        with torch.device("meta"):
+            counts.append(Transducer(architecture).parameter_count)
+    assert max(counts) < 1.03 * min(counts)
 
 
 @pytest.mark.parametrize("size", ["1.5M", "10M", "30M", "85M"])

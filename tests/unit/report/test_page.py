@@ -225,3 +225,25 @@ def test_a_refused_forecast_is_said_without_a_figure(tmp_path: Path) -> None:
     page = render_page(silent, ingest=INGEST, report=REPORT, seed=1)
     assert "is not forecast: wanted.learn is false." in page
     assert 'id="wanted"' not in page
+
+
+def test_what_an_amortized_model_saves_and_who_gets_the_rest_stands_on_the_page(tmp_path: Path) -> None:
+    page = render_page(made_contents(tmp_path, saving=True), ingest=INGEST, report=REPORT, seed=1)
+    saving = page.partition('<section class="card" id="saving">')[2].partition("</section>")[0]
+    assert saving.count("<svg") == 2
+    assert "Rank correlation over 114 test speakers" in saving
+    assert ": it holds here." in saving
+    assert re.search(r"region-1</td><td>geographic</td><td class=\"n\">24</td><td class=\"n\">54.0 %</td>", saving)
+    balance = Balance()
+    balance.feed(page)
+    assert not balance.wrong
+
+
+def test_the_computation_of_a_hidden_cohort_stands_nowhere(tmp_path: Path) -> None:
+    contents = made_contents(tmp_path, saving=True, sizes={"region-1": 3, "region-2": 30, "region-3": 60})
+    assert {row["cohort"] for row in contents.saving if row["split"] == "test"} == {"whole", "region-3"}
+    assert "geographic/region-1" not in contents.verdict["saving"]["regression"]
+
+
+def test_a_page_without_an_amortized_model_does_not_speak_of_saving(page: str) -> None:
+    assert 'id="saving"' not in page

@@ -1,6 +1,6 @@
 """The map covers every place once, whatever lies within what."""
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from evenvoice.report.figures.regions import _borders, pieces_of
@@ -39,7 +39,6 @@ def test_a_region_beyond_the_map_has_no_piece():
     assert pieces_of(box(west=11.0), MAP) == []
 
 
-@settings(deadline=None)
 @given(BOXES, st.lists(BOXES, max_size=3))
 def test_each_place_lies_in_one_piece_or_in_none(outer, holes):
     region = {**outer, "except": holes}

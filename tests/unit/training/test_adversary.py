@@ -88,7 +88,7 @@ def test_making_one_leaves_the_global_generator_alone() -> None:
     assert torch.equal(torch.rand(3), expected)
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(rows=st.lists(st.tuples(st.lists(st.floats(-1e3, 1e3), min_size=3, max_size=3), st.floats(0, 1e6)),
                      min_size=1, max_size=12), hidden_units=st.sampled_from([0, 4]))
 def test_weights_are_positive_and_of_mean_one_whatever_the_losses(rows: list[tuple[list[float], float]],

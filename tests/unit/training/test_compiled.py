@@ -6,7 +6,8 @@ import pytest
 import torch
 
 from evenvoice.losses.transducer.faster import Faster
-from evenvoice.models.conformer import ConvModule, FeedForward
+from evenvoice.models.conformer import ConvModule
+from evenvoice.models.feed_forward import FeedForward
 from evenvoice.training import compiled
 from evenvoice.training.compiled import quickened, replaced
 from tests.builders.models import tiny_recogniser

@@ -13,7 +13,9 @@ from evenvoice.progress import Progress
 from evenvoice.training import loop
 from evenvoice.training.curve import Curve
 from evenvoice.training.loop import fit
-from tests.builders.models import ENCODERS, MASKS, spoken_store, tiny_recogniser, tiny_settings, weights
+from evenvoice.training.objective import Objective
+from evenvoice.training.settings import FitSettings
+from tests.builders.models import ENCODERS, MASKS, spoken_store, tiny_recogniser, tiny_settings, tiny_train, weights
 
 STORE = spoken_store()
 EVERYTHING = STORE.indices("train")
@@ -66,6 +68,18 @@ def test_resumes_bit_identically_after_an_interruption(tmp_path, encoder):
     assert [(p.step, p.loss, p.learning_rate) for p in found.points] == [
         (p.step, p.loss, p.learning_rate) for p in expected.points]
     assert found.audio_s == expected.audio_s
+
+
+def test_a_training_by_muon_resumes_bit_identically_and_is_another_than_by_adamw(tmp_path):
+    settings = tiny_settings(steps=6, augment=MASKS, optimiser="muon")
+    straight, interrupted, resumed, adamw = (one("transformer") for _ in range(4))
+    train(straight, settings=settings)
+    train(adamw)
+    with pytest.raises(InterruptedTrainingError):
+        train(interrupted, settings=settings, checkpoint_dir=tmp_path, progress=StopAt(4))
+    train(resumed, settings=settings, checkpoint_dir=tmp_path)
+    assert torch.equal(weights(resumed), weights(straight))
+    assert not torch.equal(weights(adamw), weights(straight))
 
 
 def test_a_resumed_training_takes_only_the_steps_that_are_left(tmp_path):
@@ -198,3 +212,20 @@ def test_an_infinite_gradient_changes_no_weight():
     with pytest.raises(NonFiniteLoss, match="gradient of step 0"):
         train(recogniser, penalty=explosive)
     assert torch.equal(weights(recogniser), before)
+
+
+def test_the_first_half_of_a_training_listens_first_and_a_mitigation_does_not():
+    heard = []
+
+    class Listening(Objective):
+        def forward(self, batch, listening=0):
+            heard.append(listening)
+            return super().forward(batch, listening)
+
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(loop, "Objective", Listening)
+        train(one(), settings=replace(tiny_settings(steps=4), listen_first_s=0.12))
+    assert heard == [3, 3, 0, 0]
+    params = tiny_train().model_copy(update={"listen_first_s": 0.24})
+    assert FitSettings.for_base(params).listen_first_s == 0.24
+    assert FitSettings.for_mitigation(params, steps=3, learning_rate=0.1).listen_first_s == 0.0

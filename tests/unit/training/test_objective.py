@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 
+from evenvoice.losses.rnnt import rnnt
 from evenvoice.training.feed import Feed
 from evenvoice.training.objective import Objective
 from tests.builders.models import MASKS, spoken_store, tiny_recogniser
@@ -25,6 +26,27 @@ def test_company_changes_no_loss(ctc_weight):
 
 def test_ctc_adds_to_the_transducer_loss():
     assert (losses([0, 1], 0.5) > losses([0, 1], 0.0)).all()
+
+
+def test_frames_that_listen_write_nothing_and_the_others_still_hear_them():
+    recogniser = tiny_recogniser()
+    batch = Feed(recogniser, STORE, None, torch.device("cpu")).batch(np.array([0, 1]), np.random.default_rng(0))
+    objective = Objective(recogniser.transducer.eval(), 0.5)
+    whole, later = objective(batch).detach(), objective(batch, 3).detach()
+    assert (later != whole).all()
+    heard = recogniser.transducer(batch.features_BTM, batch.frame_lengths_B, batch.labels_BU)
+    output = recogniser.transducer.joiner.output
+    expected = rnnt(heard.frame_BTJ[:, 3:], heard.label_BUJ, output.weight, output.bias, batch.labels_BU,
+                    heard.frame_lengths_B - 3, batch.label_lengths_B, blank=0)
+    torch.testing.assert_close(Objective(recogniser.transducer, 0.0)(batch, 3), expected)
+
+
+def test_a_short_utterance_keeps_three_quarters_of_its_frames():
+    recogniser = tiny_recogniser()
+    batch = Feed(recogniser, STORE, None, torch.device("cpu")).batch(np.array([0]), np.random.default_rng(0))
+    quarter = int(recogniser.transducer.encoded_lengths(batch.frame_lengths_B)) // 4
+    objective = Objective(recogniser.transducer.eval(), 0.5)
+    assert torch.equal(objective(batch, 1000), objective(batch, quarter))
 
 
 def test_more_labels_than_ctc_has_frames_for_leaves_the_transducer_loss():

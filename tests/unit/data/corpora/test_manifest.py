@@ -144,7 +144,7 @@ COLUMNS = st.sampled_from([*ROW, "offset", "duration", "id", "audio", "extra"])
 
 
 @given(rows=st.lists(st.dictionaries(COLUMNS, VALUES, max_size=8), max_size=4))
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_random_json_lines_are_read_or_refused_but_never_crash(rows: list[dict[str, Any]]) -> None:
     with tempfile.TemporaryDirectory() as folder:
         Path(folder, "manifest.jsonl").write_text("\n".join(map(json.dumps, rows)))
@@ -155,7 +155,7 @@ def test_random_json_lines_are_read_or_refused_but_never_crash(rows: list[dict[s
     st.binary(max_size=200),
     st.text(alphabet=string.printable, max_size=200).map(lambda text: f"path\ttext\tspeaker\n{text}".encode())),
     suffix=st.sampled_from([".tsv", ".csv", ".jsonl", ".parquet"]))
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_random_content_is_read_or_refused_but_never_crashes(content: bytes, suffix: str) -> None:
     with tempfile.TemporaryDirectory() as folder:
         Path(folder, f"manifest{suffix}").write_bytes(content)

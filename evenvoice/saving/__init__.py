@@ -1,0 +1,1 @@
+"""What an encoder with gates saves: time, and computation by speaker."""
