@@ -122,6 +122,6 @@ def _mentions_hidden(reason: str, hidden: Hidden) -> bool:
 
 
 def _without_gap_to_hidden(row: Row, hidden: Hidden) -> Row:
-    if not is_hidden(row["method"], row.get("top"), hidden):
+    if not is_hidden(row["method"], row["against"], hidden):
         return row
-    return {**row, "top": None, **dict.fromkeys(GAPS_OF_A_COHORT)}
+    return {**row, "against": None, **dict.fromkeys(GAPS_OF_A_COHORT)}

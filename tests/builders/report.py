@@ -67,8 +67,8 @@ def write_evaluation(root: Path, *, sizes: dict[str, int] | None = None, verdict
              mitigated="geographic", names=models, margins=Margins(regression=0.03, saving=0.1), seed=1,
              timing=root / "timing.json", settings=Evaluate(replicates=200, confidence=0.95, null_partitions=50),
              progress=Progress("evaluate"))
-    limits = Gate(max_gap=0.5, max_wer=0.25, regression_margin=0.03, saving_margin=0.1, confidence=0.95,
-                  min_speakers=10)
+    limits = Gate(max_gap=0.5, reference="top", max_wer=0.25, regression_margin=0.03, saving_margin=0.1,
+                  confidence=0.95, min_speakers=10)
     write_wanted(root / "wanted.json", write_identity(sources.models, "base"))
     evidence = read_evidence(evaluation=sources.evaluation, corpus=sources.corpus, models=sources.models,
                              wanted=root / "wanted.json")
