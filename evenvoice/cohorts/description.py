@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from evenvoice.cohorts.table import CohortTable, word_error_rate
 from evenvoice.data.schemas import COARSER, COHORTS
 from evenvoice.data.tables import rows_table, write_table
-from evenvoice.metrics.partitions import DESCRIPTION, Aside
+from evenvoice.metrics.partitions import DESCRIPTION, Aside, FrozenCohort, Partition
 from evenvoice.origins import Origin
 from evenvoice.params import Discover
 from evenvoice.storage import write_json
@@ -139,6 +139,19 @@ def write_cohorts(draft: Path, found: Found | NotApplicable, table: CohortTable)
         {**row, "cohorts": count, "cohort": label if label >= 0 else None}
         for count, rule in (sorted(found.coarser.items()) if isinstance(found, Found) else ())
         for row, label in zip(_keys(table), rule.assign(table).tolist(), strict=True)], COARSER))
+
+
+def partition_of(name: str, found: Found | NotApplicable, table: CohortTable) -> tuple[Partition, list[str | None]]:
+    """The cohorts as they are frozen, and each speaker's (S,)."""
+    if isinstance(found, NotApplicable):
+        return Partition(method=name, applicable=False, reason=found.reason, cohorts=(), asked=found.asked), (
+            [None] * len(table))
+    labels, names = _labels(found, table), found.all_names()
+    cohorts = tuple(FrozenCohort(cohort=cohort.cohort, rule=cohort.rule, discover_speakers=cohort.discover_speakers,
+                                 discover_words=cohort.discover_words, discover_wer=cohort.discover_wer)
+                    for cohort in _cohorts(found, table, labels))
+    return (Partition(method=name, applicable=True, reason=found.reason, cohorts=cohorts, aside=found.aside),
+            [names[label] if label >= 0 else None for label in labels.tolist()])
 
 
 def describe(draft: Path, *, method: str, title: str, found: Found | NotApplicable, table: CohortTable,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from evenvoice.data.schemas import SAVING
 from evenvoice.data.tables import read_table
@@ -18,6 +18,13 @@ from evenvoice.origins import ORIGINS, Origin, Origins
 from evenvoice.params import AMORTIZED, BASE, DENSE, METHODS
 from evenvoice.saving.timed import WAYS
 from evenvoice.storage import read_json
+
+
+class Sources(Protocol):
+    """What figures come from: models of a run, or files of anybody's."""
+
+    def to_json(self) -> dict[str, Any]:
+        """By name and digest."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,7 +48,7 @@ class Evidence:
     challenger: str
     labelled: str
     speakers_overlap: bool
-    origins: Origins
+    origins: Sources
     healed: Healed | None = None
     wanted: Mapping[str, Any] | None = None
     saving: Mapping[str, Any] | None = None
