@@ -9,18 +9,19 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from itertools import chain, islice
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from evenvoice.errors import CorpusError
+from evenvoice.judge.frames import rows_of
 from evenvoice.judge.normalisers import NORMALISERS, Unit, normaliser, unit_of
 from evenvoice.judge.page import Told
 from evenvoice.judge.people import People
-from evenvoice.judge.settings import Judging
+from evenvoice.judge.settings import Judging, read_judging
 from evenvoice.judge.tally import Tally
-from evenvoice.judge.utterances import Utterance
+from evenvoice.judge.utterances import Utterance, utterances_of
 from evenvoice.judge.verdicts import Inputs, judge_tally
 
 LOOKED_AT: Final = 1000
@@ -44,6 +45,28 @@ class Reading:
     def ways(self) -> tuple[str, ...]:
         """All of them, the deciding one first."""
         return tuple(dict.fromkeys((self.normaliser, *self.others)))
+
+
+def judge_table(table: Any, *, speakers: Any = None, by: Sequence[str] | None = None, settings: Judging | None = None,
+                reading: Reading | None = None) -> Told:
+    """Judge what stands in an Arrow table or a pandas data frame, with the columns that a file has.
+
+    Args:
+        speakers: a table of what is known of each speaker.
+        by: columns whose groups are judged; those of gender, age_band, accent and country that there are by default.
+        settings: those that come with evenvoice by default.
+
+    Raises:
+        CorpusError: recordings or speakers that cannot be judged, by name.
+
+    Example:
+        ``judge_table(frame).judged.outcome`` is PASS, FAIL or INSUFFICIENT; ``evenvoice.judge.page`` has the page.
+    """
+    people = People(None if by is None else tuple(by))
+    if speakers is not None:
+        people.take_rows(rows_of(speakers, "the table of speakers"))
+    return judge_utterances(utterances_of(rows_of(table, "the table")), people, settings or read_judging(),
+                            reading=reading or Reading(), files={})
 
 
 def judge_utterances(utterances: Iterable[Utterance], people: People, settings: Judging, *, reading: Reading,

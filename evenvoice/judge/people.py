@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
@@ -41,7 +41,15 @@ class People:
         Raises:
             CorpusError: malformed, a row without a speaker, or two values of one speaker.
         """
-        for row in read_rows(path):
+        self.take_rows(read_rows(path))
+
+    def take_rows(self, rows: Iterable[Row]) -> None:
+        """Take in the rows of a table of speakers.
+
+        Raises:
+            CorpusError: a row without a speaker, or two values of one speaker.
+        """
+        for row in rows:
             speaker = row.text(*SPEAKER)
             if speaker is None:
                 raise CorpusError(name=row.where, rule=f"name a speaker ({' or '.join(SPEAKER)})", value="nothing",

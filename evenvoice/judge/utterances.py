@@ -7,7 +7,7 @@ leave a file each, by utterance, are read by :mod:`evenvoice.judge.pairs`.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
@@ -45,8 +45,17 @@ def read_table(path: Path) -> Iterator[Utterance]:
     Raises:
         CorpusError: malformed, or without a column that is needed; it is named.
     """
+    return utterances_of(read_rows(path))
+
+
+def utterances_of(rows: Iterable[Row]) -> Iterator[Utterance]:
+    """Yield what rows say, all of one table.
+
+    Raises:
+        CorpusError: a column that is needed is missing; it is named.
+    """
     systems: dict[str, str] | None = None
-    for row in read_rows(path):
+    for row in rows:
         if systems is None:
             systems = _systems(row)
             _check_column(row, KEY)
