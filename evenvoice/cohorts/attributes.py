@@ -99,4 +99,4 @@ def _number(count: int, what: str = "group") -> str:
     return f"{count or 'no'} {what}{'' if count == 1 else 's'}"
 
 
-METHOD = Method(title="Declared groups", find=find_groups)
+METHOD = Method(title="Declared groups", goes_by="columns", find=find_groups)

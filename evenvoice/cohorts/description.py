@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final, Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -122,10 +122,12 @@ class Method:
 
     Attributes:
         title: its name for people.
+        goes_by: what tells speakers apart for it.
         find: fits and prunes.
     """
 
     title: str
+    goes_by: Literal["places", "census", "voices", "columns", "earlier cohorts"]
     find: Callable[[Given, Discover, np.random.Generator], Found | FoundEach | NotApplicable]
 
 

@@ -71,4 +71,4 @@ def _thresholds(values: Floats) -> tuple[float, ...]:
     return tuple(sorted({float(np.median(values))} | ({MAJORITY} if is_share else set())))
 
 
-METHOD = Method(title="Geodemographic partitions", find=find_groups)
+METHOD = Method(title="Geodemographic partitions", goes_by="census", find=find_groups)

@@ -159,4 +159,4 @@ def _reason(partition: Partition) -> str:
     return f"{reason}, {partition.top} {100 * wer[partition.top]:.1f} %" if partition.comparable else reason
 
 
-METHOD = Method(title="Cohorts of an earlier run", find=find_again)
+METHOD = Method(title="Cohorts of an earlier run", goes_by="earlier cohorts", find=find_again)

@@ -29,7 +29,7 @@ from evenvoice.judge.settings import Judging
 from evenvoice.judge.tally import Tally
 from evenvoice.metrics.partitions import Partition
 from evenvoice.metrics.speakers import SplitTable
-from evenvoice.params import BASE, OWN_COLUMNS
+from evenvoice.params import BASE, METHODS, OWN_COLUMNS
 
 Strings = NDArray[np.object_]
 STREAM: Final = 0x6A756467
@@ -129,13 +129,13 @@ def find(tally: Tally, way: str, people: People, settings: Judging,
          embeddings: Mapping[str, NDArray[np.floating]] | None) -> Cohorts:
     """Cohorts of the base's errors, by every method that there is something for."""
     columns = people.columns(tally.speakers)
-    searched = [*(["geographic"] if people.has_places() else []), *(["clusters"] if embeddings else [])]
-    methods = [*searched, *(["attributes"] if columns else [])]
+    known = {"places": people.has_places(), "voices": bool(embeddings), "columns": bool(columns)}
+    methods = {method: kind for method in METHODS if known.get(kind := load_method(method).goes_by)}
     if not methods:
         raise CorpusError(name="the speakers", rule="be told apart by something", value="nothing is known of them",
                           action=f"Give --speakers with columns such as {', '.join(OWN_COLUMNS)}, lat and lon, or name "
                                  "a column with --by.")
-    apart = bool(searched) or settings.gate.reference == "top"
+    apart = {*methods.values()} != {"columns"} or settings.gate.reference == "top"
     splits = draw(tally.speakers, settings.split.by_name(), settings.seed) if apart else {}
     table = _cohort_table(tally, way, people, columns, splits, embeddings or {})
     discover = settings.discover.model_copy(
