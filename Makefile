@@ -17,7 +17,7 @@ PYTEST := $(VENV_PYTHON) -m pytest -q -n 2 --dist loadfile --no-loadscope-reorde
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help run up down up-stack down-stack doctor relocate images stack-images base-image wheelhouse test test-engines test-science test-pythons lint repro lock clean \
+.PHONY: help judge run up down up-stack down-stack doctor relocate images stack-images base-image wheelhouse test test-engines test-science test-pythons lint repro lock clean \
 	bench-loss bench-train bench-stream bench-features bench-gpu bench-models bench-choice bench-discovery bench-healing bench-worlds bench-mitigation bench-gates bench-amortized env env-dev env-bench
 
 help: ## this list
@@ -34,6 +34,7 @@ help: ## this list
 	@echo "                 RUNNER=docker         stages in containers; otherwise as EVENVOICE_RUNNER says, or as processes"
 	@echo "                 JOBS=1                stages one after another; otherwise one per core, if memory allows"
 	@echo "make images takes BASE_IMAGE=tag WHEELHOUSE=folder ACCELERATOR=cuda TAG=local DOCKER=/path/docker"
+	@echo "make judge takes HYPOTHESES=table.tsv SPEAKERS=table.tsv BY=gender,device OUT=judged"
 	@echo "make bench-models takes CORPORA='synthetic digits=path/to/corpora/real' SEEDS=5 STEPS='1200 300' LISTEN_FIRST_S=0.24"
 	@echo "                       ARMS='lstm transformer=muon:0.004,0.008'   what is trained, by which optimiser at which rates"
 	@echo "make bench-mitigation takes CORPORA='synthetic accents=path/to/corpora/real' SEEDS=5"
@@ -53,6 +54,10 @@ down: env ## stop what `make up` started
 
 doctor: env ## what this machine lacks, and what to do about it
 	@$(VENV_PYTHON) -m ops doctor
+
+judge: env ## judge anybody's recogniser by what it wrote (docs/judge.md)
+	@$(VENV_PYTHON) -m evenvoice judge $(HYPOTHESES) $(if $(SPEAKERS),--speakers "$(SPEAKERS)") $(if $(BY),--by "$(BY)") \
+		$(if $(OUT),--out "$(OUT)")
 
 relocate: env ## after .evenvoice was moved or copied: let the registry know its new place
 	@$(VENV_PYTHON) -m ops env python -m evenvoice.tracking relocate $(if $(FROM),--from "$(FROM)")

@@ -88,7 +88,8 @@ def world(cell: Cell, rng: np.random.Generator) -> tuple[CohortTable, Mask]:
     table = CohortTable(speakers=np.array([f"s{number}" for number in range(size)], dtype=object),
                         splits=np.array(splits, dtype=object), errors=rng.binomial(words, np.minimum(rates, 1.0)),
                         words=words, lat=lat, lon=lon, postal_code=unknown, gender=unknown, age_band=unknown,
-                        accent=unknown, country=unknown, census=np.empty((size, 0)), embeddings=np.empty((size, 0)))
+                        accent=unknown, country=unknown, census=np.empty((size, 0)), embeddings=np.empty((size, 0)),
+                        further=np.empty((size, 0), dtype=object))
     return table, planted
 
 

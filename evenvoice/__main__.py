@@ -5,13 +5,16 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+import traceback
 from collections.abc import Sequence
 from typing import Final
 
-from evenvoice.commands import cohorts, export, transcribe
+from evenvoice.commands import cohorts, export, judge, transcribe
 from evenvoice.commands.parsing import add_commands
 from evenvoice.errors import EvenvoiceError
 
+DEFECT: Final = 70
+"""As sysexits.h has it, and never 1, which is a verdict."""
 INTERRUPTED: Final = 130
 PIPE_CLOSED: Final = 141
 """What shells report for SIGINT and SIGPIPE."""
@@ -32,14 +35,20 @@ def main(argv: Sequence[str] | None = None) -> int:
     except BrokenPipeError:  # whoever read has enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return PIPE_CLOSED
+    except Exception:
+        traceback.print_exc()
+        print("This is a defect of evenvoice; please report it with the lines above.", file=sys.stderr)
+        return DEFECT
     return status
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="evenvoice", description="Use what a run left: its recogniser, its cohorts.")
+    parser = argparse.ArgumentParser(prog="evenvoice",
+                                     description="Use what a run left, or judge what any recogniser wrote.")
     add_commands(parser, (("transcribe", transcribe, "write down what is said in recordings"),
                           ("export", export, "write a recogniser as ONNX files"),
-                          ("cohorts", cohorts, "use the frozen rules that tell cohorts apart")))
+                          ("cohorts", cohorts, "use the frozen rules that tell cohorts apart"),
+                          ("judge", judge, "judge anybody's recogniser by what it wrote")))
     return parser
 
 

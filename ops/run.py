@@ -28,7 +28,8 @@ from dags.runs import Run
 from dags.workspace import SHOW, Request, run_params
 from evenvoice.errors import ParamsError
 from evenvoice.locks import exclusive
-from evenvoice.origins import PLACED
+from evenvoice.metrics.partitions import DESCRIPTION, partition_folder, partitions_of
+from evenvoice.origins import PLACED, RULES
 from evenvoice.params import ARMS, METHODS, Params, mappings, models_in
 from evenvoice.settings import read_value
 from evenvoice.storage import fresh_directory, write_bytes, write_json
@@ -47,7 +48,7 @@ REPORTS = ("index.html", "model_card.md")
 MODEL = "model"
 """What `evenvoice transcribe` uses where none is named."""
 COHORTS = "cohorts"
-FROZEN = ("rules.json", "description.json")
+FROZEN = (RULES, DESCRIPTION)
 """What a later run needs to judge cohorts again; who is in which stays with the run."""
 
 
@@ -162,8 +163,11 @@ def publish_reports(run: Run, outcome: Outcome) -> None:
                         dirs_exist_ok=True, ignore=shutil.ignore_patterns(PLACED))
     found = run.workspace / "artifacts" / "cohorts"
     with fresh_directory(target / COHORTS) as draft:
-        for method, name in product(METHODS, FROZEN):
-            write_bytes(draft / method / name, (found / method / name).read_bytes())
+        # a method with several partitions describes them beside their folders
+        folders = {partition_folder(Path(), name) for name in partitions_of(found, METHODS)}
+        files = {folder / name for folder, name in product(folders, FROZEN)}
+        for file in sorted(files.union(Path(method) / DESCRIPTION for method in METHODS)):
+            write_bytes(draft / file, (found / file).read_bytes())
     for name in REPORTS:
         write_bytes(target / name, (run.workspace / "reports" / name).read_bytes())
     model = {"version": outcome.registered["version"], "promotion": outcome.promotion["outcome"],

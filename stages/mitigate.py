@@ -47,12 +47,13 @@ def main(params: Params, name: str) -> None:
     if not bottom.speakers:
         pass_on(paths.MODELS / name, base, summary, progress, method)
         return
+    cohorts = discovered_cohorts(discovered, method)
     seed = int(np.random.SeedSequence([params.seed, SEED]).generate_state(1)[0])
     situation = Situation(recogniser=base, store=FeatureStore.open(paths.FEATURES), bottom_speakers=bottom.speakers,
                           population_share=bottom.population_share, seed=seed, progress=progress,
                           embeddings=training_embeddings(paths.EMBEDDINGS), ctc_weight=params.train.ctc_weight,
-                          cohorts=discovered_cohorts(discovered, method),
-                          placement=Placement.read(discovered / "cohorts.parquet"),
+                          cohorts=cohorts,
+                          placement=Placement.read(discovered / "cohorts.parquet").among(cohorts.ranked),
                           rule=read_json(discovered / RULES))
     trials = params.mitigate.trials
     plans = list(_plans(situation, arm, getattr(params.arms, name), len(trials)))

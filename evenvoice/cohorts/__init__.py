@@ -12,11 +12,21 @@ from typing import Any, Final
 
 import numpy as np
 
-from evenvoice.cohorts.description import Found, Given, Method, NotApplicable, describe, write_cohorts
+from evenvoice.cohorts.description import (
+    Found,
+    FoundEach,
+    Given,
+    Method,
+    NotApplicable,
+    describe,
+    describe_each,
+    write_cohorts,
+)
 from evenvoice.cohorts.frozen import rules
 from evenvoice.cohorts.table import CohortTable, load_cohort_table
 from evenvoice.cohorts.watched import Earlier, read_earlier
 from evenvoice.errors import CohortError
+from evenvoice.metrics.partitions import partition_folder
 from evenvoice.origins import ORIGIN, RULES, Origin
 from evenvoice.params import METHODS, Discover, Section, is_input_path
 from evenvoice.progress import Progress
@@ -42,7 +52,7 @@ def load_method(name: str) -> Method:
 
 
 def find_cohorts(method: str, table: CohortTable, settings: Discover, seed: int, earlier: Earlier | None = None
-                 ) -> Found | NotApplicable:
+                 ) -> Found | FoundEach | NotApplicable:
     """Fit one method on the discover speakers of ``table`` and prune it on its validate speakers.
 
     Args:
@@ -75,11 +85,17 @@ def discover(method: str, *, corpus: Path, hypotheses: Path, embeddings: Path, w
     found = find_cohorts(method, table, settings, seed, earlier)
     parameters: dict[str, Any] = {"min_speakers": settings.min_speakers, "min_words": settings.min_words,
                                   **_own_values(getattr(settings, method))}
+    title = load_method(method).title
+    parts = found.partitions if isinstance(found, FoundEach) else {method: (title, found)}
     with fresh_directory(out) as draft:
-        write_cohorts(draft, found, table)
-        write_json(draft / RULES, rules(method, found, coordinate_decimals))
-        describe(draft, method=method, title=load_method(method).title, found=found, table=table,
-                 parameters=parameters, origin=origin)
+        for name, (its_title, part) in parts.items():
+            folder = partition_folder(draft, name, of_method=True)
+            write_cohorts(folder, part, table)
+            write_json(folder / RULES, rules(name, part, coordinate_decimals))
+            describe(folder, method=name, title=its_title, found=part, table=table, parameters=parameters,
+                     origin=origin)
+        if isinstance(found, FoundEach):
+            describe_each(draft, method=method, title=title, found=found, parameters=parameters, origin=origin)
     progress.note(found.reason)
 
 

@@ -121,4 +121,4 @@ def _stability(embeddings_SD: Floats, cluster_S: NDArray[np.intp], restarts: int
     return {"adjusted_rand_index_mean": float(np.mean(indices)), "adjusted_rand_index_min": min(indices), "runs": runs}
 
 
-METHOD = Method(title="Speaker-embedding clusters", find=find_clusters)
+METHOD = Method(title="Speaker-embedding clusters", goes_by="voices", find=find_clusters)

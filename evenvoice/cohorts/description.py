@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final, Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from evenvoice.cohorts.table import CohortTable, word_error_rate
 from evenvoice.data.schemas import COARSER, COHORTS
 from evenvoice.data.tables import rows_table, write_table
+from evenvoice.metrics.partitions import DESCRIPTION, Aside, FrozenCohort, Partition
 from evenvoice.origins import Origin
 from evenvoice.params import Discover
 from evenvoice.storage import write_json
@@ -20,7 +21,6 @@ from evenvoice.storage import write_json
 if TYPE_CHECKING:
     from evenvoice.cohorts.watched import Earlier
 
-DESCRIPTION: Final = "description.json"
 MOST_COARSE: Final = 8
 """Methods are compared at equal numbers of cohorts up to this one; beyond it cohorts get too small to show anything."""
 
@@ -29,7 +29,10 @@ class FrozenRule(Protocol):
     """A rule that was fitted on discover speakers and can place anyone."""
 
     def assign(self, table: CohortTable) -> NDArray[np.intp]:
-        """Cohort number (S,) of each speaker, 0 for the worst discover WER; -1 where it cannot be told."""
+        """Cohort number (S,) of each speaker, 0 for the worst discover WER; -1 where it cannot be told.
+
+        Those that are not judged come behind those that are.
+        """
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,6 +54,8 @@ class Found:
     Args:
         coarser: the same search cut down to 2, 3, ... cohorts, fewer than or as many as here, in no order of WER.
         prefix: names are ``<prefix>-1``, ``<prefix>-2`` and so on, worst first.
+        named: the names, where they have names of their own.
+        aside: cohorts that are shown and not judged.
         rules: one human-readable rule per cohort.
         reason: how the cohorts came about.
         earlier: the cohorts as the run described them that found them, with its names and the WER of its discover
@@ -58,18 +63,34 @@ class Found:
     """
 
     rule: FrozenRule
-    prefix: str
     rules: tuple[str, ...]
     reason: str
+    prefix: str = ""
     coarser: Mapping[int, FrozenRule] = field(default_factory=dict)
     extra: dict[str, Any] = field(default_factory=dict)
     earlier: tuple[Cohort, ...] = ()
+    named: tuple[str, ...] = ()
+    aside: tuple[Aside, ...] = ()
 
     def names(self) -> list[str]:
         """Cohort names in rank order."""
         if self.earlier:
             return [cohort.cohort for cohort in self.earlier]
+        if self.named:
+            return list(self.named)
         return [f"{self.prefix}-{number}" for number in range(1, len(self.rules) + 1)]
+
+    def all_names(self) -> list[str]:
+        """Those of the cohorts that are not judged behind them, as the rule counts."""
+        return [*self.names(), *(aside.cohort for aside in self.aside)]
+
+
+@dataclass(frozen=True, kw_only=True)
+class FoundEach:
+    """Several partitions of everybody, by name: the title of each, and what was found."""
+
+    partitions: Mapping[str, tuple[str, Found]]
+    reason: str
 
 
 @dataclass(frozen=True)
@@ -101,16 +122,18 @@ class Method:
 
     Attributes:
         title: its name for people.
+        goes_by: what tells speakers apart for it.
         find: fits and prunes.
     """
 
     title: str
-    find: Callable[[Given, Discover, np.random.Generator], Found | NotApplicable]
+    goes_by: Literal["places", "census", "voices", "columns", "earlier cohorts"]
+    find: Callable[[Given, Discover, np.random.Generator], Found | FoundEach | NotApplicable]
 
 
 def write_cohorts(draft: Path, found: Found | NotApplicable, table: CohortTable) -> None:
     """Apply the frozen rule, and its coarser ones, to every speaker of every split."""
-    names = found.names() if isinstance(found, Found) else []
+    names = found.all_names() if isinstance(found, Found) else []
     write_table(draft / "cohorts.parquet", rows_table([
         {**row, "cohort": names[label] if label >= 0 else None}
         for row, label in zip(_keys(table), _labels(found, table).tolist(), strict=True)], COHORTS))
@@ -120,9 +143,22 @@ def write_cohorts(draft: Path, found: Found | NotApplicable, table: CohortTable)
         for row, label in zip(_keys(table), rule.assign(table).tolist(), strict=True)], COARSER))
 
 
+def partition_of(name: str, found: Found | NotApplicable, table: CohortTable) -> tuple[Partition, list[str | None]]:
+    """The cohorts as they are frozen, and each speaker's (S,)."""
+    if isinstance(found, NotApplicable):
+        return Partition(method=name, applicable=False, reason=found.reason, cohorts=(), asked=found.asked), (
+            [None] * len(table))
+    labels, names = _labels(found, table), found.all_names()
+    cohorts = tuple(FrozenCohort(cohort=cohort.cohort, rule=cohort.rule, discover_speakers=cohort.discover_speakers,
+                                 discover_words=cohort.discover_words, discover_wer=cohort.discover_wer)
+                    for cohort in _cohorts(found, table, labels))
+    return (Partition(method=name, applicable=True, reason=found.reason, cohorts=cohorts, aside=found.aside),
+            [names[label] if label >= 0 else None for label in labels.tolist()])
+
+
 def describe(draft: Path, *, method: str, title: str, found: Found | NotApplicable, table: CohortTable,
              parameters: dict[str, Any], origin: Origin) -> None:
-    """Write description.json.
+    """Write description.json of one partition.
 
     Where nobody asked for the method (``asked``), report and gate need not say that it found nothing.
 
@@ -134,7 +170,16 @@ def describe(draft: Path, *, method: str, title: str, found: Found | NotApplicab
         "method": method, "title": title, "applicable": isinstance(found, Found), "reason": found.reason,
         "asked": isinstance(found, Found) or found.asked,
         "parameters": parameters, "origin": origin.to_json(), "cohorts": [asdict(cohort) for cohort in cohorts],
+        "aside": [asdict(aside) for aside in found.aside] if isinstance(found, Found) else [],
         "extra": found.extra if isinstance(found, Found) else {}})
+
+
+def describe_each(draft: Path, *, method: str, title: str, found: FoundEach, parameters: dict[str, Any], origin: Origin
+                  ) -> None:
+    """Write description.json of a method with several partitions, each of which has one of its own."""
+    write_json(draft / DESCRIPTION, {
+        "method": method, "title": title, "applicable": True, "asked": True, "reason": found.reason,
+        "parameters": parameters, "origin": origin.to_json(), "partitions": list(found.partitions)})
 
 
 def _labels(found: Found | NotApplicable, table: CohortTable) -> NDArray[np.intp]:

@@ -11,7 +11,8 @@ from typing import Final
 
 import numpy as np
 
-from evenvoice.cohorts.table import ATTRIBUTES, CohortTable, Floats
+from evenvoice.cohorts.table import CohortTable, Floats
+from evenvoice.params import OWN_COLUMNS
 
 COORDINATE: Final = "coordinate"
 STATISTIC: Final = "census"
@@ -73,6 +74,6 @@ def told_feature(told: Mapping[str, object]) -> Feature:
         case {"kind": "census", "name": str() as name, **rest} if name and not rest:
             return statistic(name)
         case {"kind": "attribute", "name": str() as name, "value": str() as value, **rest} if (
-                name in ATTRIBUTES and not rest):
+                name in OWN_COLUMNS and not rest):
             return indicator(name, value)
     raise ValueError(f"no feature is told by {told!r}")

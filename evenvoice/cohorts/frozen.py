@@ -7,8 +7,9 @@ refused, and nobody is placed by it.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import product
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -19,9 +20,11 @@ from evenvoice.cohorts.bounds import Bounds, Box
 from evenvoice.cohorts.clusters import NearestCentroid
 from evenvoice.cohorts.description import Found, FrozenRule, NotApplicable
 from evenvoice.cohorts.features import Feature, told_feature
+from evenvoice.cohorts.groups import ASIDE, FrozenGroups
 from evenvoice.cohorts.table import CohortTable
 from evenvoice.cohorts.tree import ROOT, FrozenTree, Split
 from evenvoice.errors import ArtifactError
+from evenvoice.metrics.partitions import DESCRIPTION, crossed_name, method_of, partition_folder, partitions_of
 from evenvoice.origins import RULES
 from evenvoice.params import METHODS
 from evenvoice.storage import read_json
@@ -29,7 +32,7 @@ from evenvoice.storage import read_json
 
 @dataclass(frozen=True, kw_only=True)
 class FrozenMethod:
-    """What one method found, as later speakers need it.
+    """What one partition of a method is, as later speakers need it.
 
     Attributes:
         rule: None where the method did not apply, so nobody has a cohort.
@@ -38,7 +41,7 @@ class FrozenMethod:
     """
 
     method: str
-    rule: FrozenTree | NearestCentroid | None
+    rule: FrozenTree | NearestCentroid | FrozenGroups | None
     cohorts: tuple[str, ...]
     coordinate_decimals: int
 
@@ -50,8 +53,13 @@ class FrozenMethod:
 
     @property
     def features(self) -> tuple[Feature, ...]:
-        """What the rule looks at, unless it is the voice."""
+        """What the rule looks at, unless it is the voice or what the corpus declares."""
         return self.rule.features if isinstance(self.rule, FrozenTree) else ()
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """What the corpus declares and the rule looks at."""
+        return self.rule.columns if isinstance(self.rule, FrozenGroups) else ()
 
     @property
     def embedding_width(self) -> int | None:
@@ -62,12 +70,12 @@ class FrozenMethod:
 def rules(method: str, found: Found | NotApplicable, coordinate_decimals: int) -> dict[str, Any]:
     """The content of rules.json."""
     return {"method": method, "coordinate_decimals": coordinate_decimals,
-            "cohorts": found.names() if isinstance(found, Found) else [],
+            "cohorts": found.all_names() if isinstance(found, Found) else [],
             "rule": _told(found.rule) if isinstance(found, Found) else None}
 
 
 def read_rules(directory: Path) -> FrozenMethod:
-    """Read what :func:`rules` wrote for one method.
+    """Read what :func:`rules` wrote for one partition.
 
     Raises:
         ArtifactError: missing, not JSON, or not a rule; the message names the part.
@@ -97,6 +105,8 @@ def frozen_method(content: Any, source: str) -> FrozenMethod:
 def _told(rule: FrozenRule) -> dict[str, Any]:
     if isinstance(rule, NearestCentroid):
         return {"kind": "centroids", "centroids": rule.centroids.tolist(), "cohort_of": list(rule.cohort_of)}
+    if isinstance(rule, FrozenGroups):
+        return {"kind": "groups", "columns": list(rule.columns), "groups": [list(group) for group in rule.groups]}
     assert isinstance(rule, FrozenTree)
     splits = [{"node": split.node, "inside": split.inside, "outside": split.outside, "box": _told_box(split.box)}
               for split in rule.splits]
@@ -205,31 +215,61 @@ class _Centroids(_Part):
         return NearestCentroid(centroids=np.array(self.centroids, dtype=np.float64), cohort_of=self._cohort_of)
 
 
+class _Groups(_Part):
+    kind: Literal["groups"]
+    columns: list[Annotated[str, Field(min_length=1)]] = Field(min_length=1, max_length=2)
+    groups: list[list[str]] = Field(min_length=1)
+
+    @model_validator(mode="after")
+    def _holds_every_combination_once(self) -> _Groups:
+        if any(len(group) != len(self.columns) for group in self.groups):
+            raise ValueError("a group needs a value of each column")
+        values = [{group[place] for group in self.groups}.union(ASIDE) for place in range(len(self.columns))]
+        if sorted(map(tuple, self.groups)) != sorted(product(*values)):
+            raise ValueError(f"groups need every combination of values once, {' and '.join(ASIDE)} among them")
+        return self
+
+    @property
+    def size(self) -> int:
+        return len(self.groups)
+
+    def rule(self) -> FrozenGroups:
+        return FrozenGroups(columns=tuple(self.columns), groups=tuple(tuple(group) for group in self.groups))
+
+
 class _File(_Part):
     method: str
     coordinate_decimals: int = Field(ge=0)
     cohorts: list[Annotated[str, Field(min_length=1)]]
-    rule: Annotated[_Tree | _Centroids, Field(discriminator="kind")] | None
+    rule: Annotated[_Tree | _Centroids | _Groups, Field(discriminator="kind")] | None
 
     @model_validator(mode="after")
     def _has_a_name_for_each(self) -> _File:
-        if self.method not in METHODS:
+        if method_of(self.method) not in METHODS:
             raise ValueError(f"there is no method {self.method!r}")
         if len(set(self.cohorts)) < len(self.cohorts) or len(self.cohorts) != (self.rule.size if self.rule else 0):
             raise ValueError(f"{len(self.cohorts)} names, some perhaps twice, for {self.rule.size if self.rule else 0} "
                              "cohorts")
+        if isinstance(self.rule, _Groups) and self.cohorts != [crossed_name(group) for group in self.rule.groups]:
+            raise ValueError("groups have other names than their values")
         return self
 
 
-def read_all(directory: Path, methods: tuple[str, ...] = METHODS) -> Mapping[str, FrozenMethod]:
-    """The rules of several methods, each in the folder of its name.
+def read_all(directory: Path, methods: Sequence[str] = METHODS) -> Mapping[str, FrozenMethod]:
+    """The rules of several methods by the names of their partitions.
+
+    Args:
+        directory: with a folder for each method.
 
     Raises:
         ArtifactError: as :func:`read_rules`, or a folder holds the rule of another method.
     """
-    found = {method: read_rules(directory / method) for method in methods}
+    described = [method for method in methods if (directory / method / DESCRIPTION).exists()]
+    names = [name for method in methods
+             for name in (partitions_of(directory, [method]) if method in described else [method])]
+    found = {name: read_rules(partition_folder(directory, name)) for name in names}
     for method, frozen in found.items():
         if frozen.method != method:
-            raise ArtifactError(name=str(directory / method / RULES), rule=f"hold the rule of {method}",
-                                value=frozen.method, action="Take the folder that the run wrote.")
+            raise ArtifactError(name=str(partition_folder(directory, method) / RULES), value=frozen.method,
+                                rule=f"hold the rule of {method}", action="Take the folder that the run wrote.")
     return found

@@ -16,9 +16,9 @@ import numpy as np
 from evenvoice.cohorts.description import Found, Given, Method, NotApplicable
 from evenvoice.cohorts.features import Feature, indicator, statistic
 from evenvoice.cohorts.geographic import found_by_tree
-from evenvoice.cohorts.table import ATTRIBUTES, CohortTable, Floats
+from evenvoice.cohorts.table import CohortTable, Floats
 from evenvoice.cohorts.tree import CohortTree, TreeSettings, fit_tree, placeable
-from evenvoice.params import Discover
+from evenvoice.params import OWN_COLUMNS, Discover
 
 MAJORITY: Final = 0.5
 
@@ -60,7 +60,7 @@ def _census_features(discover: CohortTable) -> list[Feature]:
 def _attribute_features(discover: CohortTable, min_speakers: int) -> list[Feature]:
     """One indicator per attribute and value that enough discover speakers have."""
     features = []
-    for attribute in ATTRIBUTES:
+    for attribute in OWN_COLUMNS:
         counts = Counter(value for value in getattr(discover, attribute) if value is not None)
         features += [indicator(attribute, value) for value in sorted(counts) if counts[value] >= min_speakers]
     return features
@@ -71,4 +71,4 @@ def _thresholds(values: Floats) -> tuple[float, ...]:
     return tuple(sorted({float(np.median(values))} | ({MAJORITY} if is_share else set())))
 
 
-METHOD = Method(title="Geodemographic partitions", find=find_groups)
+METHOD = Method(title="Geodemographic partitions", goes_by="census", find=find_groups)

@@ -65,4 +65,4 @@ def _sides(box: Box) -> dict[str, float | None]:
     return {name: edge if math.isfinite(edge) else None for name, edge in edges.items()}
 
 
-METHOD = Method(title="Geographic tree", find=find_regions)
+METHOD = Method(title="Geographic tree", goes_by="places", find=find_regions)

@@ -12,16 +12,17 @@ import pyarrow as pa
 
 from evenvoice.cohorts.features import ATTRIBUTE, COORDINATE, STATISTIC
 from evenvoice.cohorts.frozen import FrozenMethod
-from evenvoice.cohorts.table import CohortTable, Floats, census_of, coordinates
+from evenvoice.cohorts.table import CohortTable, Floats, census_of, coordinates, further_of
 from evenvoice.data.corpora import attributes
-from evenvoice.data.corpora.manifest import SPEAKER, age
+from evenvoice.data.corpora.manifest import AGE, SPEAKER, age, further
 from evenvoice.data.corpora.rows import Row, read_rows
 from evenvoice.data.spelling import one_spelling
 from evenvoice.errors import CohortError, CorpusError
+from evenvoice.params import OWN_COLUMNS
 
 EMBEDDING: Final = "embedding"
 COLUMNS: Final = {"lat": ("lat", "latitude"), "lon": ("lon", "longitude"), "postal_code": ("postal_code",),
-                  "gender": ("gender",), "age_band": ("age_band", "age"), "accent": ("accent", "accents"),
+                  "gender": ("gender",), "age_band": AGE, "accent": ("accent", "accents"),
                   "country": ("country",), EMBEDDING: (EMBEDDING,)}
 """Names that a column may have, as in a manifest."""
 LIMITS: Final = {"lat": 90.0, "lon": 180.0}
@@ -42,13 +43,13 @@ class Newcomers:
 
     def lacks(self, frozen: FrozenMethod) -> str | None:
         """What the rule looks at and is not here, in words; None where all is here."""
-        wanted = {EMBEDDING} if frozen.embedding_width is not None else set()
+        wanted = {EMBEDDING} if frozen.embedding_width is not None else {*frozen.columns}
         for feature in frozen.features:
             kind, name = feature.told["kind"], feature.told["name"]
             wanted |= {COORDINATE: {"lat", "lon"}, ATTRIBUTE: {name}, STATISTIC: {"postal_code"}}[kind]
             if kind == STATISTIC and (self.census is None or name not in self.census.column_names):
                 return f"a census with the column {name!r} (--census)"
-        missing = sorted(name for name in wanted if not self._has(COLUMNS[name]))
+        missing = sorted(name for name in wanted if not self._has(COLUMNS.get(name, (name,))))
         return f"the column {missing[0]!r}" if missing else None
 
     def table(self, frozen: FrozenMethod) -> CohortTable:
@@ -69,12 +70,15 @@ class Newcomers:
         columns, census = census_of(self.census, postal_codes)
         strings = {"gender": [attributes.gender(row.text("gender")) for row in self.rows],
                    "age_band": [attributes.age_band(age(row)) for row in self.rows],
-                   "accent": [row.text(*COLUMNS["accent"]) for row in self.rows],
-                   "country": [row.text("country") for row in self.rows], "postal_code": postal_codes}
+                   "accent": [attributes.told(row.text(*COLUMNS["accent"])) for row in self.rows],
+                   "country": [attributes.told(row.text("country")) for row in self.rows], "postal_code": postal_codes}
+        asked = [name for name in frozen.columns if name not in OWN_COLUMNS]
+        further_columns, declared = further_of([dict(further(row, asked)) for row in self.rows])
         nothing = np.zeros(size, dtype=np.int64)
         return CohortTable(speakers=np.array(self.speakers, dtype=object), splits=np.full(size, None, dtype=object),
                            errors=nothing, words=nothing, lat=lat, lon=lon, census=census, census_columns=columns,
-                           embeddings=self._embeddings(frozen.embedding_width or 0),
+                           embeddings=self._embeddings(frozen.embedding_width or 0), further=declared,
+                           further_columns=further_columns,
                            **{name: np.array(values, dtype=object) for name, values in strings.items()})
 
     def _has(self, names: Sequence[str]) -> bool:

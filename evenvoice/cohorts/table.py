@@ -2,7 +2,7 @@
 
 Errors of test speakers are dropped while reading, so no method can look at them, not even by accident.
 
-Shapes: S speakers, C census columns, D embedding width.
+Shapes: S speakers, C census columns, K further columns, D embedding width.
 """
 
 from __future__ import annotations
@@ -17,16 +17,16 @@ import pyarrow as pa
 import pyarrow.compute
 from numpy.typing import NDArray
 
-from evenvoice.data.schemas import EMBEDDINGS, HYPOTHESES, SPEAKERS
+from evenvoice.data.schemas import EMBEDDINGS, FURTHER, HYPOTHESES, SPEAKERS
 from evenvoice.data.tables import read_table
 from evenvoice.errors import ArtifactError
+from evenvoice.params import OWN_COLUMNS
 
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
 Strings = NDArray[np.object_]
 Mask = NDArray[np.bool_]
 
-ATTRIBUTES: Final = ("gender", "age_band", "accent", "country")
 SPLITS_WITH_ERRORS: Final = ("discover", "validate")
 COORDINATE_DECIMALS: Final = 4
 """float32 coordinates are rounded to this, about 10 m, so that cuts between them read well."""
@@ -55,15 +55,27 @@ class CohortTable:
     """(S, C): the statistics of each speaker's postal code."""
     embeddings: Floats
     """(S, D)"""
+    further: Strings
+    """(S, K): what columns of ``ingest.columns`` say."""
     census_columns: tuple[str, ...] = ()
+    further_columns: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return len(self.speakers)
 
     def where(self, mask: Mask) -> CohortTable:
         """The rows where ``mask`` (S,) holds."""
-        rows = {field.name: getattr(self, field.name)[mask] for field in fields(self) if field.name != "census_columns"}
+        rows = {field.name: getattr(self, field.name)[mask] for field in fields(self)
+                if field.name not in ("census_columns", "further_columns")}
         return replace(self, **rows)
+
+    def declared(self, column: str) -> list[str | None]:
+        """What the corpus says of each speaker (S,); nothing of anybody in a column that it does not have."""
+        if column in OWN_COLUMNS:
+            return list(getattr(self, column))
+        if column not in self.further_columns:
+            return [None] * len(self)
+        return list(self.further[:, self.further_columns.index(column)])
 
     def counted(self, split: str) -> CohortTable:
         """The speakers of one split who said at least one reference word."""
@@ -93,11 +105,12 @@ def load_cohort_table(*, corpus: Path, hypotheses: Path, embeddings: Path) -> Co
     lat, lon = coordinates(speakers["lat"], speakers["lon"])
     census_file = corpus / "census.parquet"
     columns, census = census_of(read_table(census_file) if census_file.exists() else None, speakers["postal_code"])
-    strings = {name: np.array(speakers[name], dtype=object) for name in ("postal_code", *ATTRIBUTES)}
+    strings = {name: np.array(speakers[name], dtype=object) for name in ("postal_code", *OWN_COLUMNS)}
+    further_columns, further = further_of([dict(pairs) for pairs in speakers[FURTHER]])
     return CohortTable(speakers=np.array(speakers["speaker"], dtype=object), errors=errors, words=words, lat=lat,
                        splits=np.array(speakers["split"], dtype=object), lon=lon, census=census,
                        census_columns=columns, embeddings=_embeddings(embeddings / "embeddings.parquet", row_of),
-                       **strings)
+                       further=further, further_columns=further_columns, **strings)
 
 
 def _errors(path: Path, row_of: dict[tuple[str, str], int]) -> tuple[Integers, Integers]:
@@ -138,6 +151,16 @@ def coordinates(lat_S: Sequence[float | None], lon_S: Sequence[float | None]) ->
     unknown = np.isnan(lat) | np.isnan(lon)
     lat[unknown] = lon[unknown] = np.nan
     return lat, lon
+
+
+def further_of(values: Sequence[dict[str, str]]) -> tuple[tuple[str, ...], Strings]:
+    """Names of the further columns, and what each speaker's say (S, K); None for what is not known."""
+    columns = tuple(sorted({column for of_speaker in values for column in of_speaker}))
+    further = np.full((len(values), len(columns)), None, dtype=object)
+    for row, of_speaker in enumerate(values):
+        for place, column in enumerate(columns):
+            further[row, place] = of_speaker.get(column)
+    return columns, further
 
 
 def census_of(table: pa.Table | None, postal_codes: Sequence[str | None]) -> tuple[tuple[str, ...], Floats]:

@@ -17,15 +17,16 @@ from typing import Any, Final, Never
 import numpy as np
 
 from evenvoice.cohorts.clusters import NearestCentroid
-from evenvoice.cohorts.description import DESCRIPTION, Cohort, Found, Given, Method, NotApplicable
+from evenvoice.cohorts.description import Cohort, Found, Given, Method, NotApplicable
 from evenvoice.cohorts.features import COORDINATE, STATISTIC
 from evenvoice.cohorts.frozen import FrozenMethod, frozen_method
+from evenvoice.cohorts.groups import FrozenGroups
 from evenvoice.cohorts.table import CohortTable
 from evenvoice.cohorts.tree import FrozenTree
 from evenvoice.errors import ArtifactError, CohortError
-from evenvoice.metrics.partitions import Partition, read_partition
+from evenvoice.metrics.partitions import DESCRIPTION, Partition, read_partition
 from evenvoice.origins import RULES
-from evenvoice.params import Discover
+from evenvoice.params import OWN_COLUMNS, Discover
 from evenvoice.storage import read_json
 
 PARTS: Final = {"rules": RULES, "description": DESCRIPTION}
@@ -40,7 +41,7 @@ class Earlier:
     partition: Partition
 
     @property
-    def tree(self) -> FrozenTree | None:
+    def told(self) -> FrozenTree | FrozenGroups | None:
         """None where the method did not apply; centroids are refused when this is read."""
         assert not isinstance(self.frozen.rule, NearestCentroid)
         return self.frozen.rule
@@ -98,17 +99,18 @@ def _demand_watchable(frozen: FrozenMethod, source: str, coordinate_decimals: in
 
 def _demand_one_run(earlier: Earlier, method: Any, source: str) -> None:
     """Rules and description have to speak of the same cohorts, in the same order and words."""
-    frozen, described = earlier.frozen, earlier.partition.cohorts
+    frozen = earlier.frozen
+    described = [*((one.cohort, one.rule) for one in earlier.partition.cohorts),
+                 *((one.cohort, one.rule) for one in earlier.partition.aside)]
     if method != frozen.method:
         _refuse_mixed(source, f"describe the {frozen.method} method, as its rules do", repr(method))
-    if tuple(cohort.cohort for cohort in described) != frozen.cohorts:
+    if earlier.partition.names != frozen.cohorts:
         _refuse_mixed(source, f"describe the cohorts {', '.join(frozen.cohorts) or '(none)'}, as its rules do",
-                      ", ".join(cohort.cohort for cohort in described) or "none")
-    if earlier.tree is not None:
-        for number, cohort in enumerate(described):
-            if cohort.rule != earlier.tree.rule(number):
-                _refuse_mixed(source, f"say of {cohort.cohort} what its rules do, {earlier.tree.rule(number)!r}",
-                              repr(cohort.rule))
+                      ", ".join(earlier.partition.names) or "none")
+    if earlier.told is not None:
+        for number, (cohort, rule) in enumerate(described):
+            if rule != earlier.told.rule(number):
+                _refuse_mixed(source, f"say of {cohort} what its rules do, {earlier.told.rule(number)!r}", repr(rule))
 
 
 def _refuse_mixed(source: str, rule: str, value: str) -> Never:
@@ -120,21 +122,30 @@ def find_again(given: Given, _settings: Discover, _rng: np.random.Generator) -> 
     """The cohorts of the earlier run as they were; nothing is fitted and nothing pruned."""
     if given.earlier is None:
         return NotApplicable("discover.watched.rules names no cohorts of an earlier run", asked=False)
-    earlier, tree = given.earlier, given.earlier.tree
-    if tree is None:
+    earlier, told = given.earlier, given.earlier.told
+    if told is None:
         return NotApplicable(f"the {earlier.frozen.method} method of the earlier run found none: "
                              f"{earlier.partition.reason}")
-    _demand_statistics(tree, given.discover)
+    _demand_known(told, given.discover)
     cohorts = tuple(
         Cohort(cohort=one.cohort, rule=one.rule, rank=number, discover_speakers=one.discover_speakers,
                discover_words=one.discover_words, discover_wer=one.discover_wer)
         for number, one in enumerate(earlier.partition.cohorts, start=1))
-    return Found(rule=tree, prefix="watched", rules=tuple(cohort.rule for cohort in cohorts), earlier=cohorts,
-                 reason=_reason(earlier.partition), extra={"found_by": earlier.frozen.method})
+    return Found(rule=told, rules=tuple(cohort.rule for cohort in cohorts), earlier=cohorts,
+                 aside=earlier.partition.aside, reason=_reason(earlier.partition),
+                 extra={"found_by": earlier.frozen.method})
 
 
-def _demand_statistics(tree: FrozenTree, table: CohortTable) -> None:
-    wanted = {feature.told["name"] for feature in tree.features if feature.told["kind"] == STATISTIC}
+def _demand_known(told: FrozenTree | FrozenGroups, table: CohortTable) -> None:
+    """What tells the cohorts apart has to be in the tables of this run."""
+    if isinstance(told, FrozenGroups):
+        known = (*OWN_COLUMNS, *table.further_columns)
+        if missing := sorted({*told.columns}.difference(known)):
+            raise CohortError(name="the speakers of this run", rule=f"have the column {missing[0]!r}, which watched "
+                              "cohorts are told apart by", value=", ".join(known),
+                              action=f"Add {missing[0]} to ingest.columns, or watch other cohorts.")
+        return
+    wanted = {feature.told["name"] for feature in told.features if feature.told["kind"] == STATISTIC}
     if missing := sorted(wanted.difference(table.census_columns)):
         raise CohortError(name="the census of this run", rule=f"have the column {missing[0]!r}, which watched cohorts "
                           "are told apart by", value=", ".join(table.census_columns) or "no census",
@@ -148,4 +159,4 @@ def _reason(partition: Partition) -> str:
     return f"{reason}, {partition.top} {100 * wer[partition.top]:.1f} %" if partition.comparable else reason
 
 
-METHOD = Method(title="Cohorts of an earlier run", find=find_again)
+METHOD = Method(title="Cohorts of an earlier run", goes_by="earlier cohorts", find=find_again)

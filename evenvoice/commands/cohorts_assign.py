@@ -23,7 +23,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Describe the command line."""
     parser.add_argument("speakers", type=Path, metavar="SPEAKERS",
                         help="table (Parquet, CSV, TSV or JSON lines) with the column speaker and any of lat, lon, "
-                             "postal_code, gender, age_band, accent, country, embedding")
+                             "postal_code, gender, age_band, accent, country, embedding, and what else declares groups")
     parser.add_argument("--rules", type=Path, required=True, metavar="DIR",
                         help="what discovery wrote: artifacts/cohorts of a run")
     parser.add_argument("--method", choices=METHODS,
@@ -46,7 +46,7 @@ def run(arguments: argparse.Namespace) -> int:
     census = read_census(place(arguments.census)) if arguments.census else None
     newcomers = read_newcomers(arguments.speakers, census)
     columns: dict[str, Sequence[str | None]] = {"speaker": newcomers.speakers}
-    columns |= _assigned(newcomers, rules, every=arguments.method is None)
+    columns |= _assigned(newcomers, rules, every=len(rules) > 1)
     _write(columns, arguments.out)
     return 0
 
@@ -61,7 +61,7 @@ def _check_ending(out: Path | None) -> None:
 
 
 def _assigned(newcomers: Newcomers, rules: Mapping[str, FrozenMethod], *, every: bool) -> dict[str, list[str | None]]:
-    """One column per method; where all were asked for, those that the table does not allow are named and left out.
+    """One column per partition; of several, those that the table does not allow are named and left out.
 
     So are, without a word, those that found nobody's cohort.
     """

@@ -59,10 +59,9 @@ def _forecast(verdict: Any, source: Path) -> Forecast:
 
 
 def _who(found: Forecast, verdict: Any, rules: Path, source: Path) -> Iterator[Line]:
-    from evenvoice.cohorts.description import DESCRIPTION
     from evenvoice.cohorts.frozen import read_rules
     from evenvoice.errors import ArtifactError
-    from evenvoice.metrics.partitions import read_partition
+    from evenvoice.metrics.partitions import DESCRIPTION, read_partition
     from evenvoice.storage import read_json
 
     folder = rules / found.method
@@ -92,6 +91,8 @@ def _told_apart(frozen: FrozenMethod, cohort: int) -> Iterator[Line]:
     """What the rule says by kind: a box in degrees, statistics of a postal code, attributes of speakers."""
     from evenvoice.cohorts.tree import FrozenTree
 
+    if frozen.columns:  # a group is told by its values alone, which were said
+        return
     if not isinstance(frozen.rule, FrozenTree):
         yield "by", f"the voice: evenvoice cohorts assign --method {frozen.method} places those who were recorded"
         return

@@ -111,6 +111,9 @@ def _wanted(frozen: FrozenMethod) -> list[str]:
 
     if frozen.embedding_width is not None:
         return [VOICE]
+    if frozen.columns:
+        raise ParamsError(name=f"a speaker of {frozen.method} cohorts", rule=f"be placed by {frozen.columns[0]}",
+                          value="something else", action=f"Name the cohort ({COHORT}).")
     options = {COORDINATE: ["--lat", "--lon"], STATISTIC: [POSTAL_CODE, CENSUS]}
     for feature in frozen.features:
         if feature.told["kind"] not in options:

@@ -25,23 +25,24 @@ from evenvoice.data.checks import Prepared, check_audio, check_description, prep
 from evenvoice.data.corpora.places import place
 from evenvoice.data.corpora.recording import Corpus, Recording
 from evenvoice.data.corpora.registry import SYNTHETIC, layout_of, open_corpus
+from evenvoice.data.declared import Declared
 from evenvoice.data.markup import Tally
 from evenvoice.data.parallel import over_recordings
 from evenvoice.data.planting import Candidates, Planting
 from evenvoice.data.pseudonyms import KEY_VARIABLE, Pseudonyms, from_environment
-from evenvoice.data.schemas import REJECTED, SPEAKERS, SPLITS, UTTERANCES
+from evenvoice.data.schemas import FURTHER, REJECTED, SPEAKERS, SPLITS, UTTERANCES
 from evenvoice.data.tables import ParquetShards, rows_table, write_table
 from evenvoice.data.text import NORMALISATION_VERSION
 from evenvoice.errors import CorpusError, RecordingRejected, TooManyRejected
-from evenvoice.params import Ingest, Synthetic
+from evenvoice.params import OWN_COLUMNS, Ingest, Synthetic
 from evenvoice.progress import Progress
 from evenvoice.storage import fresh_directory, write_json, write_text
 
 JOINING_STREAM: Final = 11
 """Second seed of the random numbers that join recordings."""
+Pairs = list[tuple[str, str]]
 Rule = Callable[[Recording], Recording]
 """Raises RecordingRejected, or returns the recording as it is to be."""
-ATTRIBUTES: Final = ("gender", "age_band", "accent", "country")
 KEY_NOTES: Final = {
     "environment": f"Speakers are named by a key from {KEY_VARIABLE}.",
     "seed": f"Speakers are named by a key made from the seed, so whoever has the seed and a list of names can tell who "
@@ -64,7 +65,7 @@ def ingest(*, settings: Ingest, synthetic: Synthetic, seed: int, out: Path, reje
     rejected_list.unlink(missing_ok=True)
     corpus = open_corpus(settings, synthetic, seed)
     census = _census(corpus, settings)
-    intake = _Intake(settings, rejected_list, progress, Arrivals(Tally(settings.markup)))
+    intake = _Intake(settings, rejected_list, progress, Arrivals(Tally(settings.markup)), Declared(settings.columns))
     placed, planting = _placed(intake, corpus, seed)
     if census is not None and settings.census:
         demand_match(intake.arrivals.postal_codes.values(), census, name=settings.census)
@@ -82,6 +83,7 @@ def ingest(*, settings: Ingest, synthetic: Synthetic, seed: int, out: Path, reje
             write_table(draft / "census.parquet", census)
         write_json(draft / "summary.json", {
             **_provenance(corpus, settings, names, planting), **totals.summary(), **intake.arrivals.summary(),
+            "attributes": intake.declared.summary(),
             "census": None if census is None else match(totals.postal_codes(), census).summary(),
             "source_recordings": intake.found, "rejected": len(intake.rejections), "unnamed_audio": unnamed})
 
@@ -94,6 +96,7 @@ class _Intake:
     rejected_list: Path
     progress: Progress
     arrivals: Arrivals
+    declared: Declared
     found: int = 0
     rejections: list[tuple[str, RecordingRejected]] = field(default_factory=list)
 
@@ -161,12 +164,14 @@ def _placed(intake: _Intake, corpus: Corpus, seed: int) -> tuple[Iterable[Record
     rules: list[Rule] = [lambda recording: check_description(recording, settings)]
     if by_corpus:
         rules.append(splits.canonical)
+    rules.append(intake.declared.one_value)
     described = intake.described(_unique(corpus.recordings(), settings), rules)
     candidates = Candidates(settings.plant, settings.coordinate_decimals, seed)
     placement = (splits.by_corpus if by_corpus else splits.by_speaker)(candidates.watched(described), settings, seed)
     total = intake.found - len(intake.rejections)
     if total == 0:
         intake.check_tolerance()
+    intake.declared.check()
     planting = candidates.planted(placement.speakers)
     _check_every_split(planting.remaining(placement.speakers))
     intake.progress.total = total
@@ -237,16 +242,21 @@ class _Totals:
     scaled: int = 0
     """Recordings that went beyond full scale."""
 
-    def add(self, row: dict[str, object], audio: Prepared) -> None:
-        """Count one row of UTTERANCES; the first value of each attribute that is not null stands for the speaker."""
+    def add(self, row: dict[str, object], audio: Prepared, further: tuple[tuple[str, str], ...]) -> None:
+        """Count one row of UTTERANCES; the first value of each attribute that is not null stands for the speaker.
+
+        Args:
+            further: what the columns of ``ingest.columns`` say of the speaker; no table of utterances has it.
+        """
         split = str(row["split"])
         self.recordings[split] += 1
         self.seconds[split] += audio.duration_s
         self.scaled += audio.scaled
         speaker = self.attributes.setdefault((str(row["speaker"]), split), {})
         for name in SPEAKERS.names:
-            if speaker.get(name) is None:
+            if name != FURTHER and speaker.get(name) is None:
                 speaker[name] = row[name]
+        speaker[FURTHER] = list({**dict(further), **dict(cast("Pairs", speaker.get(FURTHER, [])))}.items())
 
     def speaker_rows(self) -> list[dict[str, object]]:
         """Rows of the SPEAKERS table."""
@@ -285,7 +295,7 @@ def _write_utterances(draft: Path, intake: _Intake, recordings: Iterable[Recordi
     for recording, audio in intake.prepared(recordings):
         row = _utterance(recording, audio, names, intake.settings.coordinate_decimals)
         shards.append(row, len(audio.wav))
-        totals.add(row, audio)
+        totals.add(row, audio, recording.further)
         planting.heard(recording)
     shards.close()
     return totals
@@ -302,7 +312,7 @@ def _utterance(recording: Recording, audio: Prepared, names: Pseudonyms, decimal
         "lat": None if recording.lat is None else round(recording.lat, decimals),
         "lon": None if recording.lon is None else round(recording.lon, decimals),
         "postal_code": recording.postal_code,
-        **{name: getattr(recording, name) for name in ATTRIBUTES},
+        **{name: getattr(recording, name) for name in OWN_COLUMNS},
     }
 
 

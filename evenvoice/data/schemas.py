@@ -28,9 +28,11 @@ UTTERANCES: Final = pa.schema([
 ])
 """One row per recording that passed ingest."""
 
+FURTHER: Final = "further"
 SPEAKERS: Final = pa.schema([
-    UTTERANCES.field(name) for name in
-    ("speaker", "split", "lat", "lon", "postal_code", "gender", "age_band", "accent", "country")
+    *(UTTERANCES.field(name) for name in
+      ("speaker", "split", "lat", "lon", "postal_code", "gender", "age_band", "accent", "country")),
+    pa.field(FURTHER, pa.map_(pa.string(), pa.string()), nullable=False),  # known values of ingest.columns
 ])
 """One row per speaker and split: the first non-null value of each attribute over the speaker's recordings."""
 

@@ -24,6 +24,7 @@ from evenvoice.metrics.bootstrap import (
     ratio_of_models,
     simultaneous_level,
 )
+from evenvoice.metrics.partitions import Partition
 from evenvoice.params import DENSE, Gate
 
 REPLICATES: Final = 4000
@@ -40,6 +41,8 @@ class Scope(NamedTuple):
 
 
 WHOLE: Final = Scope("whole", "whole")
+OTHERS: Final = {"rest": "everyone else", "whole": "everyone"}
+"""Whom a cohort is compared with that no cohort is by name."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -99,8 +102,12 @@ class Counts:
         return int(np.count_nonzero(self._evidence.test.words[self.members(scope)]))
 
     def gap(self, scope: Scope) -> Bounds | None:
-        """(W_cohort - W_top) / W_top; None for a top cohort, and where either is too small."""
+        """(W_cohort - W_against) / W_against; None for a top cohort by itself, and where either is too small."""
         return self._relative(self._gaps[scope]) if scope in self._gaps else None
+
+    def against(self, partition: Partition) -> str:
+        """Whom its cohorts are compared with."""
+        return partition.top if self._limits.reference == "top" else OTHERS[self._limits.reference]
 
     @property
     def whole(self) -> Bounds | None:
@@ -131,11 +138,20 @@ class Counts:
 
     def _gap_counts(self) -> Iterator[tuple[Scope, _Count]]:
         for partition in self._evidence.comparable:
-            top = self.log_wers.get(Scope(partition.method, partition.top))
-            for scope in (Scope(partition.method, cohort) for cohort in partition.ranked[:-1]):
-                if top is not None and scope in self.log_wers:
-                    yield scope, self._count(scope, ratio_of_groups(self.log_wers[scope], top),
+            for scope in (Scope(partition.method, cohort) for cohort in partition.ranked):
+                if scope in self.log_wers and (other := self._compared_with(scope, partition)) is not None:
+                    yield scope, self._count(scope, ratio_of_groups(self.log_wers[scope], other),
                                              math.log1p(self._limits.max_gap))
+
+    def _compared_with(self, scope: Scope, partition: Partition) -> Resampled | None:
+        """The WER that a cohort's is divided by; None for a top cohort by itself, and of too few speakers."""
+        if self._limits.reference == "top":
+            return None if scope.cohort == partition.top else self.log_wers.get(Scope(partition.method, partition.top))
+        if self._limits.reference == "whole":
+            return self.log_wers.get(WHOLE)
+        others = ~self.members(scope)
+        enough = np.count_nonzero(self._evidence.test.words[others]) >= self._limits.min_speakers
+        return self._bootstrap.log_wer(self._evidence.test.table(self._evidence.challenger), others) if enough else None
 
     def _whole_count(self) -> _Count | None:
         if WHOLE not in self.log_wers:

@@ -5,19 +5,26 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from evenvoice.data.schemas import SAVING
 from evenvoice.data.tables import read_table
 from evenvoice.errors import ArtifactError, GateError
 from evenvoice.metrics.bootstrap import SpeakerTable
 from evenvoice.metrics.healing import Healed, read_healed
-from evenvoice.metrics.partitions import Partition, read_partition
+from evenvoice.metrics.partitions import Partition, columns_of, method_of, read_partition
 from evenvoice.metrics.speakers import SplitTable, read_speakers
 from evenvoice.origins import ORIGINS, Origin, Origins
 from evenvoice.params import AMORTIZED, BASE, DENSE, METHODS
 from evenvoice.saving.timed import WAYS
 from evenvoice.storage import read_json
+
+
+class Sources(Protocol):
+    """What figures come from: models of a run, or files of anybody's."""
+
+    def to_json(self) -> dict[str, Any]:
+        """By name and digest."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,7 +48,7 @@ class Evidence:
     challenger: str
     labelled: str
     speakers_overlap: bool
-    origins: Origins
+    origins: Sources
     healed: Healed | None = None
     wanted: Mapping[str, Any] | None = None
     saving: Mapping[str, Any] | None = None
@@ -67,6 +74,7 @@ def read_evidence(*, evaluation: Path, corpus: Path, models: Path, wanted: Path)
     """
     selection, summary = read_json(evaluation / "selection.json"), read_json(corpus / "summary.json")
     methods = read_json(evaluation / "methods.json")
+    names = _partition_names(methods, evaluation / "methods.json")
     overlap = _needed(summary, "speakers_overlap", corpus / "summary.json")
     if not isinstance(overlap, bool):
         raise GateError(name=f"speakers_overlap in {corpus / 'summary.json'}", rule="be true or false", value=overlap,
@@ -77,9 +85,8 @@ def read_evidence(*, evaluation: Path, corpus: Path, models: Path, wanted: Path)
         (BASE, challenger, *((DENSE,) if challenger == AMORTIZED else ())))
     origins.demand_models(models, source=str(evaluation), stage="evaluate")
     return Evidence(
-        test=read_speakers(evaluation / "speakers.parquet", "test", METHODS),
-        partitions=tuple(read_partition(method, _needed(methods, method, evaluation / "methods.json"), "methods.json")
-                         for method in METHODS),
+        test=read_speakers(evaluation / "speakers.parquet", "test", names),
+        partitions=tuple(read_partition(name, methods[name], "methods.json") for name in names),
         challenger=challenger, labelled=labelled, speakers_overlap=overlap, origins=origins,
         healed=None if challenger == AMORTIZED else read_healed(evaluation, selection), wanted=_wanted(wanted, origins),
         saving=_saving(evaluation) if challenger == AMORTIZED else None)
@@ -102,6 +109,18 @@ def _wanted(path: Path, origins: Origins) -> Mapping[str, Any]:
         raise ArtifactError(name=str(path), rule="come from the base model and the features that are judged",
                             value="others", action="Run wanted again: make run FORCE_STAGE=wanted.")
     return content
+
+
+def _partition_names(content: Any, source: Path) -> tuple[str, ...]:
+    """Those of each method, which has one at least: by single columns before their crossings."""
+    for method in METHODS:
+        if method not in map(method_of, content):
+            _needed(content, method, source)
+    unknown = [name for name in content if method_of(name) not in METHODS]
+    if unknown:
+        raise GateError(name=str(source), rule="tell of methods that there are", value=unknown[0],
+                        action="Run the stage that writes it again.")
+    return tuple(sorted(content, key=lambda name: (METHODS.index(method_of(name)), len(columns_of(name)), name)))
 
 
 def _needed(content: Any, name: str, source: Path) -> Any:
@@ -140,7 +159,7 @@ def _check_cohorts(test: SplitTable, partition: Partition) -> None:
     if partition.method not in test.cohorts:
         raise GateError(name=f"method {partition.method!r}", rule="place the test speakers", value="no cohorts of them",
                         action="Run the discover and evaluate stages again.")
-    unknown = {cohort for cohort in test.cohorts[partition.method] if cohort is not None} - set(partition.ranked)
+    unknown = {cohort for cohort in test.cohorts[partition.method] if cohort is not None} - set(partition.names)
     if unknown:
         raise GateError(name=f"cohort {min(unknown)!r} of method {partition.method!r}",
                         rule="have been known when cohorts were frozen", value="a new one",

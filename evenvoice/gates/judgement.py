@@ -57,7 +57,7 @@ def _cohort(evidence: Evidence, counts: Counts, limits: Gate, partition: Partiti
     described = _described(evidence, counts, partition, cohort)
     gap = counts.gap(scope)
     if gap is None:
-        is_reference = cohort == partition.top and scope in counts.log_wers
+        is_reference = limits.reference == "top" and cohort == partition.top and scope in counts.log_wers
         return CohortFinding(**described, gap=None, gap_at_least=None, gap_at_most=None,
                              decision="reference" if is_reference else "unjudgeable",
                              missing_speakers=max(0, limits.min_speakers - counts.speakers(scope)) or None)
@@ -68,8 +68,8 @@ def _cohort(evidence: Evidence, counts: Counts, limits: Gate, partition: Partiti
 def _described(evidence: Evidence, counts: Counts, partition: Partition, cohort: str) -> dict[str, Any]:
     scope = Scope(partition.method, cohort)
     table = evidence.test.table(evidence.challenger, counts.members(scope))
-    return {"method": partition.method, "cohort": cohort, "top": partition.top, "rule": partition.rule(cohort),
-            "speakers": counts.speakers(scope), "words": int(table.words.sum()),
+    return {"method": partition.method, "cohort": cohort, "against": counts.against(partition),
+            "rule": partition.rule(cohort), "speakers": counts.speakers(scope), "words": int(table.words.sum()),
             "wer": table.wer if table.words.sum() else None}
 
 

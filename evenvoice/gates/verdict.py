@@ -32,17 +32,18 @@ class Whole:
 
 @dataclass(frozen=True, kw_only=True)
 class CohortFinding:
-    """One cohort beside the top cohort of its method.
+    """One cohort beside what ``gate.reference`` says.
 
     Attributes:
-        gap: (W_cohort - W_top) / W_top.
-        missing_speakers: how many more of this cohort, and in proportion of the top, would decide; None where the
+        against: whom it is compared with: the name of the top cohort of its method, or who else.
+        gap: (W_cohort - W_against) / W_against.
+        missing_speakers: how many more of this cohort, and in proportion of the others, would decide; None where the
             estimate itself is beyond the limit or nothing is missing.
     """
 
     method: str
     cohort: str
-    top: str
+    against: str
     rule: str
     speakers: int
     words: int
@@ -114,7 +115,7 @@ class Verdict:
     reasons: tuple[str, ...]
     undecided: tuple[str, ...]
     further: tuple[str, ...]
-    limits: dict[str, float]
+    limits: dict[str, Any]
     challenger: str
     base: str
     whole: Whole

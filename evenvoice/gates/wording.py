@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
+from evenvoice.gates.counts import OTHERS
 from evenvoice.gates.verdict import CohortFinding, Regression, Saving, Time, Whole
 from evenvoice.metrics.partitions import Partition
 from evenvoice.params import DENSE, Gate
@@ -29,12 +30,12 @@ class Wording:
         assert found.gap is not None
         assert found.gap_at_least is not None
         assert found.gap_at_most is not None
-        start = f"{name} makes {more(found.gap)} errors per word than {found.top}"
+        start = f"{name} makes {more(found.gap)} errors per word than {found.against}"
         limit = f"the limit is {percent(self.limits.max_gap)} more"
         if found.decision == "exceeds":
             return f"{start} ({self._sure} at least {more(found.gap_at_least)}), {limit}."
         return (f"{start}, {limit}, and it may be up to {more(found.gap_at_most)}: "
-                f"{self._undecided(found.missing_speakers, f'in it, with {found.top} growing in proportion,')}")
+                f"{self._undecided(found.missing_speakers, f'in it, with {found.against} growing in proportion,')}")
 
     def whole(self, found: Whole) -> str:
         """Why the WER of everyone does not pass."""
@@ -89,8 +90,8 @@ class Wording:
         assert whole.wer is not None
         assert whole.wer_at_most is not None
         sentences = [
-            f"Every cohort is within {percent(self.limits.max_gap)} more errors per word than the top cohort of its "
-            f"method. Closest is {closest.cohort} of the {closest.method} method at {more(closest.gap)} "
+            f"Every cohort is within {percent(self.limits.max_gap)} more errors per word than {self._others}. "
+            f"Closest is {closest.cohort} of the {closest.method} method at {more(closest.gap)} "
             f"({self._sure} at most {more(closest.gap_at_most)}).",
             f"WER of the whole is {percent(whole.wer)} ({self._sure} at most {percent(whole.wer_at_most)}), "
             f"the limit is {percent(self.limits.max_wer)}."]
@@ -109,6 +110,10 @@ class Wording:
                 f"({self._sure} at most {signed(worst.relative_at_most)}).")
 
     @property
+    def _others(self) -> str:
+        return OTHERS.get(self.limits.reference, "the top cohort of its method")
+
+    @property
     def _sure(self) -> str:
         return f"{percent(self.limits.confidence)} sure:"
 
@@ -117,7 +122,7 @@ class Wording:
             return f"has no test speakers with words; {missing} are needed."
         if missing:
             return f"has {speakers} test speakers, {self.limits.min_speakers} are needed: {missing} missing."
-        return f"has {speakers} test speakers and {words} words, but no top cohort it could be compared with."
+        return f"has {speakers} test speakers and {words} words, but nobody it could be compared with."
 
     def _undecided(self, missing: int | None, where: str) -> str:
         if missing is None:

@@ -9,10 +9,12 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
+from itertools import product
 from typing import Any, Final
 
 from evenvoice.metrics.healing import without
-from evenvoice.metrics.suppression import suppress
+from evenvoice.metrics.partitions import columns_of, crossed_name, method_of, partition_name
+from evenvoice.metrics.suppression import suppress, suppress_crossed
 
 Row = Mapping[str, Any]
 Hidden = Mapping[str, frozenset[str]]
@@ -42,10 +44,26 @@ def hidden_cohorts(cohort_wer: Iterable[Row], min_speakers: int) -> Hidden:
         else:
             sizes[row["method"], row["split"]][row["cohort"]] = row["speakers"]
     hidden: defaultdict[str, frozenset[str]] = defaultdict(frozenset)
+    crossed = {method for method, _ in sizes if len(columns_of(method)) > 1}
     for (method, split), counts in sizes.items():
+        if method in crossed:
+            continue
         unplaced = max(0, everyone.get(split, 0) - sum(counts.values()))
         hidden[method] |= suppress({**counts, UNPLACED: unplaced}, min_speakers) - {UNPLACED}
+    for (method, split), counts in sizes.items():
+        if method in crossed:
+            first, second = (partition_name(method_of(method), (column,)) for column in columns_of(method))
+            hidden[method] |= _hidden_cells(counts, (sizes[first, split], sizes[second, split]),
+                                            (hidden[first], hidden[second]), min_speakers)
     return hidden
+
+
+def _hidden_cells(counts: Mapping[str, int], alone: tuple[Iterable[str], Iterable[str]],
+                  hidden: tuple[frozenset[str], frozenset[str]], min_speakers: int) -> frozenset[str]:
+    """Of a crossing: ``counts`` by the names of its cells, ``alone`` the groups of each of its columns."""
+    cells = {crossed_name(cell): cell for cell in product(alone[0], alone[1])}
+    found = suppress_crossed({cells[name]: count for name, count in counts.items()}, hidden, min_speakers)
+    return frozenset(map(crossed_name, found))
 
 
 def is_hidden(method: str, cohort: str | None, hidden: Hidden) -> bool:
@@ -104,6 +122,6 @@ def _mentions_hidden(reason: str, hidden: Hidden) -> bool:
 
 
 def _without_gap_to_hidden(row: Row, hidden: Hidden) -> Row:
-    if not is_hidden(row["method"], row.get("top"), hidden):
+    if not is_hidden(row["method"], row["against"], hidden):
         return row
-    return {**row, "top": None, **dict.fromkeys(GAPS_OF_A_COHORT)}
+    return {**row, "against": None, **dict.fromkeys(GAPS_OF_A_COHORT)}

@@ -19,6 +19,7 @@ from evenvoice.data.schemas import COHORTS, HYPOTHESES
 from evenvoice.data.tables import read_table, write_table
 from evenvoice.errors import ArtifactError
 from evenvoice.metrics.bootstrap import Integers, Mask, SpeakerTable
+from evenvoice.metrics.partitions import partition_folder
 
 Strings = NDArray[np.object_]
 COUNTED: Final = ("utterance", "speaker", "split", "words", "substitutions", "deletions", "insertions")
@@ -82,14 +83,14 @@ def read_splits(*, hypotheses: Path, cohorts: Path, methods: Sequence[str],
     models = dict.fromkeys(model for models in splits.values() for model in models)
     paths = {model: hypotheses / model / "hypotheses.parquet" for model in models}
     heard = {model: _counted(read_table(path, HYPOTHESES, list(COUNTED)), str(path)) for model, path in paths.items()}
-    labels = {method: _labels(cohorts / method / "cohorts.parquet") for method in methods}
+    labels = {method: _labels(partition_folder(cohorts, method) / "cohorts.parquet") for method in methods}
     return {split: _split(split, {model: _rows_of(heard[model], split) for model in splits[split]}, labels)
             for split in splits}
 
 
 def join_split(split: str, heard: Mapping[str, pa.Table], *, cohorts: Path, methods: Sequence[str]) -> SplitTable:
     """As :func:`read_splits` for one split and HYPOTHESES tables at hand, by the names of their models."""
-    labels = {method: _labels(cohorts / method / "cohorts.parquet") for method in methods}
+    labels = {method: _labels(partition_folder(cohorts, method) / "cohorts.parquet") for method in methods}
     counted = {model: _rows_of(_counted(table.select(list(COUNTED)), model), split) for model, table in heard.items()}
     return _split(split, counted, labels)
 

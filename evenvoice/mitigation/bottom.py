@@ -51,7 +51,7 @@ def bottom_cohorts(discovered: Path, method: str, share: float) -> Bottom:
     if not partition.comparable:
         return Bottom(frozenset(), 0.0)
     everyone = read_table(discovered / "cohorts.parquet", COHORTS).to_pylist()
-    placed = [row for row in everyone if row["cohort"] is not None]
+    placed = [row for row in everyone if row["cohort"] in partition.ranked]
     training = [row for row in placed if row["split"] == "train"]
     sizes = Counter(row["cohort"] for row in training)
     taken: set[str] = set()

@@ -50,6 +50,11 @@ class Placement:
         wanted = frozenset(splits)
         return Placement({who: cohort for who, cohort in self.cohort_of.items() if who[1] in wanted})
 
+    def among(self, names: Iterable[str]) -> Placement:
+        """The same without a cohort for whoever is in none of these."""
+        known = frozenset(names)
+        return Placement({who: cohort if cohort in known else None for who, cohort in self.cohort_of.items()})
+
     def numbers(self, known: KnownCohorts, store: FeatureStore, indices: NDArray[np.int64]) -> NDArray[np.int64]:
         """What a model that knows these cohorts is told of the speakers of recordings: (indices,) numbers.
 

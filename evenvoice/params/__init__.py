@@ -25,7 +25,17 @@ from evenvoice.params.arms import (
     Rehearsal,
     Reweight,
 )
-from evenvoice.params.cohorts import METHODS, Clusters, Discover, Geodemographic, Geographic, Method, Watched
+from evenvoice.params.cohorts import (
+    AIMS,
+    METHODS,
+    Attributes,
+    Clusters,
+    Discover,
+    Geodemographic,
+    Geographic,
+    Method,
+    Watched,
+)
 from evenvoice.params.judging import PARTS, Evaluate, Gate, Report, Wanted
 from evenvoice.params.layers import load_params, overlay, parse_params, settle
 from evenvoice.params.mitigation import Mitigate, Trial
@@ -35,17 +45,17 @@ from evenvoice.params.refusals import check, refuse_unknown
 from evenvoice.params.resources import Resources, Size
 from evenvoice.params.root import Params
 from evenvoice.params.section import Section, mappings, names
-from evenvoice.params.speech import Cause, Featurize, Ingest, Place, Split, Synthetic, Tokenizer
+from evenvoice.params.speech import OWN_COLUMNS, Cause, Featurize, Ingest, Place, Split, Synthetic, Tokenizer
 from evenvoice.params.training import Embed, Train, TrainSpeaker, Transcribe
 from evenvoice.params.values import AUTO, InputPath, Positive, PositiveOrAuto, Share, is_input_path
 
 __all__ = [
-    "AMORTIZED", "ARMS", "AUTO", "BASE", "CHOICES", "CONTROLS", "DENSE", "EWC", "L2SP", "MADE_FROM", "METHODS",
-    "MODELS", "PARTS", "SAVINGS", "UNKNOWN", "Amortize", "Arms", "Augment", "Cause", "Clusters", "CohortInput",
-    "Discover", "Embed", "Evaluate", "Featurize", "Frozen", "Gate", "Geodemographic", "Geographic", "Ingest",
-    "InputPath", "Interpolate", "Method", "Mitigate", "NoSettings", "Oversample", "Params", "Place", "Plant",
-    "Positive", "PositiveOrAuto", "Rehearsal", "Report", "Resources", "Reweight", "Section", "Share", "Size",
-    "Split", "Synthetic", "Tokenizer", "Train", "TrainSpeaker", "Transcribe", "Trial", "Wanted", "Watched", "check",
-    "is_input_path", "load_params", "mappings", "models_in", "models_of", "names", "overlay", "parse_params",
+    "AIMS", "AMORTIZED", "ARMS", "AUTO", "BASE", "CHOICES", "CONTROLS", "DENSE", "EWC", "L2SP", "MADE_FROM", "METHODS",
+    "MODELS", "OWN_COLUMNS", "PARTS", "SAVINGS", "UNKNOWN", "Amortize", "Arms", "Attributes", "Augment", "Cause",
+    "Clusters", "CohortInput", "Discover", "Embed", "Evaluate", "Featurize", "Frozen", "Gate", "Geodemographic",
+    "Geographic", "Ingest", "InputPath", "Interpolate", "Method", "Mitigate", "NoSettings", "Oversample", "Params",
+    "Place", "Plant", "Positive", "PositiveOrAuto", "Rehearsal", "Report", "Resources", "Reweight", "Section", "Share",
+    "Size", "Split", "Synthetic", "Tokenizer", "Train", "TrainSpeaker", "Transcribe", "Trial", "Wanted", "Watched",
+    "check", "is_input_path", "load_params", "mappings", "models_in", "models_of", "names", "overlay", "parse_params",
     "refuse_unknown", "settle",
 ]

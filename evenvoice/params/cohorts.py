@@ -7,9 +7,12 @@ from typing import Final, Literal, get_args
 from pydantic import Field
 
 from evenvoice.params.section import Section
-from evenvoice.params.values import InputPath, Positive
+from evenvoice.params.values import ColumnNames, InputPath, Positive
 
-Method = Literal["geographic", "geodemographic", "clusters", "watched"]
+Aim = Literal["geographic", "geodemographic", "clusters", "watched"]
+"""Methods that put each speaker in one cohort, so that arms can aim at the worst."""
+Method = Literal[Aim, "attributes"]
+AIMS: Final[tuple[str, ...]] = get_args(Aim)
 METHODS: Final[tuple[str, ...]] = get_args(Method)
 """Ways to find cohorts, in the order of every table; each is a file of evenvoice/cohorts. A new one goes last: the
 place of a method is part of the seed of its random numbers."""
@@ -53,6 +56,14 @@ class Watched(Section):
                                          "reports/cohorts/geographic; they are judged again. Empty watches none.")
 
 
+class Attributes(Section):
+    """Groups that the corpus itself declares."""
+
+    columns: ColumnNames = Field(description="Groups by these columns are judged, one by one and crossed two at a "
+                                             "time: gender, age_band, accent, country, and any of ingest.columns. "
+                                             "Empty judges none.")
+
+
 class Discover(Section):
     """Cohort discovery: fitted on discover speakers, pruned on validate speakers, never on test."""
 
@@ -62,3 +73,4 @@ class Discover(Section):
     geodemographic: Geodemographic
     clusters: Clusters
     watched: Watched
+    attributes: Attributes

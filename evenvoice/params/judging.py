@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Final
+from typing import Final, Literal
 
 from pydantic import Field
 
@@ -17,6 +17,7 @@ class Wanted(Section):
                                     "training speakers, and forecast how many more are wanted. Costs two trainings.")
 
 
+Reference = Literal["top", "rest", "whole"]
 PARTS: Final[Mapping[str, float]] = {"quarter": 0.25, "half": 0.5}
 """Parts of the bottom cohort's training speakers that the learning curve is measured with; the base has all."""
 
@@ -32,7 +33,9 @@ class Evaluate(Section):
 class Gate(Section):
     """Limits of the fairness gate."""
 
-    max_gap: float = Field(gt=0, description="Largest tolerated (W_cohort - W_top) / W_top of any cohort.")
+    max_gap: float = Field(gt=0, description="Largest tolerated (W_cohort - W_reference) / W_reference of any cohort.")
+    reference: Reference = Field(description="What a cohort is compared with: the top cohort of its method, the rest "
+                                             "of the speakers, or the whole, which it is a part of.")
     max_wer: float = Field(gt=0, le=1, description="Largest tolerated WER of the whole.")
     regression_margin: float = Field(ge=0, description="Relative rise of WER, of the whole or of the top cohort "
                                                        "against the base model, that still counts as not worse.")

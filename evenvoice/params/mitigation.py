@@ -7,7 +7,7 @@ from typing import Annotated
 from pydantic import AfterValidator, Field
 
 from evenvoice.params.arms import ARMS, CONTROLS, MADE_FROM
-from evenvoice.params.cohorts import Method
+from evenvoice.params.cohorts import Aim
 from evenvoice.params.refusals import ONE_OF
 from evenvoice.params.section import Section
 from evenvoice.params.values import Positive
@@ -41,7 +41,8 @@ class Trial(Section):
 class Mitigate(Section):
     """Fine-tuning for the worst cohort, and its controls."""
 
-    cohorts: Method = Field(description="Which discovery says who is worst off.")
+    cohorts: Aim = Field(description="Which discovery says who is worst off. Declared groups overlap: to aim at some, "
+                                     "watch those of an earlier run.")
     arms: Annotated[tuple[Annotated[str, AfterValidator(_known_arm)], ...],
                     Field(strict=False), AfterValidator(_judged_arms)] = Field(
         description="Arms that run: names of the section arms, in any order. The others are left out; an empty list "

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pydantic import Field, ValidationError, ValidationInfo, field_validator
+from pydantic import Field, ValidationError, ValidationInfo, field_validator, model_validator
 
 from evenvoice.params.amortize import GATED_ENCODERS, Amortize
 from evenvoice.params.arms import Arms
@@ -11,7 +11,7 @@ from evenvoice.params.judging import Evaluate, Gate, Report, Wanted
 from evenvoice.params.mitigation import Mitigate
 from evenvoice.params.resources import Resources
 from evenvoice.params.section import Section
-from evenvoice.params.speech import Featurize, Ingest, Synthetic, Tokenizer
+from evenvoice.params.speech import OWN_COLUMNS, Featurize, Ingest, Synthetic, Tokenizer
 from evenvoice.params.training import Embed, Train, TrainSpeaker, Transcribe
 
 
@@ -47,3 +47,11 @@ class Params(Section):
             raise ValidationError.from_exception_data("Params", [
                 {"type": "value_error", "loc": ("enabled",), "input": True, "ctx": {"error": rule}}])
         return amortize
+
+    @model_validator(mode="after")
+    def _declared_columns_are_taken_in(self) -> Params:
+        known = (*OWN_COLUMNS, *self.ingest.columns)
+        if unknown := [name for name in self.discover.attributes.columns if name not in known]:
+            raise ValueError(f"discover.attributes.columns must name {', '.join(OWN_COLUMNS)} or columns of "
+                             f"ingest.columns, got {unknown[0]}: add it there, so that ingest takes it in")
+        return self

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Final, Literal
 
 from pydantic import Field, model_validator
 
 from evenvoice.params.plant import Plant
 from evenvoice.params.section import Section
-from evenvoice.params.values import InputPath, Positive, Share
+from evenvoice.params.values import ColumnNames, InputPath, Positive, Share
+
+OWN_COLUMNS: Final = ("gender", "age_band", "accent", "country")
+"""What every layout may tell of speakers beside where they are."""
+_TAKEN: Final = (*OWN_COLUMNS, "speaker", "split", "lat", "lon", "postal_code")
 
 
 class Split(Section):
@@ -36,6 +40,9 @@ class Ingest(Section):
     select: str = Field(description="Only rows whose path begins with this; empty takes all. "
                                     "One part of a manifest that lists several.")
     text_column: str = Field(description="Column of a manifest that holds the transcript.")
+    columns: ColumnNames = Field(
+        description="Further columns of the corpus that tell of its speakers, such as [native_language, device]: of a "
+                    "manifest, or the files spk2<name> of a Kaldi directory. Each speaker has one value of each.")
     census: InputPath = Field(description="Path of a table with a postal_code column and one column per statistic; "
                                     "empty when there is none. The synthetic corpus brings its own.")
     sample_rate: int = Field(ge=8000, le=48000, description="Everything is resampled to this rate, in Hz.")
@@ -69,6 +76,12 @@ class Ingest(Section):
             raise ValueError("min_duration_s must be below max_duration_s")
         if self.concatenate_min > self.concatenate_max:
             raise ValueError("concatenate_min must not exceed concatenate_max")
+        return self
+
+    @model_validator(mode="after")
+    def _columns_are_further_ones(self) -> Ingest:
+        if taken := [name for name in self.columns if name in _TAKEN]:
+            raise ValueError(f"columns must name further ones, and {taken[0]} is read anyway")
         return self
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import Annotated, Any, Final, Literal
 
-from pydantic import Field, PlainValidator, WithJsonSchema
+from pydantic import AfterValidator, Field, PlainValidator, WithJsonSchema
 
 from evenvoice.params.section import Section
 
@@ -15,6 +15,17 @@ InputPath = Annotated[str, Field(json_schema_extra={"is_input_path": True})]
 """What lies there is an input by its content: whoever starts a run describes every field of this type to DVC."""
 AUTO: Final = "auto"
 NONE: Final = "none"
+
+
+def _each_once(names: tuple[str, ...]) -> tuple[str, ...]:
+    if len(set(names)) < len(names):
+        raise ValueError("Input should be a list that names each column once")
+    return names
+
+
+ColumnNames = Annotated[tuple[Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_]*$")], ...],
+                        Field(strict=False), AfterValidator(_each_once)]
+"""Letters of ASCII, digits and underscores: they are parts of the names of folders and metrics."""
 
 
 def _positive_or_auto(value: Any) -> float | str:

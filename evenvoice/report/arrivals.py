@@ -20,9 +20,9 @@ def arrivals(corpus: Row, minimum: int) -> tuple[tuple[str, str], ...]:
 
     Args:
         corpus: summary.json of the corpus.
-        minimum: the box around fewer speakers is not shown.
+        minimum: the box around fewer speakers is not shown, nor a value that fewer have.
     """
-    return (*_counted(corpus), *_markup(corpus), *_census(corpus), *_box(corpus, minimum))
+    return (*_counted(corpus), *_markup(corpus), *_census(corpus), *_box(corpus, minimum), *_kept(corpus, minimum))
 
 
 def _counted(corpus: Row) -> Iterator[tuple[str, str]]:
@@ -62,6 +62,19 @@ def _box(corpus: Row, minimum: int) -> Iterator[tuple[str, str]]:
         yield (_count(box["speakers"]),
                f"speakers have coordinates, all between latitudes {box['south']}° and {box['north']}° and longitudes "
                f"{box['west']}° and {box['east']}° (whole degrees, rounded outwards)")
+
+
+def _kept(corpus: Row, minimum: int) -> Iterator[tuple[str, str]]:
+    """Values of rare words may tell who someone is, so those are only counted."""
+    for column, counts in corpus.get("attributes", {}).get("kept_as_written", {}).items():
+        shown = {value: count for value, count in counts.items() if count >= minimum}
+        frequent = sorted(shown.items(), key=lambda one: (-one[1], one[0]))
+        parts = [f"{value!r} {_count(speakers)}" for value, speakers in frequent]
+        if few := len(counts) - len(shown):
+            parts.append(f"{few} {'values' if few > 1 else 'value'} of fewer than {minimum} speakers each")
+        yield (_count(sum(counts.values())),
+               f"speakers have a {column} that the table of values does not know, kept as it was written: "
+               f"{', '.join(parts)}")
 
 
 def _count(value: float) -> str:

@@ -55,8 +55,8 @@ def _change(row: Row | None) -> str:
 
 
 def _of_each(contents: Contents, figure: str) -> str:
-    """The base model's, under every method that found cohorts."""
-    rows = {method.name: contents.gap(BASE, method.name) for method in contents.methods}
+    """The base model's, under every method that found cohorts; declared ones were not found."""
+    rows = {method.name: contents.gap(BASE, method.name) for method in contents.methods if not method.columns}
     return ", ".join(f"{_share(row[figure])} {name}" for name, row in rows.items() if row is not None) or DASH
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from evenvoice.data.schemas import COHORT_WER, COMPARISONS, CURVE, EQUAL_COUNTS, GAPS, REJECTED, SAVING, VARIANCES
 from evenvoice.data.tables import read_table
+from evenvoice.metrics.partitions import DESCRIPTION, columns_of, partition_folder, partitions_of
 from evenvoice.metrics.publication import Hidden, Row, hidden_cohorts, is_hidden, published_line, published_verdict
 from evenvoice.origins import ORIGINS, SUMMARY, Origins, collect, demand_same
 from evenvoice.params import ARMS, BASE, METHODS
@@ -31,14 +32,24 @@ class Sources:
 
 @dataclass(frozen=True, kw_only=True)
 class Method:
-    """One discovery method: whether it applied, and its cohorts by rule."""
+    """One partition of a discovery method: whether it applied, and its cohorts by rule.
+
+    Attributes:
+        aside: cohorts that are shown and not judged.
+    """
 
     name: str
     title: str
     applicable: bool
     reason: str
     cohorts: tuple[Row, ...]
+    aside: tuple[Row, ...]
     extra: Row
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """By which the corpus itself declares the groups; none for groups that were found."""
+        return columns_of(self.name)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,6 +57,8 @@ class Contents:
     """The report as data; nothing below ``minimum`` speakers is left in it.
 
     Attributes:
+        methods: every partition that the run asked for, those by columns of the corpus behind the others.
+        declared: what became of these columns; empty without any.
         saving: the amortized model beside its dense control; ``saved``: their times, and whether harder speech gets
             more computation. Empty where the run has none.
         titles: model -> its name for people, in the order of every table and figure.
@@ -56,6 +69,7 @@ class Contents:
     verdict: Row
     corpus: Row
     methods: tuple[Method, ...]
+    declared: str
     cohort_wer: tuple[Row, ...]
     gaps: tuple[Row, ...]
     equal_counts: tuple[Row, ...]
@@ -159,6 +173,7 @@ def read_contents(sources: Sources, minimum: int) -> Contents:
         verdict=published_verdict(read_json(sources.verdict), hidden),
         corpus=read_json(sources.corpus / "summary.json"),
         methods=tuple(_methods(sources.cohorts, hidden)),
+        declared=_declared(sources.cohorts),
         cohort_wer=tuple(row for row in cohort_wer if not is_hidden(row["method"], row["cohort"], hidden)),
         gaps=tuple(row for row in read_table(sources.evaluation / "gaps.parquet", GAPS).to_pylist()
                    if not {row["bottom"], row["top"]} & hidden.get(row["method"], frozenset())),
@@ -224,13 +239,20 @@ def _selection(selection: Row, titles: dict[str, str], hidden: Hidden) -> Row:
 
 def _methods(cohorts: Path, hidden: Hidden) -> Iterator[Method]:
     """Those that the run asked for; the reason of one may name a cohort and its WER."""
-    for name in METHODS:
-        description = read_json(cohorts / name / "description.json")
+    for name in partitions_of(cohorts, METHODS):
+        description = read_json(partition_folder(cohorts, name) / DESCRIPTION)
         if description["asked"]:
-            shown = tuple(row for row in description["cohorts"] if not is_hidden(name, row["cohort"], hidden))
+            shown, aside = (tuple(row for row in description[part] if not is_hidden(name, row["cohort"], hidden))
+                            for part in ("cohorts", "aside"))
             yield Method(name=name, title=description["title"], applicable=description["applicable"],
-                         reason=published_line(description["reason"], hidden), cohorts=shown,
+                         reason=published_line(description["reason"], hidden), cohorts=shown, aside=aside,
                          extra=description.get("extra", {}))
+
+
+def _declared(cohorts: Path) -> str:
+    """What became of the columns that the corpus declares groups by; it names no group."""
+    described = (read_json(cohorts / method / DESCRIPTION) for method in METHODS)
+    return next((str(content["reason"]) for content in described if "partitions" in content), "")
 
 
 def _equal_counts(path: Path, minimum: int) -> tuple[Row, ...]:

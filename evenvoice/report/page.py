@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from importlib.resources import files
-from typing import Any
+from typing import Any, Final
 
 import jinja2
 
@@ -15,6 +15,7 @@ from evenvoice.report.contents import Contents
 from evenvoice.report.figures import (
     arms_figure,
     cost_figure,
+    crossed_figure,
     curves_figure,
     equal_counts_figure,
     forest_figure,
@@ -24,6 +25,9 @@ from evenvoice.report.figures import (
     shares_figure,
 )
 from evenvoice.report.planted import planted
+
+WHO: Final = ("Test speakers, who took part in nothing else. Cohorts were found on discovery speakers with the base "
+              "model and frozen.")
 
 
 def render_page(contents: Contents, *, ingest: Ingest, report: Report, seed: int) -> str:
@@ -38,17 +42,17 @@ def render_page(contents: Contents, *, ingest: Ingest, report: Report, seed: int
         "shares": shares_figure(contents),
         "learning": learning_figure(contents.verdict["wanted"]),
         "bakeoff": _asset("bakeoff.svg"),
-        "forest": {method.name: forest_figure(contents, method.name) for method in contents.methods},
+        "forest": cohort_figures(contents),
     }
-    return _template("page.html.j2", escape=True).render(
-        contents=contents, figures=figures, claims=claims(contents),
+    return template("page.html.j2", escape=True).render(
+        contents=contents, figures=figures, claims=claims(contents), who=WHO,
         arrivals=arrivals(contents.corpus, contents.minimum), planted=planted(contents.corpus, contents.minimum),
         ingest=ingest, report=report, seed=seed)
 
 
 def render_model_card(contents: Contents, *, ingest: Ingest, seed: int) -> str:
     """The model card as Markdown."""
-    return _template("model_card.md.j2", escape=False).render(
+    return template("model_card.md.j2", escape=False).render(
         contents=contents, planted=planted(contents.corpus, contents.minimum), ingest=ingest, seed=seed)
 
 
@@ -56,12 +60,19 @@ def _asset(name: str) -> str:
     return files("evenvoice.report").joinpath(f"assets/{name}").read_text(encoding="utf-8")
 
 
-def _template(name: str, *, escape: bool) -> jinja2.Template:
-    environment = jinja2.Environment(autoescape=escape, trim_blocks=True, lstrip_blocks=True,  # noqa: S701  Markdown
-                                     undefined=jinja2.StrictUndefined)
+def cohort_figures(contents: Contents) -> dict[str, str | None]:
+    """WER of every cohort, a figure for each partition."""
+    return {method.name: crossed_figure(contents, method) if len(method.columns) > 1
+            else forest_figure(contents, method.name) for method in contents.methods}
+
+
+def template(name: str, *, escape: bool) -> jinja2.Template:
+    """A template of this package, with the filters below."""
+    environment = jinja2.Environment(loader=jinja2.PackageLoader("evenvoice.report"), undefined=jinja2.StrictUndefined,
+                                     autoescape=escape, trim_blocks=True, lstrip_blocks=True)  # noqa: S701  Markdown
     environment.filters.update(percent=percent, interval=interval, change=change, reach=reach, bounds=bounds,
                                count=count, big=big, settings=settings)
-    return environment.from_string(files("evenvoice.report").joinpath(f"templates/{name}").read_text(encoding="utf-8"))
+    return environment.get_template(name)
 
 
 def percent(value: Any, decimals: int = 1) -> str:

@@ -14,6 +14,7 @@ from typing import Any
 
 from evenvoice.data.schemas import COHORT_WER, CURVE, GAPS
 from evenvoice.data.tables import read_table
+from evenvoice.metrics.partitions import metric_scope
 from evenvoice.metrics.publication import WHOLE, Hidden, hidden_cohorts, is_hidden, published_verdict
 from evenvoice.storage import read_json
 from evenvoice.tracking.run_files import RunFiles
@@ -77,14 +78,18 @@ def cohort_wer(files: RunFiles) -> list[dict[str, Any]]:
 def _tells_about_hidden(name: str, hidden: Hidden) -> bool:
     """Metric names are made of parts between slashes, among them the method and every cohort they are about."""
     parts = set(name.split("/"))
-    return any(method in parts and parts & {cohort, metric_name(cohort)}
+    return any(method in parts and parts & {cohort, metric_name(cohort), _metric_part(method, cohort)}
                for method, cohorts in hidden.items() for cohort in cohorts)
+
+
+def _metric_part(method: str, cohort: str) -> str:
+    return metric_scope(method, cohort).removeprefix(f"{method}/")
 
 
 def _bounds(rows: list[dict[str, Any]], model: str, hidden: Hidden) -> Iterator[tuple[str, float]]:
     for row in rows:
         if (row["model"], row["split"]) == (model, "test") and not is_hidden(row["method"], row["cohort"], hidden):
-            scope = WHOLE if row["method"] == WHOLE else f"{row['method']}/{row['cohort']}"
+            scope = WHOLE if row["method"] == WHOLE else metric_scope(row["method"], row["cohort"])
             yield from ((f"{bound}/{model}/test/{scope}", row[bound]) for bound in BOUNDS if row[bound] is not None)
 
 

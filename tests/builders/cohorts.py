@@ -32,7 +32,7 @@ def discover_settings(**changes: Any) -> Discover:
         "geodemographic": {"max_cohorts": 8, "permutations": 100, "significance": 0.05},
         "clusters": {"clusters": 4, "max_cohorts": 4, "permutations": 100, "significance": 0.05, "restarts": 10,
                      "stability_runs": 5},
-        "watched": {"rules": ""},
+        "watched": {"rules": ""}, "attributes": {"columns": ["gender", "age_band", "accent", "country"]},
     }
     for name, value in changes.items():
         base[name] = {**base[name], **value} if isinstance(value, Mapping) else value
@@ -46,6 +46,7 @@ def cohort_table(*, splits: list[str], errors: list[int], words: list[int], **co
     unknown |= {name: np.full(size, None, dtype=object)
                 for name in ("postal_code", "gender", "age_band", "accent", "country")}
     unknown |= {"census": np.empty((size, 0)), "embeddings": np.empty((size, 0))}
+    unknown |= {"further": np.empty((size, 0), dtype=object)}
     strings = {name: np.array(value, dtype=object) for name, value in columns.items()
                if name in ("postal_code", "gender", "age_band", "accent", "country")}
     return CohortTable(**{
@@ -90,7 +91,8 @@ def write_inputs(root: Path, table: CohortTable, census: dict[str, list[object]]
     keys = [{"speaker": speaker, "split": split} for speaker, split in zip(table.speakers, table.splits, strict=True)]
     places = [{"lat": None if np.isnan(lat) else lat, "lon": None if np.isnan(lon) else lon}
               for lat, lon in zip(table.lat.tolist(), table.lon.tolist(), strict=True)]
-    speakers = [{**keys[row], **places[row], **{name: getattr(table, name)[row] for name in names}}
+    speakers = [{**keys[row], **places[row], **{name: getattr(table, name)[row] for name in names},
+                 "further": [pair for pair in zip(table.further_columns, table.further[row], strict=True) if pair[1]]}
                 for row in range(len(table))]
     hypotheses = [{**key, "utterance": f"{key['speaker']}-{key['split']}", "reference": "", "hypothesis": "",
                    "words": words, "substitutions": errors, "deletions": 0, "insertions": 0, "duration_s": 1.0}

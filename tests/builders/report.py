@@ -15,7 +15,14 @@ from evenvoice.progress import Progress
 from evenvoice.report import Contents, Sources, read_contents
 from evenvoice.storage import read_json, write_json
 from tests.builders.origins import write_identity
-from tests.builders.tables import no_partition, write_cohorts, write_hypotheses, write_timing, write_work
+from tests.builders.tables import (
+    made_partition,
+    no_partition,
+    write_cohorts,
+    write_hypotheses,
+    write_timing,
+    write_work,
+)
 from tests.builders.wanted import write_wanted
 
 WER = {"region-1": 0.24, "region-2": 0.13, "region-3": 0.10}
@@ -31,12 +38,13 @@ WORDS = 50
 
 
 def write_evaluation(root: Path, *, sizes: dict[str, int] | None = None, verdict: Path | None = None,
-                     watched: bool = False, saving: bool = False) -> Sources:
+                     watched: bool = False, declared: bool = False, saving: bool = False) -> Sources:
     """Write every input of the report below ``root``.
 
     Args:
         sizes: test speakers per cohort.
         watched: judge the same regions once more, as those of an earlier run.
+        declared: judge by gender and age too; of both nobody knows the last test speaker of region-3.
         saving: with an amortized model, which no arm is better than.
     """
     sizes = sizes or {"region-1": 24, "region-2": 30, "region-3": 60}
@@ -46,6 +54,8 @@ def write_evaluation(root: Path, *, sizes: dict[str, int] | None = None, verdict
     people = [(split, f"{split}-{cohort}-{number}", cohort) for split in ("discover", "validate", "test")
               for cohort, size in sizes.items() for number in range(size)]
     _write_cohorts(sources.cohorts, people, watched=watched)
+    if declared:
+        _write_declared(sources.cohorts, people)
     models = ("base", *SAVINGS) if saving else tuple(model for model in HELP if model not in SAVINGS)
     for model in models:
         _write_model(sources, model, people)
@@ -57,8 +67,8 @@ def write_evaluation(root: Path, *, sizes: dict[str, int] | None = None, verdict
              mitigated="geographic", names=models, margins=Margins(regression=0.03, saving=0.1), seed=1,
              timing=root / "timing.json", settings=Evaluate(replicates=200, confidence=0.95, null_partitions=50),
              progress=Progress("evaluate"))
-    limits = Gate(max_gap=0.5, max_wer=0.25, regression_margin=0.03, saving_margin=0.1, confidence=0.95,
-                  min_speakers=10)
+    limits = Gate(max_gap=0.5, reference="top", max_wer=0.25, regression_margin=0.03, saving_margin=0.1,
+                  confidence=0.95, min_speakers=10)
     write_wanted(root / "wanted.json", write_identity(sources.models, "base"))
     evidence = read_evidence(evaluation=sources.evaluation, corpus=sources.corpus, models=sources.models,
                              wanted=root / "wanted.json")
@@ -67,9 +77,10 @@ def write_evaluation(root: Path, *, sizes: dict[str, int] | None = None, verdict
 
 
 def made_contents(root: Path, *, minimum: int = 5, sizes: dict[str, int] | None = None,
-                  watched: bool = False, saving: bool = False) -> Contents:
+                  watched: bool = False, declared: bool = False, saving: bool = False) -> Contents:
     """What the report reads from :func:`write_evaluation`."""
-    return read_contents(write_evaluation(root, sizes=sizes, watched=watched, saving=saving), minimum)
+    sources = write_evaluation(root, sizes=sizes, watched=watched, declared=declared, saving=saving)
+    return read_contents(sources, minimum)
 
 
 def _write_corpus(directory: Path) -> None:
@@ -93,10 +104,28 @@ def _write_cohorts(directory: Path, people: list[tuple[str, str, str]], *, watch
     write_json(described, {**read_json(described), "extra": {"boxes": BOXES}})
     nobody = [(split, who, None) for split, who, _ in people]
     for method in METHODS[1:]:
-        write_cohorts(directory, no_partition(method, f"nothing for {method}", asked=method != "watched"), nobody)
+        asked = method not in ("watched", "attributes")
+        write_cohorts(directory, no_partition(method, f"nothing for {method}", asked=asked), nobody)
     if watched:
         reason = "3 cohorts of an earlier run: region-1 had 24.0 % WER on discover speakers then"
         write_cohorts(directory, replace(regions, method="watched", reason=reason), people)
+
+
+def _write_declared(directory: Path, people: list[tuple[str, str, str]]) -> None:
+    gender = [(split, who, "female" if int(who.rsplit("-", 1)[1]) % 2 else "male") for split, who, _ in people]
+    age = [(split, who, "60+" if int(who.rsplit("-", 1)[1]) % 4 < 2 else "20-29") for split, who, _ in people]
+    both = [(split, who, f"{first} and {second}")
+            for (split, who, first), (_, _, second) in zip(gender, age, strict=True)]
+    for name, values, rows in (("gender", ["male", "female"], gender), ("age_band", ["60+", "20-29"], age),
+                               ("gender-age_band", sorted({cohort for _, _, cohort in both}), both)):
+        aside = ["unknown"] if "-" not in name else ["unknown and unknown"]
+        partition = made_partition({value: 0.2 - 0.01 * place for place, value in enumerate(values)},
+                                   f"attributes-{name}", aside=aside)
+        write_cohorts(directory, partition, [*rows[:-1], (*rows[-1][:2], aside[0])])
+    described = directory / "attributes" / "description.json"
+    write_json(described, {**read_json(described), "asked": True, "applicable": True,
+                           "reason": "3 partitions by gender, age_band and their crossings",
+                           "partitions": ["attributes-gender", "attributes-age_band", "attributes-gender-age_band"]})
 
 
 def _write_model(sources: Sources, model: str, people: list[tuple[str, str, str]]) -> None:

@@ -59,7 +59,7 @@ def _metrics(cohorts: Mapping[str, int]) -> dict[str, float]:
 
 
 def _verdict(verdict: str, cohorts: Mapping[str, int], limits: Mapping[str, float]) -> dict[str, object]:
-    found = [{"method": "geographic", "cohort": name, "top": "north", "speakers": count, "wer": 0.1, "gap": 0.4,
+    found = [{"method": "geographic", "cohort": name, "against": "north", "speakers": count, "wer": 0.1, "gap": 0.4,
               "gap_at_least": 0.1, "gap_at_most": 0.7} for name, count in cohorts.items()]
     return {"verdict": verdict, "challenger": "ewc", "base": "base", "labelled": "recorded", "limits": dict(limits),
             "cohorts": found,

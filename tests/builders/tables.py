@@ -10,7 +10,7 @@ import numpy as np
 
 from evenvoice.data.schemas import COARSER, COHORTS, HYPOTHESES, WORK
 from evenvoice.data.tables import rows_table, write_table
-from evenvoice.metrics.partitions import FrozenCohort, Partition
+from evenvoice.metrics.partitions import Aside, FrozenCohort, Partition, columns_of, partition_folder
 from evenvoice.metrics.speakers import SplitTable
 from evenvoice.origins import ORIGIN, WORKED, model_digest
 from evenvoice.params import SAVINGS
@@ -55,11 +55,13 @@ def made_split(cohorts: Mapping[str, Made], arms: Mapping[str, float | Mapping[s
                       cohorts={method: np.array(labels, dtype=object)})
 
 
-def made_partition(discover_wer: Mapping[str, float], method: str = "geographic") -> Partition:
-    """A partition whose cohorts had these WERs on discover speakers."""
+def made_partition(discover_wer: Mapping[str, float], method: str = "geographic", aside: Sequence[str] = ()
+                   ) -> Partition:
+    """A partition whose cohorts had these WERs on discover speakers; those ``aside`` are not judged."""
     return Partition(method=method, applicable=True, reason="made for a test", cohorts=tuple(
         FrozenCohort(cohort=name, rule=f"rule of {name}", discover_speakers=30, discover_words=6000, discover_wer=wer)
-        for name, wer in discover_wer.items()))
+        for name, wer in discover_wer.items()),
+                     aside=tuple(Aside(name, f"rule of {name}") for name in aside))
 
 
 def no_partition(method: str, reason: str = "nobody has a location", *, asked: bool = True) -> Partition:
@@ -103,9 +105,11 @@ def write_coarser(directory: Path, counts: Sequence[Sequence[str]],
 def write_cohorts(directory: Path, partition: Partition, rows: Sequence[tuple[str, str, str | None]]) -> None:
     """cohorts.parquet from (split, speaker, cohort), and description.json; the base model is made beside them."""
     origin = write_identity(directory.parent / "models", "base")
-    write_table(directory / partition.method / "cohorts.parquet", rows_table(
+    folder = partition_folder(directory, partition.method)
+    write_table(folder / "cohorts.parquet", rows_table(
         [{"split": split, "speaker": speaker, "cohort": cohort} for split, speaker, cohort in rows], COHORTS))
-    write_coarser(directory / partition.method, [partition.ranked] if partition.comparable else [], rows)
-    write_json(directory / partition.method / "description.json",
+    found = partition.comparable and not columns_of(partition.method)
+    write_coarser(folder, [partition.ranked] if found else [], rows)
+    write_json(folder / "description.json",
                {"method": partition.method, "title": f"The method {partition.method}", "parameters": {}, "extra": {},
                 "origin": origin.to_json(), **partition.to_json()})

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from dags.dvc_graph import load_graph
-from evenvoice.params import METHODS, MODELS, Params, load_params
+from evenvoice.params import AIMS, MODELS, Params, load_params
 
 ROOT = Path(__file__).resolve().parents[2]
 ABSENT = ("torch", "pyarrow", "mlflow", "dvc", "sklearn", "scipy", "numpy")
@@ -67,7 +67,7 @@ def test_the_edges_between_stages_are_those_of_dvc_yaml(parsed: dict[str, Any]) 
     stages, tasks = parsed["train_asr"]["stages"], parsed["train_asr"]["tasks"]
     edges = {(stages[above], stages[task]) for task in stages for above in tasks[task] if above in stages}
     settled = load_graph(ROOT).edges
-    any_run = load_graph(ROOT, {"mitigate.cohorts": METHODS}).edges
+    any_run = load_graph(ROOT, {"mitigate.cohorts": AIMS}).edges
 
     assert set(stages.values()) == set(load_graph(ROOT).names)
     assert edges == any_run
@@ -118,7 +118,7 @@ def test_the_form_has_every_parameter_with_type_range_and_help(parsed: dict[str,
     steps = load_params(ROOT / "params.yaml").train.steps
     assert help_text == f"Optimiser steps. Empty: {steps}, as in params.yaml, or what the profile says."
     assert schema == {"type": ["integer", "null"], "minimum": 1, "title": "train.steps", "section": "train"}
-    assert form["mitigate.cohorts"][2]["enum"] == [*METHODS, None]
+    assert form["mitigate.cohorts"][2]["enum"] == [*AIMS, None]
     assert all(help_text for _, help_text, _ in form.values())
 
 

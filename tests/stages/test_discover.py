@@ -22,7 +22,8 @@ from tests.builders.tables import write_hypotheses
 REPOSITORY = Path(__file__).parents[2]
 FILES = ("cohorts.parquet", "coarser.parquet", "rules.json", "description.json")
 FITTED = tuple(method for method in METHODS if method != "watched")
-"""Methods that search this run's own speakers."""
+"""Methods that look at this run's own speakers."""
+SEARCHING = tuple(method for method in FITTED if method != "attributes")
 SPLITS = ["train"] * 40 + ["discover"] * 80 + ["validate"] * 40 + ["test"] * 40
 
 
@@ -44,7 +45,8 @@ def run(tmp_path, method: str, table=None, out: str = "out") -> Path:
     settings = discover_settings(clusters={"clusters": 2, "significance": 1.0})
     discover(method, **paths, watched=watch(tmp_path, earlier), out=tmp_path / out, settings=settings,
              coordinate_decimals=1, seed=1, progress=Progress("discover"))
-    return tmp_path / out
+    declared = tmp_path / out / "accent"
+    return declared if declared.exists() else tmp_path / out
 
 
 @pytest.mark.parametrize("method", METHODS)
@@ -58,7 +60,7 @@ def test_every_speaker_of_every_split_is_placed(tmp_path, method):
 @pytest.mark.parametrize("method", METHODS)
 def test_the_description_ranks_cohorts_from_the_worst(tmp_path, method):
     description = read_json(run(tmp_path, method) / "description.json")
-    assert (description["method"], description["applicable"]) == (method, True)
+    assert (description["method"].partition("-")[0], description["applicable"]) == (method, True)
     assert [(item["rank"], item["discover_speakers"], item["discover_words"]) for item in description["cohorts"]] == [
         (1, 40, 2400), (2, 40, 2400)]
     assert [item["discover_wer"] for item in description["cohorts"]] == pytest.approx([16 / 60, 4 / 60])
@@ -73,7 +75,7 @@ def test_the_rule_that_was_written_places_everyone_where_the_run_did(tmp_path, m
     assert read_rules(out).assign(world()) == placed
 
 
-@pytest.mark.parametrize("method", FITTED)
+@pytest.mark.parametrize("method", SEARCHING)
 def test_as_many_coarse_cohorts_as_there_are_are_those_that_were_found(tmp_path, method):
     out = run(tmp_path, method)
     coarser = read_table(out / "coarser.parquet", COARSER)
@@ -110,7 +112,7 @@ def test_a_method_that_does_not_apply_writes_its_reason_and_places_nobody(tmp_pa
     assert read_rules(out).assign(bare) == [None] * len(SPLITS)
 
 
-@pytest.mark.parametrize("method", FITTED)
+@pytest.mark.parametrize("method", SEARCHING)
 def test_a_corpus_without_discover_speakers_has_no_cohorts_but_stops_nothing(tmp_path, method):
     everyone = world()
     description = read_json(run(tmp_path, method, everyone.where(everyone.splits != "discover")) / "description.json")

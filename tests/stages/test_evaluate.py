@@ -114,7 +114,7 @@ def test_the_challenger_and_the_reasons_of_silent_methods_are_written(run: Run) 
     assert (selection["challenger"], selection["method"], selection["bottom"]) == ("ewc", "geographic", "region-1")
     methods = read_json(Path("artifacts/evaluation/methods.json"))
     assert methods["clusters"] == {"applicable": False, "asked": True, "reason": "nothing for clusters", "cohorts": [],
-                                   "bottom": None, "top": None}
+                                   "aside": [], "bottom": None, "top": None}
     assert methods["geographic"]["top"] == "region-3"
     assert not rows("cohort_wer", method="clusters")
 

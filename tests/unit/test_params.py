@@ -70,6 +70,12 @@ def test_the_committed_params_are_valid() -> None:
     ({"mitigate": {"arms": ["ewc", "finetune"]}}, "mitigate.arms must be a list with a control in it (placebo"),
     ({"mitigate": {"arms": ["placebo", "ewc", "ewc"]}}, "mitigate.arms must be a list that names each arm once, got "),
     ({"mitigate": {"arms": "ewc"}}, "mitigate.arms must be a list, got 'ewc' instead"),
+    ({"ingest": {"columns": ["mother tongue"]}}, "ingest.columns.0 must satisfy: String should match pattern"),
+    ({"ingest": {"columns": ["device", "device"]}}, "ingest.columns must be a list that names each column once"),
+    ({"ingest": {"columns": ["gender"]}}, "columns must name further ones, and gender is read anyway"),
+    ({"discover": {"attributes": {"columns": ["device"]}}},
+     "must name gender, age_band, accent, country or columns of ingest.columns, got device: add it there"),
+    ({"mitigate": {"cohorts": "attributes"}}, "mitigate.cohorts must be 'geographic', 'geodemographic', 'clusters' or"),
     ({"amortize": {"target": 1.3}}, "amortize.target must be a number above 0 and at most 1, or 'none', got 1.3"),
     ({"amortize": {"target": True}}, "amortize.target must be a number above 0 and at most 1, or 'none', got True"),
     ({"amortize": {"enabled": True}}, "amortize.enabled must be false with train.encoder: lstm, no part of which can "

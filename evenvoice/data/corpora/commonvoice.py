@@ -6,7 +6,7 @@ libsndfile does; every other layout takes WAV and FLAC only.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Final
 
 from evenvoice.data.corpora.manifest import read_recording
@@ -27,7 +27,8 @@ def is_common_voice(directory: Place) -> bool:
     return is_folder(directory / CLIPS) and any(is_file(directory / name) for name in (*SPLIT_INDEXES, VALIDATED))
 
 
-def recordings(directory: Place, *, select: str, text_column: str, own_split: bool) -> Iterator[Recording]:
+def recordings(directory: Place, *, select: str, text_column: str, own_split: bool, columns: Sequence[str] = ()
+               ) -> Iterator[Recording]:
     """Yield the rows of the corpus's split tables when ``own_split``, else those of validated.tsv.
 
     Raises:
@@ -44,7 +45,7 @@ def recordings(directory: Place, *, select: str, text_column: str, own_split: bo
     for index in indexes:
         for row in read_rows(index):
             recording = read_recording(row, root=directory / CLIPS, select=select, text_column=text_column,
-                                       split=index.stem if own_split else None,
+                                       columns=columns, split=index.stem if own_split else None,
                                        formats=(*SAFE_FORMATS, *COMPRESSED_FORMATS))
             if recording is not None:
                 yield recording

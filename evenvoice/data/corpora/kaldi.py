@@ -1,5 +1,7 @@
 """Kaldi data directories: wav.scp, text, utt2spk; segments, spk2gender and spk2age where they exist.
 
+Further columns are files of the same form: ``spk2device`` for ``device``.
+
 Audio paths are relative to the directory itself or to its parent. Entries of wav.scp that are commands (``... |``)
 are refused: an index file must not be able to run programs. An utterance that one of the tables lacks, and a recording
 that no segment uses, is yielded all the same and then refused, so that it counts.
@@ -8,7 +10,7 @@ that no segment uses, is yielded all the same and then refused, so that it count
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 from evenvoice.data.corpora import attributes
 from evenvoice.data.corpora.files import FileAudio, locate, read_lines, seconds, shown
@@ -17,7 +19,7 @@ from evenvoice.data.corpora.recording import Audio, MissingPartner, Recording
 from evenvoice.errors import CorpusError
 
 
-def recordings(directory: Place, *, select: str) -> Iterator[Recording]:
+def recordings(directory: Place, *, select: str, columns: Sequence[str] = ()) -> Iterator[Recording]:
     """Yield the utterances of ``segments``, or of wav.scp where there is none, then those that only others list.
 
     Raises:
@@ -26,6 +28,7 @@ def recordings(directory: Place, *, select: str) -> Iterator[Recording]:
     """
     text, speakers = _table(directory / "text"), _table(directory / "utt2spk", one_word=True)
     genders, ages = _optional(directory / "spk2gender"), _optional(directory / "spk2age")
+    further = {name: _further(directory, name) for name in columns}
     paths, exists = _paths(directory / "wav.scp"), _existence(directory)
     segments = directory / "segments"
     cut = is_there(segments)
@@ -40,7 +43,8 @@ def recordings(directory: Place, *, select: str) -> Iterator[Recording]:
                         audio=_missing(directory, lacking, "no line there") if lacking
                         else _audio(directory, path, start_s, end_s, exists),
                         gender=attributes.gender(genders.get(speaker or "")),
-                        age_band=attributes.age_band(ages.get(speaker or "")))
+                        age_band=attributes.age_band(ages.get(speaker or "")),
+                        further=_of_speaker(further, speaker or ""))
     for key in {**text, **speakers}:  # what was not taken above has no audio
         tables = [name for name, table in (("text", text), ("utt2spk", speakers)) if key in table]
         yield Recording(key=key, speaker=speakers.get(key, ""), text=text.get(key, ""), audio=_missing(
@@ -124,6 +128,20 @@ def _table(path: Place, *, one_word: bool = False) -> dict[str, str]:
 
 def _optional(path: Place) -> dict[str, str]:
     return _table(path, one_word=True) if is_there(path) else {}
+
+
+def _further(directory: Place, name: str) -> dict[str, str]:
+    path = directory / f"spk2{name}"
+    if not is_there(path):
+        raise CorpusError(name=str(path), rule=f"hold the column {name!r}, which ingest.columns names",
+                          value="no such file", action="Bring it, with '<speaker> <value>' in each line, or leave the "
+                                                       "column out.")
+    return _table(path)
+
+
+def _of_speaker(further: dict[str, dict[str, str]], speaker: str) -> tuple[tuple[str, str], ...]:
+    values = ((name, attributes.told(table.get(speaker))) for name, table in further.items())
+    return tuple((name, value) for name, value in values if value is not None)
 
 
 def _paths(index: Place) -> dict[str, str]:

@@ -6,7 +6,7 @@ Columns go by their usual names (``ALIASES``); only the path, the transcript and
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Final
 
 from evenvoice.data.corpora import attributes
@@ -14,7 +14,7 @@ from evenvoice.data.corpora.columns import PATH
 from evenvoice.data.corpora.files import FileAudio, locate
 from evenvoice.data.corpora.places import Place, is_file
 from evenvoice.data.corpora.recording import Recording, Unnamed
-from evenvoice.data.corpora.rows import READERS, Row, read_rows
+from evenvoice.data.corpora.rows import READERS, SPARSE, Row, read_rows
 from evenvoice.data.corpora.unnamed import unnamed_audio
 from evenvoice.data.sound import SAFE_FORMATS
 from evenvoice.errors import CorpusError
@@ -22,6 +22,7 @@ from evenvoice.errors import CorpusError
 TEXT: Final = ("text", "transcript", "sentence")
 SPEAKER: Final = ("speaker", "speaker_id", "client_id")
 KEY: Final = ("id", "utterance", "utterance_id")
+AGE: Final = ("age_band", "age", "birth_year", "year_of_birth")
 ALIASES: Final = {"path": PATH, "text": TEXT, "speaker": SPEAKER}
 
 
@@ -32,7 +33,7 @@ def find_index(corpus: Place) -> Place | None:
     return next((path for suffix in READERS if is_file(path := corpus / f"manifest{suffix}")), None)
 
 
-def recordings(corpus: Place, *, select: str, text_column: str) -> Iterator[Recording]:
+def recordings(corpus: Place, *, select: str, text_column: str, columns: Sequence[str] = ()) -> Iterator[Recording]:
     """Yield one recording per row whose path begins with ``select``.
 
     Raises:
@@ -43,7 +44,7 @@ def recordings(corpus: Place, *, select: str, text_column: str) -> Iterator[Reco
         raise CorpusError(name=str(corpus), rule=f"hold a manifest ({', '.join(f'manifest{s}' for s in READERS)})",
                           value="none", action="Give the path of the manifest itself, or choose ingest.layout.")
     for row in read_rows(index):
-        recording = read_recording(row, root=index.parent, select=select, text_column=text_column)
+        recording = read_recording(row, root=index.parent, select=select, text_column=text_column, columns=columns)
         if recording is not None:
             yield recording
 
@@ -60,9 +61,12 @@ def unnamed(corpus: Place, *, select: str) -> Unnamed | None:
     return unnamed_audio(corpus, tables=[index], select=select)
 
 
-def read_recording(row: Row, *, root: Place, select: str, text_column: str, split: str | None = None,
-                   formats: tuple[str, ...] = SAFE_FORMATS) -> Recording | None:
+def read_recording(row: Row, *, root: Place, select: str, text_column: str, columns: Sequence[str] = (),
+                   split: str | None = None, formats: tuple[str, ...] = SAFE_FORMATS) -> Recording | None:
     """Read one row; None when its path does not begin with ``select``.
+
+    Args:
+        columns: further ones that tell of the speaker. A line of JSON need not have them.
 
     Raises:
         CorpusError: a column is missing or of an unknown type, or a path leads out of ``root``.
@@ -70,6 +74,7 @@ def read_recording(row: Row, *, root: Place, select: str, text_column: str, spli
     texts = TEXT if text_column in TEXT and text_column not in row.values else (text_column,)
     for names in (PATH, SPEAKER, texts):
         _check_column(row, names)
+    _check_further(row, columns)
     path = row.text(*PATH) or ""
     if not path.startswith(select):
         return None
@@ -81,7 +86,18 @@ def read_recording(row: Row, *, root: Place, select: str, text_column: str, spli
         split=split or row.text("split"), lat=row.number_or_none("lat", "latitude"),
         lon=row.number_or_none("lon", "longitude"), postal_code=row.strict_text("postal_code"),
         gender=attributes.gender(row.text("gender")), age_band=attributes.age_band(age(row)),
-        accent=row.text("accent", "accents"), country=row.text("country"))
+        accent=attributes.told(row.text("accent", "accents")), country=attributes.told(row.text("country")),
+        further=further(row, columns))
+
+
+def further(row: Row, columns: Sequence[str]) -> tuple[tuple[str, str], ...]:
+    """Name and value of each of these columns that is known.
+
+    Raises:
+        CorpusError: a value is neither text nor a whole number.
+    """
+    values = ((name, attributes.told(row.text(name))) for name in columns)
+    return tuple((name, value) for name, value in values if value is not None)
 
 
 def _check_column(row: Row, names: tuple[str, ...]) -> None:
@@ -89,6 +105,14 @@ def _check_column(row: Row, names: tuple[str, ...]) -> None:
         raise CorpusError(name=row.where, rule=f"have a column named {' or '.join(names)}",
                           value=f"only {', '.join(map(repr, row.values))}",
                           action="Rename the column; ingest.text_column names the one with the transcript.")
+
+
+def _check_further(row: Row, columns: Sequence[str]) -> None:
+    for name in columns:
+        if name not in row.values and row.index.suffix.lower() not in SPARSE:
+            raise CorpusError(name=row.where, rule=f"have the column {name!r}, which ingest.columns names",
+                              value=f"only {', '.join(map(repr, row.values))}",
+                              action="Correct the name, or leave it out.")
 
 
 def _span(row: Row) -> tuple[float, float | None]:
@@ -101,8 +125,7 @@ def _span(row: Row) -> tuple[float, float | None]:
 
 
 def age(row: Row) -> str | None:
-    """An age in years or a band, under either name."""
-    value = row.values.get("age")
-    if isinstance(value, float):
-        return str(value)
-    return row.text("age_band", "age")
+    """An age in years, a band or a year of birth, whatever the column is called."""
+    numbers = (value for name in AGE if isinstance(value := row.values.get(name), float))
+    number = next(numbers, None)
+    return row.text(*AGE) if number is None else str(number)

@@ -79,6 +79,8 @@ class Recording:
     age_band: str | None = None
     accent: str | None = None
     country: str | None = None
+    further: tuple[tuple[str, str], ...] = ()
+    """Name and value of each column of ``ingest.columns`` that is known."""
     planted: Change | None = None
     """What ``ingest.plant`` does to a speaker whom it chose. No corpus sets it, and it reaches no table."""
 

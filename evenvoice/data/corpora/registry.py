@@ -14,6 +14,7 @@ from evenvoice.params import Ingest, Synthetic
 
 Layout = Literal["synthetic", "kaldi", "manifest", "librispeech", "commonvoice"]
 SYNTHETIC: Final = "synthetic"
+WITHOUT_FURTHER: Final = (SYNTHETIC, "librispeech")
 
 
 def layout_of(settings: Ingest) -> Layout:
@@ -38,22 +39,26 @@ def open_corpus(settings: Ingest, synthetic: Synthetic, seed: int) -> Corpus:
     """Open the configured corpus; its index is read when recordings are asked for.
 
     Raises:
-        CorpusError: as :func:`layout_of`.
+        CorpusError: as :func:`layout_of`, or further columns of a layout that has none.
     """
     layout, root, select = layout_of(settings), place(settings.corpus), settings.select
+    if settings.columns and layout in WITHOUT_FURTHER:
+        raise CorpusError(name=f"ingest.columns: {settings.columns[0]}", rule="be a column of the corpus",
+                          value=f"the {layout} layout has no further ones", action="Leave it out, or write a manifest.")
     if layout == SYNTHETIC:
         from evenvoice.data.corpora.synthetic import SyntheticCorpus  # its voices are an optional dependency
 
         return cast(Corpus, SyntheticCorpus(synthetic, sample_rate=settings.sample_rate, seed=seed))
     if layout == "kaldi":
-        return FileCorpus(partial(kaldi.recordings, root, select=select))
+        return FileCorpus(partial(kaldi.recordings, root, select=select, columns=settings.columns))
     if layout == "librispeech":
         return FileCorpus(partial(librispeech.recordings, root, select=select))
     if layout == "commonvoice":
         return FileCorpus(partial(commonvoice.recordings, root, select=select, text_column=settings.text_column,
-                                  own_split=settings.splits == "corpus"),
+                                  own_split=settings.splits == "corpus", columns=settings.columns),
                           unnamed=partial(commonvoice.unnamed, root, select=select))
-    return FileCorpus(partial(manifest.recordings, root, select=select, text_column=settings.text_column),
+    return FileCorpus(partial(manifest.recordings, root, select=select, text_column=settings.text_column,
+                              columns=settings.columns),
                       unnamed=partial(manifest.unnamed, root, select=select))
 
 

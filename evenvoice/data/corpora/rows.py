@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 PARQUET: Final = ".parquet"
+SPARSE: Final = (".jsonl", ".json")
+"""Rows of these may lack a column that others have."""
 
 
 @dataclass(frozen=True, slots=True)

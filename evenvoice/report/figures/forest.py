@@ -7,7 +7,7 @@ from matplotlib.axes import Axes
 from evenvoice.metrics.publication import Row
 from evenvoice.params import BASE
 from evenvoice.report.contents import Contents
-from evenvoice.report.figures.style import CHALLENGER, QUIET, REFERENCE, figure, grid, svg
+from evenvoice.report.figures.style import CHALLENGER, QUIET, REFERENCE, figure, grid, plain, svg
 
 OFFSET = 0.15  # rows of the two models of one cohort, apart from its centre
 
@@ -26,7 +26,9 @@ def forest_figure(contents: Contents, method: str) -> str | None:
             colour = REFERENCE if model == BASE and len(models) > 1 else CHALLENGER
             _points(axes, rows[model], cohorts, shift, colour, contents.titles[model])
         _reference(axes, contents)
-        labels = {row["cohort"]: f"{row['cohort']}  ·  {row['speakers']} speakers" for row in rows[models[-1]]}
+        aside = {row["cohort"] for of in contents.methods if of.name == method for row in of.aside}
+        labels = {row["cohort"]: f"{plain(row['cohort'])}  ·  {row['speakers']} speakers"
+                                 f"{', not judged' if row['cohort'] in aside else ''}" for row in rows[models[-1]]}
         axes.set_yticks(range(len(cohorts)), [labels[name] for name in cohorts])
         axes.set_ylim(-0.6, len(cohorts) - 0.2)
         axes.set_xlim(left=0)
@@ -47,8 +49,9 @@ def _points(axes: Axes, rows: list[Row], cohorts: list[str], shift: float, colou
         if row["cohort"] not in cohorts:
             continue
         height = cohorts.index(row["cohort"]) + shift
-        axes.plot([100 * row["wer_low"], 100 * row["wer_high"]], [height, height], color=colour, linewidth=2.2,
-                  solid_capstyle="round")
+        if row["wer_low"] is not None:  # one speaker has no interval
+            axes.plot([100 * row["wer_low"], 100 * row["wer_high"]], [height, height], color=colour, linewidth=2.2,
+                      solid_capstyle="round")
         axes.plot(100 * row["wer"], height, "o", color=colour, markersize=7, label=label)
         label = ""
 

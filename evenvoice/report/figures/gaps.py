@@ -18,8 +18,12 @@ LABEL_HEIGHT = 0.17
 
 
 def gaps_figure(contents: Contents) -> str | None:
-    """Spread between best and worst cohort, base model, test speakers; bars reach to the null's 95th percentile."""
-    shown = [(method, row) for method in contents.methods
+    """Spread between best and worst cohort, base model, test speakers; bars reach to the null's 95th percentile.
+
+    Of methods that search for cohorts: declared groups stand in the table alone.
+    """
+    found = [method for method in contents.methods if not method.columns]
+    shown = [(method, row) for method in found
              if (row := contents.gap(BASE, method.name)) is not None and row["spread"] is not None]
     if not shown:
         return None

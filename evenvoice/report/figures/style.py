@@ -62,6 +62,11 @@ def svg(drawing: Figure, label: str) -> str:
     return text.replace("<svg", f'<svg role="img" aria-label="{label}"', 1)
 
 
+def plain(text: str) -> str:
+    """A text of the corpus for an axis, where a dollar sign would begin a formula."""
+    return text.replace("$", r"\$")
+
+
 def grid(axes: Axes, axis: Literal["x", "y"] = "x") -> None:
     """Light lines behind the data along one axis."""
     axes.set_axisbelow(True)

@@ -1,6 +1,7 @@
 """Cohorts of an earlier run stay what they were, whatever the later run's base model makes of their speakers."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -35,11 +36,12 @@ def world(north: int = 16, south: int = 4):
                         embeddings=np.where(is_north[:, None], [[1.0, 0.0]], [[0.0, 1.0]]))
 
 
-def ran(root, method="geographic", table=None, *, census=None, earlier=None):
+def ran(root, method="geographic", table=None, *, census=None, earlier=None, columns=("accent",)):
     """What discover writes of one method."""
     paths = write_inputs(root, world() if table is None else table, census=census)
     discover(method, **paths, watched=watch(root, earlier), out=root / method, coordinate_decimals=1, seed=1,
-             settings=discover_settings(clusters={"clusters": 2, "significance": 1.0}), progress=Progress("discover"))
+             settings=discover_settings(clusters={"clusters": 2, "significance": 1.0},
+                                        attributes={"columns": list(columns)}), progress=Progress("discover"))
     return root / method
 
 
@@ -200,3 +202,23 @@ def test_whatever_else_stands_there_is_refused_and_never_crashes(content):
         return
     with pytest.raises(ArtifactError):
         read_earlier(json.loads(json.dumps(content)), "watched.json", 1)
+
+
+def test_declared_groups_are_watched_with_those_that_are_not_judged(tmp_path):
+    ran(tmp_path / "first", "attributes")
+    earlier = tmp_path / "first/attributes/accent"
+    watched = ran(tmp_path / "second", "watched", world(4, 4), earlier=earlier)
+
+    assert cohorts_of(watched) == cohorts_of(earlier)
+    description = read_json(watched / "description.json")
+    assert description["aside"] == [{"cohort": "smaller groups", "rule": "accent is another, of too few speakers"},
+                                    {"cohort": "unknown", "rule": "accent is unknown"}]
+    assert read_partition("watched", description, "description.json").bottom == "north"
+
+
+def test_a_watched_column_that_this_run_does_not_take_in_is_refused_by_name(tmp_path):
+    devices = np.array([["phone"], ["headset"]] * 100, dtype=object)
+    table = replace(world(), further=devices, further_columns=("device",))
+    ran(tmp_path / "first", "attributes", table, columns=["device"])
+    with pytest.raises(CohortError, match="have the column 'device', which watched cohorts are told apart by"):
+        ran(tmp_path / "second", "watched", earlier=tmp_path / "first/attributes/device")

@@ -12,11 +12,13 @@ from evenvoice.__main__ import main
 from evenvoice.cohorts import discover
 from evenvoice.data.schemas import COHORTS, EMBEDDINGS, SPEAKERS
 from evenvoice.data.tables import read_table, rows_table, write_table
+from evenvoice.metrics.partitions import partition_folder
 from evenvoice.params import METHODS
 from evenvoice.progress import Progress
 from tests.builders.cohorts import cohort_table, discover_settings, watch, write_inputs
 
 SPLITS = ["train"] * 40 + ["discover"] * 80 + ["validate"] * 40 + ["test"] * 40
+PARTITIONS = (*(method for method in METHODS if method != "attributes"), "attributes-accent")
 CENSUS = {"postal_code": [f"0{number}" for number in range(8)], "renters": [0.7, 0.2] * 4}
 
 
@@ -28,7 +30,8 @@ def world():
     errors = [(16 if is_bad else 4) * (count > 0) for is_bad, count in zip(bad, words, strict=True)]
     return cohort_table(splits=SPLITS, errors=errors, words=words,
                         lat=np.where(bad, 35.1, rng.choice([30.2, 39.7], 200)),
-                        lon=rng.uniform(-100, -90, 200).round(1), accent=["northern" if one else None for one in bad],
+                        lon=rng.uniform(-100, -90, 200).round(1),
+                        accent=["northern" if one else "southern" for one in bad],
                         postal_code=[CENSUS["postal_code"][number % 8] for number in range(200)],
                         embeddings=(np.where(bad[:, None], [[1.0, 0.0]], [[0.0, 1.0]])
                                     + rng.normal(0, 0.2, (200, 2))).astype(np.float32).astype(float))
@@ -65,14 +68,14 @@ def refused(capsys, *words: str) -> str:
 
 
 def run_placed(root, method: str) -> list[str]:
-    placed = read_table(root / "cohorts" / method / "cohorts.parquet", COHORTS)
+    placed = read_table(partition_folder(root / "cohorts", method) / "cohorts.parquet", COHORTS)
     return [cohort or "" for cohort in placed["cohort"].to_pylist()]
 
 
 def test_the_speakers_of_the_run_come_out_as_the_run_placed_them(capsys, run):
     rows = assigned(capsys, run, str(run / "both.parquet"))
     assert [row["speaker"] for row in rows] == world().speakers.tolist()
-    for method in METHODS:
+    for method in PARTITIONS:
         assert [row[method] for row in rows] == run_placed(run, method)
         assert len({row[method] for row in rows}) > 1
 
@@ -104,7 +107,14 @@ def test_methods_that_the_table_does_not_allow_are_named_and_left_out(capsys, ru
     said = capsys.readouterr()
     assert said.out == "speaker\tgeographic\twatched\nann\tregion-1\tregion-1\nbo\t\t\n"
     assert said.err.splitlines() == ["geodemographic: left out, since there is not the column 'accent'",
-                                     "clusters: left out, since there is not the column 'embedding'"]
+                                     "clusters: left out, since there is not the column 'embedding'",
+                                     "attributes-accent: left out, since there is not the column 'accent'"]
+
+
+def test_declared_groups_are_told_by_the_values_as_they_are_written(capsys, run, tmp_path):
+    table = written(tmp_path / "new.csv", "speaker,accents\nann, northern \nbo,welsh\ncy,\n")
+    rows = assigned(capsys, run, str(table), "--method", "attributes")
+    assert [row["attributes-accent"] for row in rows] == ["northern", "smaller groups", "unknown"]
 
 
 @pytest.mark.parametrize("ending", ["csv", "tsv", "parquet"])

@@ -19,7 +19,8 @@ from evenvoice.params import Gate
 from tests.builders.origins import NO_ORIGINS
 from tests.builders.tables import EVEN, Made, made_partition, made_split, no_partition
 
-LIMITS = Gate(max_gap=0.5, max_wer=0.25, regression_margin=0.03, saving_margin=0.1, confidence=0.95, min_speakers=10)
+LIMITS = Gate(max_gap=0.5, reference="top", max_wer=0.25, regression_margin=0.03, saving_margin=0.1,
+              confidence=0.95, min_speakers=10)
 NORTH_SOUTH = made_partition({"north": 0.2, "south": 0.1})
 
 
@@ -108,7 +109,7 @@ def test_a_top_cohort_that_is_too_small_leaves_nothing_to_compare_with() -> None
     found = verdict({"north": Made(200, 0.2), "south": Made(3, 0.1)})
     assert found.verdict == "INSUFFICIENT"
     assert {one.decision for one in found.cohorts} == {"unjudgeable"}
-    assert "no top cohort it could be compared with" in found.reasons[0]
+    assert "nobody it could be compared with" in found.reasons[0]
 
 
 def test_a_missing_cohort_does_not_hide_a_failing_one() -> None:
@@ -373,6 +374,56 @@ def test_asking_for_more_speakers_never_makes_a_pass(table: Evidence, min_speake
     before = judge(table, LIMITS, seed=1)
     after = judge(table, LIMITS.model_copy(update={"min_speakers": min_speakers}), seed=1)
     assert after.verdict != "PASS" or before.verdict == "PASS"
+
+
+@pytest.mark.parametrize(("reference", "gap", "against"), [
+    ("top", 1.0, "south"), ("rest", 1.0, "everyone else"), ("whole", 0.6, "everyone")])
+def test_a_cohort_is_compared_with_the_top_one_the_rest_or_the_whole(reference: str, gap: float, against: str) -> None:
+    """A quarter of all words has twice the errors: the whole has 5 for 4 of the others."""
+    cohorts = {"north": Made(100, 0.2), "south": Made(300, 0.1)}
+    found = verdict(cohorts, limits=LIMITS.model_copy(update={"reference": reference}))
+    north = finding(found, "north")
+    assert (north.gap, north.against) == (pytest.approx(gap), against)
+    assert found.reasons[0].startswith(
+        f"north of the geographic method (rule of north) makes {100 * gap:.0f} % more errors per word than {against}")
+    assert finding(found, "south").decision == ("reference" if reference == "top" else "within")
+
+
+@pytest.mark.parametrize("reference", ["rest", "whole"])
+def test_the_best_cohort_may_be_worse_than_the_rest_on_test_speakers_and_is_judged_too(reference: str) -> None:
+    """Ranked best on discover speakers, it makes three times the errors of others on test speakers."""
+    found = verdict({"north": Made(200, 0.05), "south": Made(200, 0.15)},
+                    limits=LIMITS.model_copy(update={"reference": reference, "max_gap": 0.3}))
+    assert finding(found, "south").decision == "exceeds"
+    assert found.verdict == "FAIL"
+
+
+def test_a_cohort_of_almost_everyone_has_too_few_others_to_be_compared_with_the_rest() -> None:
+    found = verdict({"north": Made(200, 0.1), "south": Made(9, 0.1)},
+                    limits=LIMITS.model_copy(update={"reference": "rest"}))
+    assert finding(found, "north").decision == "unjudgeable"
+    assert found.verdict == "INSUFFICIENT"
+
+
+def test_a_cohort_that_is_only_shown_is_neither_judged_nor_in_the_way_of_a_pass() -> None:
+    partition = made_partition({"north": 0.2, "south": 0.1}, aside=["unknown"])
+    found = verdict({**EQUAL, "unknown": Made(3, 0.9)}, partition=partition)
+    assert found.verdict == "PASS"
+    assert {one.cohort for one in found.cohorts} == {"north", "south"}
+
+
+def test_partitions_of_declared_groups_are_judged_each_and_all_at_once() -> None:
+    split = made_split({"north": Made(100, 0.1), "south": Made(100, 0.1)})
+    genders = np.array(["female", "male"] * 100, dtype=object)
+    declared = made_partition({"female": 0.2, "male": 0.1}, method="attributes-gender")
+    both = replace(evidence(EQUAL), test=replace(split, cohorts={**split.cohorts, "attributes-gender": genders}),
+                   partitions=(NORTH_SOUTH, declared))
+    alone = replace(both, partitions=(NORTH_SOUTH,))
+    one, two = judge(alone, LIMITS, seed=1), judge(both, LIMITS, seed=1)
+    assert {(found.method, found.decision) for found in two.cohorts} == {
+        ("geographic", "within"), ("geographic", "reference"), ("attributes-gender", "within"),
+        ("attributes-gender", "reference")}
+    assert finding(two, "north").gap_at_least < finding(one, "north").gap_at_least  # type: ignore[operator]
 
 
 def times(ratio: float = 0.6, reach: float = 0.05) -> dict[str, Any]:

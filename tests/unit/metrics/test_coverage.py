@@ -65,7 +65,8 @@ def _differ(errors: np.ndarray, words: np.ndarray, north: np.ndarray, rng: np.ra
     return not bounds.low <= 0 <= bounds.high
 
 
-LIMITS = Gate(max_gap=0.5, max_wer=0.9, regression_margin=0.03, saving_margin=0.1, confidence=0.95, min_speakers=10)
+LIMITS = Gate(max_gap=0.5, reference="top", max_wer=0.9, regression_margin=0.03, saving_margin=0.1,
+              confidence=0.95, min_speakers=10)
 COHORTS = [f"c{number}" for number in range(6)]
 
 

@@ -21,3 +21,24 @@ def test_a_cohort_too_small_on_one_split_is_hidden_on_every_split() -> None:
     rows = [cohort("north", 3, "validate"), cohort("south", 30, "validate"), cohort("west", 40, "validate"),
             cohort("north", 22), cohort("south", 30), cohort("west", 40)]
     assert "north" in hidden_cohorts(rows, 5)["geographic"]
+
+
+def declared(method: str, **speakers: int) -> list[dict[str, object]]:
+    return [{"method": f"attributes-{method}", "cohort": name.replace("_", " "), "split": "test", "speakers": count}
+            for name, count in speakers.items()]
+
+
+ALONE = [*declared("gender", female=40, male=60), *declared("age_band", young=30, old=70)]
+
+
+def test_cells_of_crossed_columns_are_not_given_away_by_the_columns() -> None:
+    crossed = declared("gender-age_band", female_and_young=3, female_and_old=37, male_and_young=27, male_and_old=33)
+    hidden = hidden_cohorts([{**EVERYONE, "speakers": 100}, *ALONE, *crossed], 5)
+    assert hidden["attributes-gender"] == frozenset()
+    assert hidden["attributes-gender-age_band"] == {row["cohort"] for row in crossed}
+
+
+def test_large_cells_of_crossed_columns_are_all_shown() -> None:
+    crossed = declared("gender-age_band", female_and_young=13, female_and_old=27, male_and_young=17, male_and_old=43)
+    hidden = hidden_cohorts([{**EVERYONE, "speakers": 100}, *ALONE, *crossed], 5)
+    assert not any(hidden.values())

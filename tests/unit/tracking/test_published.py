@@ -80,7 +80,7 @@ def test_a_gap_to_a_hidden_top_cohort_is_not_published(tmp_path: Path) -> None:
     files = write_run(tmp_path / "workspace", model=tmp_path / "model", cohorts={"north": 3, "south": 30, "west": 40})
     [west] = published.verdict(files, min_speakers=5)["cohorts"]
     assert (west["cohort"], west["wer"]) == ("west", 0.1)
-    assert (west["top"], west["gap"], west["gap_at_most"]) == (None, None, None)
+    assert (west["against"], west["gap"], west["gap_at_most"]) == (None, None, None)
 
 
 def test_compute_is_published_by_part(files: RunFiles) -> None:

@@ -23,7 +23,7 @@ def corpus(root: Path) -> Path:
 def test_validated_clips_are_read_where_splits_are_drawn_here(tmp_path: Path) -> None:
     [recording] = commonvoice.recordings(corpus(tmp_path), select="", text_column="text", own_split=False)
     assert (recording.speaker, recording.text, recording.split) == ("c1", 'Say "stop".', None)
-    assert (recording.age_band, recording.gender, recording.accent) == ("twenties", "male_masculine", "Scottish")
+    assert (recording.age_band, recording.gender, recording.accent) == ("20-29", "male", "Scottish")
     assert recording.audio.load(name="r", max_duration_s=5).duration_s == pytest.approx(1.0, abs=0.1)
 
 
