@@ -174,7 +174,7 @@ def _expanded(group: str, stage: Mapping[str, Any], values: Values) -> Iterator[
             deps=_paths(stage.get("deps", []), known),
             outs=_paths(itertools.chain.from_iterable(stage.get(kind, []) for kind in ("outs", "metrics", "plots")),
                         known),
-            params=tuple(stage.get("params", [])),
+            params=_paths(stage.get("params", []), known),
             size=str(stage.get("meta", {}).get("size", "light")),
             shards_of=str(stage.get("meta", {}).get("shards_of", "")),
             upstream=(),
@@ -182,7 +182,7 @@ def _expanded(group: str, stage: Mapping[str, Any], values: Values) -> Iterator[
 
 
 def _paths(entries: Iterable[Any], values: Values) -> tuple[str, ...]:
-    """An entry is a path, or a mapping from the path to DVC's options for it."""
+    """An entry is a path or a parameter, or a mapping from the path to DVC's options for it."""
     texts = [entry if isinstance(entry, str) else next(iter(entry)) for entry in entries]
     return tuple(path for text in texts for path in _filled(text, values))
 

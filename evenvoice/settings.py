@@ -25,7 +25,9 @@ from evenvoice.errors import ParamsError
 
 _TAG: Final = "tag:yaml.org,2002:"
 _DEEPEST: Final = 20
-"""Settings nest three deep. Beyond some ten thousand libyaml's reader ends the whole process."""
+"""Settings nest three deep. Beyond some ten thousand libyaml's older readers end the whole process."""
+_TOO_DEEP: Final = "nesting depth"
+"""What newer ones say."""
 _INT: Final = re.compile(r"[-+]?(0|[1-9][0-9_]*)")
 _FLOAT: Final = re.compile(r"[-+]?[0-9][0-9_]*(\.[0-9_]*)?[eE][-+]?[0-9]+"
                            r"|[-+]?([0-9][0-9_]*\.[0-9_]*|\.[0-9][0-9_]*)"
@@ -173,12 +175,20 @@ def _read(text: _Text, *, strict: bool) -> Layer:
 def _demand_shallow(text: _Text) -> None:
     """Count before anything is built: see :data:`_DEEPEST`."""
     depth = 0
-    for event in yaml.parse(text.content, Loader=_Reader):
-        depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
-        if depth > _DEEPEST:
-            line = event.start_mark.line + 1 if event.start_mark else None
-            raise ParamsError(name=text.place(line), rule=f"nest at most {_DEEPEST} deep", value="more",
-                              action="Look at params.yaml for the form.")
+    try:
+        for event in yaml.parse(text.content, Loader=_Reader):
+            depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+            if depth > _DEEPEST:
+                raise _too_deep(text, event.start_mark)
+    except yaml.MarkedYAMLError as error:
+        if _TOO_DEEP in str(error):
+            raise _too_deep(text, error.problem_mark) from error
+        raise
+
+
+def _too_deep(text: _Text, mark: yaml.Mark | None) -> ParamsError:
+    return ParamsError(name=text.place(mark.line + 1 if mark else None), rule=f"nest at most {_DEEPEST} deep",
+                       value="more", action="Look at params.yaml for the form.")
 
 
 def _demand_clear(node: yaml.Node, text: _Text, path: tuple[str, ...], seen: set[int], *, flow: bool = False) -> None:

@@ -6,6 +6,7 @@ Formatting alone can multiply a gap, so a report shows the verdict under each of
 from __future__ import annotations
 
 import unicodedata
+import warnings
 from collections import Counter
 from collections.abc import Callable, Iterable
 from functools import lru_cache
@@ -50,7 +51,10 @@ def normaliser(name: str) -> Normaliser:
 
 @lru_cache
 def _english() -> Normaliser:
-    from whisper_normalizer.english import EnglishTextNormalizer  # here, since it reads a dictionary of 1,700 words
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", SyntaxWarning)  # an escape in its docstring, each time it is compiled
+        # here, since it reads a dictionary of 1,700 words
+        from whisper_normalizer.english import EnglishTextNormalizer
 
     found: Normaliser = EnglishTextNormalizer()
     return found

@@ -79,15 +79,10 @@ def sweep_checkout(directory: Path) -> Path:
     for stage in content["stages"]:
         (directory / "stages" / f"{stage}.py").write_text(
             f"from stages.stand_in import work\nwork({stage!r})\n", encoding="utf-8")
-    described = {node.name: {"params": params_of(node), "deps": data_of(node, graph), "outs": node.outs}
+    described = {node.name: {"params": node.params, "deps": data_of(node, graph), "outs": node.outs}
                  for node in graph}
     (directory / "stages" / "stand_in.json").write_text(json.dumps(described), encoding="utf-8")
     return committed(directory)
-
-
-def params_of(node: Node) -> list[str]:
-    """Names of sections and values that a stage reads."""
-    return [name.replace("${item.arm}", node.item or "") for name in node.params]
 
 
 def sweep_image(docker: str, root: Path, directory: Path) -> str:
@@ -126,7 +121,7 @@ def expected(workspace: Path) -> dict[str, str]:
     params = yaml.safe_load((workspace / "params.yaml").read_text(encoding="utf-8"))
     known = {name: (workspace / name).read_text(encoding="utf-8") for name in DESCRIPTIONS}
     for node in graph.in_order():
-        values = stand_in.values_of(params, params_of(node))
+        values = stand_in.values_of(params, node.params)
         content = stand_in.digest(node.name, values, {dep: known[dep] for dep in data_of(node, graph)})
         known |= dict.fromkeys(node.outs, content)
     return {path: content for path, content in known.items() if path not in DESCRIPTIONS}
@@ -139,7 +134,7 @@ def found(workspace: Path) -> dict[str, str]:
 
 def below(graph: Graph, changed: Iterable[str]) -> frozenset[str]:
     """The stages that read one of these parameters, and every stage behind them."""
-    readers = {node.name for node in graph for entry in params_of(node) for name in changed
+    readers = {node.name for node in graph for entry in node.params for name in changed
                if name == entry or name.startswith(f"{entry}.") or entry.startswith(f"{name}.")}
     return graph.with_descendants(readers)
 
