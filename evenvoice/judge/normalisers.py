@@ -52,7 +52,9 @@ def normaliser(name: str) -> Normaliser:
 @lru_cache
 def _english() -> Normaliser:
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", SyntaxWarning)  # an escape in its docstring, each time it is compiled
+        # an escape in its docstring, when it is compiled: before Python 3.12 it was the other kind
+        warnings.simplefilter("ignore", SyntaxWarning)
+        warnings.simplefilter("ignore", DeprecationWarning)
         # here, since it reads a dictionary of 1,700 words
         from whisper_normalizer.english import EnglishTextNormalizer
 
