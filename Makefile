@@ -25,7 +25,8 @@ help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  \1|\2/' | awk -F'|' '{printf "%-17s %s\n", $$1, $$2}'
 	@echo
 	@echo "make takes       PYTHON=python3.12     the Python of .venv, 3.11 to 3.14; another one makes .venv anew"
-	@echo "make run takes   PROFILE=digits        values of profiles/digits.yaml over params.yaml"
+	@echo "make run takes   DAG=train_verifier    a speaker verifier instead of a recogniser"
+	@echo "                 PROFILE=digits        values of profiles/digits.yaml over params.yaml"
 	@echo "                 CORPUS=path           your own speech instead of the synthetic corpus"
 	@echo "                 SET='train.steps=100' single parameters"
 	@echo "                 FORCE=1               every stage;  FORCE_STAGE=train  one of them"
@@ -41,8 +42,8 @@ help: ## this list
 	@echo "make up takes    AIRFLOW_PORT=8080 MLFLOW_PORT=5000"
 	@echo "make relocate takes FROM=path         the old directory of artifacts, where the database does not say it"
 
-run: env ## train, check, mitigate, gate and register a recogniser
-	@$(VENV_PYTHON) -m ops run --profile "$(PROFILE)" --corpus "$(CORPUS)" --set $(SET) \
+run: env ## train, check, mitigate, gate and register a recogniser, or a speaker verifier
+	@$(VENV_PYTHON) -m ops run $(if $(DAG),--dag "$(DAG)") --profile "$(PROFILE)" --corpus "$(CORPUS)" --set $(SET) \
 		--force-stage "$(FORCE_STAGE)" $(if $(STALE),--stale "$(STALE)") $(if $(RUNNER),--runner "$(RUNNER)") $(if $(JOBS),--jobs $(JOBS)) $(if $(filter-out 0,$(FORCE)),--force) \
 		$(if $(filter-out 0,$(VERIFY)),--verify)
 
@@ -139,7 +140,7 @@ bench-mitigation: env ## bottom cohort against everyone, over the settings of ev
 bench-amortized: env ## models that compute less, beside other ways to save as much, over SEEDS, for an hour
 	@$(VENV_PYTHON) -m benchmarks.amortized --seeds $(SEEDS)
 
-repro: env ## the graph in this checkout by `dvc repro`, without Airflow or MLflow
+repro: env ## the graph in this checkout by `dvc repro`, without Airflow or MLflow; both products
 	@$(VENV_PYTHON) -m ops corpus
 	@$(VENV_PYTHON) -m ops env dvc repro
 

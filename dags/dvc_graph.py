@@ -90,6 +90,23 @@ class Graph:
             grown = bool(below)
         return frozenset(reached)
 
+    def leading_to(self, name: str) -> Graph:
+        """A node, and every node that it reads from, directly or through others; in the same order.
+
+        Raises:
+            ParamsError: there is no such node.
+        """
+        by_name = {node.name: node for node in self.nodes}
+        if name not in by_name:
+            raise ParamsError(name="dvc.yaml", rule="have the stage that a DAG leads to", value=name,
+                              action="Put it back.")
+        needed, found = [name], {name}
+        while needed:
+            above = set(by_name[needed.pop()].upstream) - found
+            found |= above
+            needed += above
+        return Graph(tuple(node for node in self.nodes if node.name in found))
+
     def waiting(self, node: Node) -> int:
         """How many items of its own matrix wait for a node, one after another.
 
@@ -115,6 +132,11 @@ class Graph:
         return tuple(placed.values())
 
 
+def graph_of_run(root: Path, params: Mapping[str, Any], *, models: Collection[str], last: str) -> Graph:
+    """What a run with these parameters makes, up to the stage ``last``."""
+    return load_graph(root, _flat(params), models=models).leading_to(last)
+
+
 def load_graph(root: Path, choices: Values | None = None, *, models: Collection[str] = MODELS) -> Graph:
     """Read dvc.yaml and params.yaml in ``root``.
 
@@ -136,6 +158,18 @@ def with_models(stages: Mapping[str, Any], models: Collection[str]) -> dict[str,
     """
     gone = frozenset(CHOICES).difference(models)
     return {name: kept for name, stage in stages.items() if (kept := _without(stage, gone))}
+
+
+def with_nodes(stages: Mapping[str, Any], graph: Graph) -> dict[str, Any]:
+    """The ``stages`` of dvc.yaml without stages, and items of matrices, that ``graph`` does not have."""
+    kept = {}
+    for name, stage in stages.items():
+        items = [node.item for node in graph if node.group == name]
+        if items:
+            matrix = {key: [item for item in values if item in items]
+                      for key, values in stage.get("matrix", {}).items()}
+            kept[name] = {**stage, **({"matrix": matrix} if matrix else {})}
+    return kept
 
 
 def _without(stage: Mapping[str, Any], gone: frozenset[str]) -> dict[str, Any]:

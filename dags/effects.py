@@ -9,6 +9,7 @@ from airflow.providers.standard.operators.hitl import ApprovalOperator
 from airflow.sdk import BaseOperator, chain, task
 
 from dags.operators import RETRIES, EffectOperator, RecordOperator, reported, run_of, runner_of
+from dags.pipelines import Pipeline
 from dags.plan import make_plan
 from dags.remote import has_remote, push
 from dags.trigger_form import request_of
@@ -26,9 +27,9 @@ APPROVAL_WAITS = timedelta(days=14)
 @task(task_id="snapshot", **RETRIES, doc_md="Copies the checkout into the run's own workspace, with its parameters.")
 def snapshot(**context: Any) -> None:
     """Make the run's workspace."""
-    run = run_of(context)
+    run, dag_run = run_of(context), context["dag_run"]
     with reported(run, "snapshot"):
-        create(run, request_of(context["params"], context["dag_run"].conf or {}))
+        create(run, request_of(context["params"], dag_run.conf or {}, dag=dag_run.dag_id))
 
 
 @task(task_id="plan", **RETRIES, doc_md="Checks the runner, restores cached results, asks DVC what has to run.")
@@ -50,17 +51,18 @@ def share(**context: Any) -> None:
             push(run)
 
 
-def after_the_graph(last_stages: list[BaseOperator]) -> None:
-    """Append the effects to the stages that nothing reads from.
+def after_the_graph(last_stages: list[BaseOperator], pipeline: Pipeline) -> None:
+    """Append the effects on a pipeline's product to the stages that nothing reads from.
 
     `promote` alone knows when the champion may be replaced: on PASS and not worse than today's. What it answers decides
     whether a person is asked.
     """
-    record = RecordOperator(task_id="record", command="record",
+    product = pipeline.product
+    record = RecordOperator(task_id="record", command="record", product=product,
                             doc_md="One MLflow run per DAG run: parameters, metrics, report and lineage.")
-    register = EffectOperator(task_id="register", command="register",
+    register = EffectOperator(task_id="register", command="register", product=product,
                               doc_md="A model version, unless these inputs have one; alias `challenger`.")
-    promote = EffectOperator(task_id="promote", command="promote",
+    promote = EffectOperator(task_id="promote", command="promote", product=product,
                              doc_md="Moves the alias `champion`, when the verdict and today's champion allow it.")
     approve = ApprovalOperator(
         task_id="approve", subject="Promote a model that the figures cannot decide about?", body=APPROVAL_BODY,
@@ -68,7 +70,7 @@ def after_the_graph(last_stages: list[BaseOperator]) -> None:
         doc_md="Waits for a person. A rejection fails the run, so that it cannot look green.")
     promote_approved = EffectOperator(
         task_id="promote_approved", doc_md="Moves the alias `champion` on the word of the person who approved.",
-        command="promote",
+        command="promote", product=product,
         arguments=["--approved-by", APPROVED_BY, "--reason", "approved in Airflow, run {{ run_id }}"])
     decision = decide()
     chain(last_stages, share())

@@ -102,7 +102,7 @@ class JobOperator(BaseOperator):
 class StageOperator(JobOperator):
     """A stage: passed over where the plan says nothing behind it changed, otherwise left to `dvc repro`.
 
-    To Airflow it is skipped where the run leaves out the arm that it belongs to.
+    To Airflow it is skipped where the run's parameters leave it out.
     """
 
     template_fields = ()
@@ -116,7 +116,7 @@ class StageOperator(JobOperator):
         run = run_of(context)
         plan = read_plan(run)
         if self.stage not in plan.known:
-            raise AirflowSkipException(f"{self.stage} belongs to an arm that mitigate.arms leaves out")
+            raise AirflowSkipException(f"the parameters of this run leave {self.stage} out")
         if self.stage not in plan.stale:
             self.log.info("%s is unchanged; its outputs are those recorded in %s", self.stage,
                           run.workspace / "dvc.lock")
@@ -142,11 +142,12 @@ class EffectOperator(JobOperator):
     Its last line is its answer as JSON, which is kept beside the run for the tasks behind it and for `make run`.
     """
 
-    template_fields = ("arguments",)
+    template_fields = ("arguments", "product")
 
-    def __init__(self, *, command: str, arguments: list[str] | None = None, **options: Any) -> None:
+    def __init__(self, *, command: str, product: str, arguments: list[str] | None = None, **options: Any) -> None:
         super().__init__(**options)
         self.command = command
+        self.product = product
         self.arguments = arguments or []
 
     def execute(self, context: Context) -> None:
@@ -154,7 +155,8 @@ class EffectOperator(JobOperator):
         with reported(run, self.task_id):
             self.before(run, context)
             job = Job(name=self.task_id, run=run, directory=run.workspace, environment=_watching(run), trusted=True,
-                      arguments=("-m", "evenvoice.tracking", self.command, "--run-id", run.run_id,
+                      arguments=("-m", "evenvoice.tracking", self.command, "--product", self.product,
+                                 "--run-id", run.run_id,
                                  *[argument for argument in self.arguments if argument]))
             output = self.work(self.placed(job, run), ProcessRunner())
             write_json(run.answer(self.task_id), json.loads(output[-1]))

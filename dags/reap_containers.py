@@ -8,6 +8,7 @@ from typing import Any
 from airflow.sdk import DAG, task
 from airflow.sdk.exceptions import AirflowSkipException
 
+from dags.pipelines import PIPELINES
 from dags.runners import default_runner
 from dags.runs import ROOT, Run
 
@@ -31,7 +32,8 @@ with DAG("reap_containers", doc_md=DOC, description="Removes containers that bel
         def works(run: Run) -> bool:
             if run.alive.exists():
                 return foreground_works(run)
-            return bool(context["ti"].get_dr_count("train_asr", run_ids=[run.run_id], states=["queued", "running"]))
+            return any(context["ti"].get_dr_count(dag, run_ids=[run.run_id], states=["queued", "running"])
+                       for dag in PIPELINES)
 
         try:
             with connected() as engine:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from airflow.sdk import DAG, Param
 
 from dags.operators import RegistryOperator
+from dags.pipelines import PIPELINES, RECOGNISER
 from dags.runs import Run
 from dags.trigger_form import CONF
 from evenvoice.params import refuse_unknown
@@ -20,6 +21,8 @@ Moves the alias *champion* back to the version that held it before, and writes w
 Give the version that you expect to be champion now, and nothing happens when somebody else was faster.
 """
 PARAMS = {
+    "product": Param(RECOGNISER.product, "Which product's champion.", type="string",
+                     enum=[pipeline.product for pipeline in PIPELINES.values()]),
     "by": Param(None, "Who decides; it stands in the audit record.", type="string", minLength=1, maxLength=100),
     "reason": Param(None, "Why; it stands in the audit record.", type="string", minLength=3, maxLength=1000),
     "expected_champion": Param("", "Version that is champion now; empty skips the comparison.", type="string",
@@ -37,6 +40,6 @@ class RollbackOperator(RegistryOperator):
 
 with DAG("rollback", doc_md=DOC, description="The previous champion returns", schedule=None, catchup=False,
          max_active_runs=1, tags=["evenvoice"], params=PARAMS):
-    RollbackOperator(task_id="rollback", command="rollback", arguments=[
+    RollbackOperator(task_id="rollback", command="rollback", product="{{ params.product }}", arguments=[
         "--by", "{{ params.by }}", "--reason", "{{ params.reason }}",
         "{{ '--expected-champion=' ~ params.expected_champion if params.expected_champion else '' }}"])

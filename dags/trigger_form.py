@@ -68,7 +68,7 @@ def form(root: Path, graph: Graph) -> dict[str, Param]:
     return run | {name: _parameter(name, rules, content) for name, rules in _parameters()}
 
 
-def request_of(values: Mapping[str, Any], conf: Mapping[str, Any]) -> Request:
+def request_of(values: Mapping[str, Any], conf: Mapping[str, Any], *, dag: str) -> Request:
     """Read what the form sent.
 
     Args:
@@ -85,7 +85,7 @@ def request_of(values: Mapping[str, Any], conf: Mapping[str, Any]) -> Request:
     run = check(RunValues, asked, Layer(CONF, asked))
     changes = {name: _SWITCH.get(value, value) if kinds[name] == "boolean" and isinstance(value, str) else value
                for name, value in values.items() if name in kinds and value is not None}
-    return Request(profile=run.profile, corpus=run.corpus, changes=changes, force=run.force,
+    return Request(dag=dag, profile=run.profile, corpus=run.corpus, changes=changes, force=run.force,
                    force_stage=run.force_stage, stale=run.stale, verify=run.verify, given_in=CONF)
 
 

@@ -16,7 +16,8 @@ from pathlib import Path
 from typing import Any, Final
 
 from dags import checkout, inputs, watched
-from dags.dvc_graph import load_graph, with_models
+from dags.dvc_graph import graph_of_run, load_graph, with_models, with_nodes
+from dags.pipelines import RECOGNISER, pipeline
 from dags.remote import local_config
 from dags.runs import Run, prune, state_of
 from dags.yaml_files import read_yaml
@@ -40,6 +41,7 @@ RERUN: Final = "rerun"
 class Request:
     """What a person or a schedule asked of a run."""
 
+    dag: str = RECOGNISER.dag
     profile: str = ""
     """Name of a file in profiles/ that is laid over params.yaml; empty for none."""
     corpus: str = ""
@@ -79,7 +81,7 @@ def create(run: Run, request: Request) -> None:
     run.workspace.mkdir(parents=True)
     digest = _copy_checkout(run.root, run.workspace)
     _settle_params(run, request, params)
-    _settle_graph(run.workspace, params)
+    _settle_graph(run.workspace, request, params)
     write_json(run.workspace / CORPUS, described)
     write_json(run.workspace / WATCHED, earlier)
     _configure_dvc(run)
@@ -138,12 +140,13 @@ def _settle_params(run: Run, request: Request, params: dict[str, Any]) -> None:
         write_text(path, f"# params.yaml with: {asked}\n" + dump(params))
 
 
-def _settle_graph(workspace: Path, params: Mapping[str, Any]) -> None:
-    """dvc.yaml with the models of this run alone, so that to DVC there are no others."""
+def _settle_graph(workspace: Path, request: Request, params: Mapping[str, Any]) -> None:
+    """dvc.yaml with what this run makes alone, so that to DVC there is nothing else."""
     path = workspace / "dvc.yaml"
-    content = read_yaml(path)
-    content["stages"] = with_models(content["stages"], models_in(params))
-    write_text(path, "# dvc.yaml with the models of this run alone\n" + dump(content))
+    content, models = read_yaml(path), models_in(params)
+    graph = graph_of_run(workspace, params, models=models, last=pipeline(request.dag).last)
+    content["stages"] = with_nodes(with_models(content["stages"], models), graph)
+    write_text(path, "# dvc.yaml with what this run makes alone\n" + dump(content))
 
 
 def _copy_checkout(root: Path, workspace: Path) -> str:
@@ -169,7 +172,8 @@ def _lock_file(run: Run, request: Request, params: Mapping[str, Any]) -> Path:
     """Where the last good dvc.lock lies for runs like this one, so a run on digits never evicts the default's."""
     ingest = params["ingest"]
     corpus = hashlib.sha256(f"{ingest['corpus']}\n{ingest['select']}".encode()).hexdigest()[:8]
-    return run.state / "locks" / f"{request.profile or 'default'}-{corpus}.lock"
+    product = "" if request.dag == RECOGNISER.dag else f"{request.dag}-"
+    return run.state / "locks" / f"{product}{request.profile or 'default'}-{corpus}.lock"
 
 
 def _seed_lock(run: Run, lock: Path) -> None:

@@ -1,4 +1,4 @@
-"""``python -m evenvoice``, or ``evenvoice``: use what a run left, recogniser and cohorts, from the command line."""
+"""``python -m evenvoice``, or ``evenvoice``: use what a run left, models and cohorts, from the command line."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import traceback
 from collections.abc import Sequence
 from typing import Final
 
-from evenvoice.commands import cohorts, export, judge, transcribe
+from evenvoice.commands import cohorts, export, judge, transcribe, verify
 from evenvoice.commands.parsing import add_commands
 from evenvoice.errors import EvenvoiceError
 
@@ -47,6 +47,7 @@ def _parser() -> argparse.ArgumentParser:
                                      description="Use what a run left, or judge what any recogniser wrote.")
     add_commands(parser, (("transcribe", transcribe, "write down what is said in recordings"),
                           ("export", export, "write a recogniser as ONNX files"),
+                          ("verify", verify, "tell whether two recordings are of one speaker"),
                           ("cohorts", cohorts, "use the frozen rules that tell cohorts apart"),
                           ("judge", judge, "judge anybody's recogniser by what it wrote")))
     return parser

@@ -186,7 +186,7 @@ def _demand_shallow(text: _Text) -> None:
         raise
 
 
-def _too_deep(text: _Text, mark: yaml.Mark | None) -> ParamsError:
+def _too_deep(text: _Text, mark: Any) -> ParamsError:
     return ParamsError(name=text.place(mark.line + 1 if mark else None), rule=f"nest at most {_DEEPEST} deep",
                        value="more", action="Look at params.yaml for the form.")
 

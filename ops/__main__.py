@@ -9,6 +9,7 @@ from pathlib import Path
 
 from rich.console import Console
 
+from dags.pipelines import PIPELINES, RECOGNISER
 from dags.runners import RUNNERS, default_runner
 from dags.runs import ROOT
 from dags.workspace import RERUN, SHOW
@@ -33,9 +34,9 @@ def _obey(arguments: argparse.Namespace, console: Console) -> int:
     if arguments.command == "run":
         from ops.run import RunOptions, run_in_foreground
         options = RunOptions(
-            profile=arguments.profile, corpus=arguments.corpus, changes=tuple(arguments.set), force=arguments.force,
-            force_stage=arguments.force_stage, stale=arguments.stale, verify=arguments.verify, runner=arguments.runner,
-            jobs=arguments.jobs)
+            dag=arguments.dag, profile=arguments.profile, corpus=arguments.corpus, changes=tuple(arguments.set),
+            force=arguments.force, force_stage=arguments.force_stage, stale=arguments.stale, verify=arguments.verify,
+            runner=arguments.runner, jobs=arguments.jobs)
         return run_in_foreground(ROOT, options, console)
     if arguments.command == "env":
         command = arguments.argv
@@ -82,7 +83,8 @@ def _obey_about_images(arguments: argparse.Namespace, console: Console) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m ops", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
-    run = commands.add_parser("run", help="run the DAG train_asr to its end")
+    run = commands.add_parser("run", help="run a DAG that makes a product to its end")
+    run.add_argument("--dag", default=RECOGNISER.dag, help=f"one of {', '.join(PIPELINES)}")
     run.add_argument("--profile", default="", help="a file of profiles/, laid over params.yaml")
     run.add_argument("--corpus", default="", help="a corpus on this machine, instead of ingest.corpus")
     run.add_argument("--set", nargs="*", default=[], metavar="SECTION.NAME=VALUE", help="single parameters")

@@ -1,4 +1,4 @@
-"""`make run`: the DAG train_asr in the foreground, to its end."""
+"""`make run`: a DAG that makes a product in the foreground, to its end."""
 
 from __future__ import annotations
 
@@ -21,7 +21,8 @@ from typing import Any, NoReturn
 
 from rich.console import Console
 
-from dags.dvc_graph import load_graph
+from dags.dvc_graph import graph_of_run
+from dags.pipelines import RECOGNISER, pipeline
 from dags.plan import forced_stages
 from dags.runners import RUNNERS, default_runner
 from dags.runs import Run
@@ -38,8 +39,9 @@ from ops.console import display
 from ops.database import fresh_database
 from ops.environment import environment
 from ops.processes import end_tree
-from ops.slots import EXECUTOR, slots_here
+from ops.slots import DAG, EXECUTOR, slots_here
 from ops.summary import Outcome, print_failure, print_summary, read_outcome
+from ops.verifier import finish_verifier
 
 SNAPSHOT = "snapshot"
 EFFECTS = ("record", "register", "promote")
@@ -56,6 +58,7 @@ FROZEN = (RULES, DESCRIPTION)
 class RunOptions:
     """What stands behind `make run`, as text."""
 
+    dag: str = RECOGNISER.dag
     profile: str = ""
     corpus: str = ""
     changes: tuple[str, ...] = ()
@@ -86,17 +89,20 @@ def run_in_foreground(root: Path, options: RunOptions, console: Console) -> int:
     """
     began = time.monotonic()
     changes = parse_changes(options.changes)
-    request = Request(profile=options.profile, corpus=options.corpus, changes=changes, force=options.force,
-                      force_stage=options.force_stage, stale=options.stale, verify=options.verify)
-    models = models_in(run_params(root, request))
-    graph = load_graph(root, models=models)
+    making = pipeline(options.dag)
+    request = Request(dag=options.dag, profile=options.profile, corpus=options.corpus, changes=changes,
+                      force=options.force, force_stage=options.force_stage, stale=options.stale,
+                      verify=options.verify)
+    params = run_params(root, request)
+    models = models_in(params)
+    graph = graph_of_run(root, params, models=models, last=making.last)
     forced_stages(graph, everything=options.force, stage=options.force_stage)
     run = Run(root, f"make-{datetime.now(UTC):%Y%m%dT%H%M%S}-{secrets.token_hex(2)}")
     run.directory.mkdir(parents=True)
     board = Board((SNAPSHOT, "plan", *(node.name for node in graph.in_order()), *EFFECTS))
     console.print(f"run {run.run_id}, all of its output in {os.path.relpath(run.directory)}", highlight=False,
                   soft_wrap=True)
-    if left_out := [arm for arm in ARMS if arm not in models]:
+    if making == RECOGNISER and (left_out := [arm for arm in ARMS if arm not in models]):
         console.print(f"left out by mitigate.arms: {', '.join(left_out)}", highlight=False, soft_wrap=True)
     exit_code = 1
     try:
@@ -111,9 +117,13 @@ def run_in_foreground(root: Path, options: RunOptions, console: Console) -> int:
         run.finish("success" if exit_code == 0 else "failed")
         (run.directory / "airflow.db").unlink(missing_ok=True)
     if exit_code == 0:
-        outcome = read_outcome(run)
-        publish_reports(run, outcome)
-        print_summary(run, outcome, console, took=clock(time.monotonic() - began))
+        took = clock(time.monotonic() - began)
+        if making == RECOGNISER:
+            outcome = read_outcome(run)
+            publish_reports(run, outcome)
+            print_summary(run, outcome, console, took=took)
+        else:
+            finish_verifier(run, console, took=took)
     elif exit_code == 1:
         print_failure(run, board, console)
     return exit_code
@@ -182,9 +192,10 @@ def _execute(run: Run, options: RunOptions, changes: Mapping[str, Any], board: B
         "force_stage": options.force_stage, "stale": options.stale, "verify": options.verify, "runner": options.runner,
         "attended": False,
         **{name: str(value).lower() if isinstance(value, bool) else value for name, value in changes.items()}}
-    argv = [sys.executable, "-m", "airflow", "dags", "test", "train_asr", "--use-executor", "--conf",
+    argv = [sys.executable, "-m", "airflow", "dags", "test", options.dag, "--use-executor", "--conf",
             json.dumps(settings)]
     env = {**environment(run.root, database=run.directory / "airflow.db"), "EVENVOICE_RUN": run.run_id,
+           DAG: options.dag,
            "AIRFLOW__CORE__EXECUTOR": EXECUTOR,
            "AIRFLOW__CORE__PARALLELISM": str(options.jobs or slots_here(options.runner))}
     with (run.directory / "airflow.log").open("ab") as log:

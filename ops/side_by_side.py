@@ -9,8 +9,10 @@ from __future__ import annotations
 import asyncio
 import gc
 import multiprocessing
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from importlib import import_module
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import ForkProcess
 from typing import Any, Final
@@ -30,6 +32,7 @@ from airflow.utils.state import TaskInstanceState
 from dags.runners.gpus import pools_needed
 from dags.runs import ROOT
 from evenvoice.params import load_params
+from ops.slots import DAG
 
 WAIT_S: Final = 10.0
 """A task that waits for its next try is not forgotten beside one that runs for hours."""
@@ -53,7 +56,7 @@ class SideBySide(BaseExecutor):
 
     def start(self) -> None:
         """Make once, for all forks, what each would take seconds for: the DAG, and Airflow's API within a process."""
-        from dags.train_asr import dag
+        dag = import_module(f"dags.{os.environ[DAG]}").dag
         self._tasks: Mapping[str, Any] = dag.task_dict
         self._pools = pools_needed(load_params(ROOT / "params.yaml").resources)
         self._workers: list[_Worker] = []

@@ -9,6 +9,8 @@ import psutil  # type: ignore[import-untyped]
 
 EXECUTOR: Final = "ops.side_by_side.SideBySide"
 """For AIRFLOW__CORE__EXECUTOR."""
+DAG: Final = "EVENVOICE_DAG"
+"""Tells it which DAG's tasks it works on."""
 MOST: Final = 8
 """No more stages of the graph are ever ready at once."""
 GB_EACH: Final = 2.0

@@ -67,29 +67,29 @@ def print_summary(run: Run, outcome: Outcome, console: Console, *, took: str) ->
     challenger = outcome.verdict["challenger"]
     console.print(f"\nfinished in {took}\n", highlight=False)
     for line in _wer_lines(outcome):
-        console.print(line, **_PLAIN)
-    console.print(f"\nchosen       {challenger}: {outcome.selection['reason']}", **_PLAIN)
-    console.print(f"speech       {outcome.verdict['labelled']}", **_PLAIN)
-    console.print(f"compute      {_compute(outcome.compute)}", **_PLAIN)
+        console.print(line, **PLAIN)
+    console.print(f"\nchosen       {challenger}: {outcome.selection['reason']}", **PLAIN)
+    console.print(f"speech       {outcome.verdict['labelled']}", **PLAIN)
+    console.print(f"compute      {_compute(outcome.compute)}", **PLAIN)
     verdict = outcome.verdict["verdict"]
-    console.print(f"verdict      {verdict}", style=VERDICT_STYLES[verdict], **_PLAIN)
+    console.print(f"verdict      {verdict}", style=VERDICT_STYLES[verdict], **PLAIN)
     for reason in outcome.verdict["reasons"]:
-        console.print(f"             - {reason}", **_PLAIN)
+        console.print(f"             - {reason}", **PLAIN)
     if healed := outcome.verdict["healed"]:
-        console.print(f"healed       {healed['sentence']}", **_PLAIN)
+        console.print(f"healed       {healed['sentence']}", **PLAIN)
     if saving := outcome.verdict["saving"]:
-        console.print(f"saved        beside its dense control it needs {saving['sentence']}", **_PLAIN)
+        console.print(f"saved        beside its dense control it needs {saving['sentence']}", **PLAIN)
     if wanted := outcome.verdict["wanted"]:
-        console.print(f"wanted       {wanted['sentence']}", **_PLAIN)
+        console.print(f"wanted       {wanted['sentence']}", **PLAIN)
     console.print(f"model        version {outcome.registered['version']}, {outcome.promotion['outcome']}: "
-                  f"{outcome.promotion['reason']}", **_PLAIN)
+                  f"{outcome.promotion['reason']}", **PLAIN)
     for line in older_results(run):
-        console.print(line, **_PLAIN)
+        console.print(line, **PLAIN)
     console.print(f"report       {_near(run.root / 'reports' / 'index.html')}  (open it in a browser; beside it "
-                  "verdict.json and model_card.md)", **_PLAIN)
+                  "verdict.json and model_card.md)", **PLAIN)
     console.print(f"try it       .venv/bin/evenvoice transcribe FILE.wav --stream  (the model: "
-                  f"{_near(run.root / 'reports' / 'model')})", **_PLAIN)
-    console.print("more         `make up` starts the Airflow and MLflow user interfaces", **_PLAIN)
+                  f"{_near(run.root / 'reports' / 'model')})", **PLAIN)
+    console.print("more         `make up` starts the Airflow and MLflow user interfaces", **PLAIN)
 
 
 def older_results(run: Run) -> list[str]:
@@ -107,17 +107,17 @@ def older_results(run: Run) -> list[str]:
 def print_failure(run: Run, board: Board, console: Console) -> None:
     """The failed stage's own words, where all of its output is, and how to go on."""
     for row in board.failed:
-        console.print(f"\n{row.name} failed:", style="bold red", **_PLAIN)
-        console.print(row.error, **_PLAIN)
+        console.print(f"\n{row.name} failed:", style="bold red", **PLAIN)
+        console.print(row.error, **PLAIN)
         if row.log:
-            console.print(f"\nall of its output: {_near(Path(row.log))}", **_PLAIN)
+            console.print(f"\nall of its output: {_near(Path(row.log))}", **PLAIN)
     if not board.failed:
-        console.print("\nthe run failed outside its stages; the end of its log:", style="bold red", **_PLAIN)
-        console.print(_tail(run.directory / "airflow.log"), **_PLAIN)
-    console.print("finished stages are kept: `make run` goes on from here", **_PLAIN)
+        console.print("\nthe run failed outside its stages; the end of its log:", style="bold red", **PLAIN)
+        console.print(_tail(run.directory / "airflow.log"), **PLAIN)
+    console.print("finished stages are kept: `make run` goes on from here", **PLAIN)
 
 
-_PLAIN: dict[str, Any] = {"markup": False, "highlight": False, "soft_wrap": True}
+PLAIN: dict[str, Any] = {"markup": False, "highlight": False, "soft_wrap": True}
 
 
 def _wer_lines(outcome: Outcome) -> list[str]:

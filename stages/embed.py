@@ -9,8 +9,8 @@ from stages.entry import run_stage
 
 def main(params: Params) -> None:
     """Read features and the speaker encoder; write embeddings."""
-    embedding.embed(features=paths.FEATURES, model=paths.SPEAKER_MODEL, out=paths.EMBEDDINGS,
-                    batch_s=params.embed.batch_s, progress=Progress("embed"))
+    embedding.embed(features=paths.FEATURES, model=paths.SPEAKER_MODELS / params.discover.clusters.speaker_model,
+                    out=paths.EMBEDDINGS, batch_s=params.embed.batch_s, progress=Progress("embed"))
 
 
 if __name__ == "__main__":

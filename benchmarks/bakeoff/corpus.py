@@ -34,16 +34,20 @@ class Corpus:
         return cls(profile, profile if speech else None, speech or "synthetic")
 
 
-def prepare(corpus: Corpus, work: Path, listen_first_s: float | None = None) -> None:
+def prepare(corpus: Corpus, work: Path, listen_first_s: float | None = None, *, seed: int | None = None) -> None:
     """Write ``work/<corpus>/params.yaml`` and run the stages that make features, unless that was done before.
+
+    Args:
+        seed: of the corpus and its splits, in a folder of its own; without it that of params.yaml.
 
     Raises:
         WorkspaceError: it was done before, and its trainings listened first for another time.
     """
-    place = work / corpus.name
+    place = work / (corpus.name if seed is None else f"{corpus.name}-{seed}")
     done = place / "prepared"
     values = _values(corpus) if listen_first_s is None else overlay(
         _values(corpus), {"train": {"listen_first_s": listen_first_s}})
+    values = values if seed is None else overlay(values, {"seed": seed})
     if done.exists():
         kept = yaml.safe_load((place / "params.yaml").read_text(encoding="utf-8"))["train"]["listen_first_s"]
         if kept != values["train"]["listen_first_s"]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import math
 import sys
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -12,16 +11,15 @@ from typing import TYPE_CHECKING, Any, Final
 
 from evenvoice.commands import speaker
 from evenvoice.commands.models import DEFAULT_MODEL, model_directory
+from evenvoice.commands.recordings import read_recording
 from evenvoice.params import UNKNOWN
 
 if TYPE_CHECKING:
     from evenvoice.commands.speaker import Speaker
-    from evenvoice.data.audio import Waveform
     from evenvoice.decoding.words import Transcript
     from evenvoice.models.recogniser import Recogniser
 
 BLOCK_S: Final = 0.1
-STDIN: Final = Path("-")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -63,7 +61,7 @@ class Job:
         from evenvoice.decoding.stream import recognise
         from evenvoice.decoding.work import WorkMeter
 
-        waveform, meter = _read(path), WorkMeter(1)
+        waveform, meter = read_recording(path), WorkMeter(1)
         found = recognise(self.recogniser, waveform.samples, waveform.rate, beam=self.beam, nbest=self.nbest,
                           cohort=self.speaker.cohort_of(waveform), meter=meter)
         return Heard(found, meter.done[0].share)
@@ -135,20 +133,6 @@ def _rounded(value: Any) -> Any:
     if isinstance(value, dict):
         return {name: _rounded(part) for name, part in value.items()}
     return [_rounded(part) for part in value] if isinstance(value, list | tuple) else value
-
-
-def _read(path: Path) -> Waveform:
-    from evenvoice.data.audio import decode, decode_file
-    from evenvoice.data.sound import unreadable
-
-    name = "standard input" if path == STDIN else str(path)
-    try:
-        with open(0 if path == STDIN else path, "rb", closefd=path != STDIN) as file:
-            if not file.seekable():
-                return decode(file.read(), name=name, max_duration_s=math.inf)
-            return decode_file(file, name=name, max_duration_s=math.inf)
-    except OSError as error:
-        raise unreadable(path, error) from error
 
 
 def _positive(text: str) -> int:

@@ -125,6 +125,78 @@ CURVE: Final = pa.schema([
 ])
 """One row per optimiser step of a training."""
 
+WEIGHING: Final = pa.schema([
+    pa.field("epoch", pa.int32(), nullable=False),
+    pa.field("cluster", pa.int32(), nullable=False),
+    pa.field("speakers", pa.int32(), nullable=False),  # draws of speakers whose last recording lay in it
+    pa.field("weight", pa.float64(), nullable=False),  # mean; 1 is as much as anybody
+    pa.field("loss", pa.float64(), nullable=False),  # mean, unweighted
+])
+"""Whom an adversary made to count in the training of a speaker encoder, by epoch and cluster of voices."""
+
+TRIALS: Final = pa.schema([
+    pa.field("split", pa.string(), nullable=False),
+    pa.field("first_speaker", pa.string(), nullable=False),
+    pa.field("second_speaker", pa.string(), nullable=False),
+    pa.field("condition", pa.string(), nullable=False),
+    pa.field("score", pa.float32(), nullable=False),  # cosine of two embeddings
+])
+"""One row per pair of recordings that a verifier compared; of one speaker where both names are the same."""
+
+VERIFICATION: Final = pa.schema([
+    pa.field("model", pa.string(), nullable=False),
+    pa.field("split", pa.string(), nullable=False),
+    pa.field("partition", pa.string(), nullable=False),  # a column, voices, condition, or "whole"
+    pa.field("group", pa.string(), nullable=False),
+    pa.field("speakers", pa.int32(), nullable=False),
+    pa.field("same_trials", pa.int64(), nullable=False),
+    pa.field("different_trials", pa.int64(), nullable=False),
+    pa.field("eer", pa.float64()),  # null without trials of both kinds
+    pa.field("eer_low", pa.float64()),  # bounds on test speakers alone
+    pa.field("eer_high", pa.float64()),
+    pa.field("miss", pa.float64()),  # at the model's one threshold
+    pa.field("miss_low", pa.float64()),
+    pa.field("miss_high", pa.float64()),
+    pa.field("false_alarm", pa.float64()),
+    pa.field("false_alarm_low", pa.float64()),
+    pa.field("false_alarm_high", pa.float64()),
+    pa.field("relative", pa.float64()),  # of the EER against the unweighted verifier's; negative is better
+    pa.field("relative_low", pa.float64()),  # speakers resampled in pairs, both verifiers on the same
+    pa.field("relative_high", pa.float64()),
+])
+"""Error rates of every verifier for every group; different-speaker trials are those within the group."""
+
+GROUPED: Final = pa.schema([
+    pa.field("partition", pa.string(), nullable=False),
+    pa.field("speaker", pa.string(), nullable=False),
+    pa.field("split", pa.string(), nullable=False),
+    pa.field("group", pa.string(), nullable=False),
+])
+"""Who is in which group of verification; never handed to MLflow."""
+
+VERIFICATION_GAPS: Final = pa.schema([
+    pa.field("model", pa.string(), nullable=False),
+    pa.field("partition", pa.string(), nullable=False),
+    pa.field("groups", pa.int32(), nullable=False),
+    pa.field("bottom", pa.string(), nullable=False),  # ranked on discover speakers
+    pa.field("top", pa.string(), nullable=False),
+    pa.field("figure", pa.string(), nullable=False),  # gap: EER of bottom less that of top; spread: deviation of EERs
+    pa.field("value", pa.float64(), nullable=False),
+    pa.field("low", pa.float64(), nullable=False),
+    pa.field("high", pa.float64(), nullable=False),
+    pa.field("change", pa.float64(), nullable=False),  # less that of the unweighted verifier, on the same speakers
+    pa.field("change_low", pa.float64(), nullable=False),
+    pa.field("change_high", pa.float64(), nullable=False),
+])
+"""How far the equal error rates of groups lie apart on test speakers."""
+
+DETECTION: Final = pa.schema([
+    pa.field("model", pa.string(), nullable=False),
+    pa.field("miss", pa.float64(), nullable=False),
+    pa.field("false_alarm", pa.float64(), nullable=False),
+])
+"""Points of the curve of misses against false alarms on test speakers."""
+
 COHORT_WER: Final = pa.schema([
     pa.field("model", pa.string(), nullable=False),
     pa.field("method", pa.string(), nullable=False),  # a discovery method, or "whole"

@@ -1,21 +1,15 @@
-"""Everything that must be within a limit, bounded together.
-
-A count is a WER or a ratio of WERs with its limit, as logarithms. Lower bounds, which establish that a limit is broken,
-hold for all counts at once (max-t), since one is enough to fail. Upper bounds, which show that a limit is kept, hold
-one by one, since a pass needs all of them at once (intersection-union test, Berger 1982, Technometrics 24:295).
-"""
+"""Everything that must be within a limit, bounded together: WERs and ratios of WERs, by evenvoice.gates.limits."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
 from typing import Final, NamedTuple
 
 import numpy as np
 
 from evenvoice.gates.evidence import Evidence
-from evenvoice.gates.verdict import Decision
+from evenvoice.gates.limits import Bounds, Count
 from evenvoice.metrics.bootstrap import (
     Mask,
     Resampled,
@@ -43,38 +37,6 @@ class Scope(NamedTuple):
 WHOLE: Final = Scope("whole", "whole")
 OTHERS: Final = {"rest": "everyone else", "whole": "everyone"}
 """Whom a cohort is compared with that no cohort is by name."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Bounds:
-    """A count on its natural scale, and what follows for its limit.
-
-    Attributes:
-        estimate: a WER, or a relative difference of WERs; ``low`` and ``high`` likewise.
-        missing_speakers: how many more would bring the upper bound to the limit; None unless undecided, and where the
-            estimate itself is beyond the limit.
-    """
-
-    estimate: float
-    low: float
-    high: float
-    decision: Decision
-    missing_speakers: int | None
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class _Count:
-    statistic: Resampled
-    limit: float
-    speakers: int
-
-    def missing_speakers(self, confidence: float) -> int | None:
-        """The distance of the upper bound shrinks with 1 / sqrt(speakers)."""
-        room = self.limit - self.statistic.estimate
-        if room <= 0:
-            return None
-        distance = self.statistic.upper(confidence) - self.statistic.estimate
-        return max(1, math.ceil(self.speakers * (distance / room) ** 2 - self.speakers))
 
 
 class Counts:
@@ -114,9 +76,7 @@ class Counts:
         """WER of everyone; None with too few speakers."""
         if self._whole is None:
             return None
-        low, high, decision, missing = self._decide(self._whole)
-        return Bounds(estimate=math.exp(self._whole.statistic.estimate), low=math.exp(low), high=math.exp(high),
-                      decision=decision, missing_speakers=missing)
+        return self._bounds(self._whole, math.exp)
 
     def changes(self) -> Iterator[tuple[Scope, Bounds]]:
         """(W_challenger - W_base) / W_base of everyone and of each top cohort; none for the base itself."""
@@ -136,7 +96,7 @@ class Counts:
     def _log_wer(self, model: str, scope: Scope) -> Resampled:
         return self._bootstrap.log_wer(self._evidence.test.table(model), self.members(scope))
 
-    def _gap_counts(self) -> Iterator[tuple[Scope, _Count]]:
+    def _gap_counts(self) -> Iterator[tuple[Scope, Count]]:
         for partition in self._evidence.comparable:
             for scope in (Scope(partition.method, cohort) for cohort in partition.ranked):
                 if scope in self.log_wers and (other := self._compared_with(scope, partition)) is not None:
@@ -153,38 +113,31 @@ class Counts:
         enough = np.count_nonzero(self._evidence.test.words[others]) >= self._limits.min_speakers
         return self._bootstrap.log_wer(self._evidence.test.table(self._evidence.challenger), others) if enough else None
 
-    def _whole_count(self) -> _Count | None:
+    def _whole_count(self) -> Count | None:
         if WHOLE not in self.log_wers:
             return None
         return self._count(WHOLE, self.log_wers[WHOLE], math.log(self._limits.max_wer))
 
-    def _change_counts(self) -> Iterator[tuple[Scope, _Count]]:
+    def _change_counts(self) -> Iterator[tuple[Scope, Count]]:
         tops = [Scope(partition.method, partition.top) for partition in self._evidence.comparable]
         for scope in (WHOLE, *tops):
             if self._evidence.challenger != self._evidence.base and scope in self.log_wers:
                 yield scope, self._change(scope, self._evidence.base, self._limits.regression_margin)
 
-    def _saving_counts(self) -> Iterator[tuple[Scope, _Count]]:
+    def _saving_counts(self) -> Iterator[tuple[Scope, Count]]:
         if self._evidence.saving is not None:
             for scope in self.log_wers:
                 yield scope, self._change(scope, DENSE, self._limits.saving_margin)
 
-    def _change(self, scope: Scope, reference: str, margin: float) -> _Count:
+    def _change(self, scope: Scope, reference: str, margin: float) -> Count:
         change = ratio_of_models(self.log_wers[scope], self._log_wer(reference, scope))
         return self._count(scope, change, math.log1p(margin))
 
-    def _count(self, scope: Scope, statistic: Resampled, limit: float) -> _Count:
-        return _Count(statistic=statistic, limit=limit, speakers=self.speakers(scope))
+    def _count(self, scope: Scope, statistic: Resampled, limit: float) -> Count:
+        return Count(statistic=statistic, limit=limit, speakers=self.speakers(scope))
 
-    def _relative(self, count: _Count) -> Bounds:
-        low, high, decision, missing = self._decide(count)
-        return Bounds(estimate=math.expm1(count.statistic.estimate), low=math.expm1(low), high=math.expm1(high),
-                      decision=decision, missing_speakers=missing)
+    def _relative(self, count: Count) -> Bounds:
+        return self._bounds(count, math.expm1)
 
-    def _decide(self, count: _Count) -> tuple[float, float, Decision, int | None]:
-        low, high = count.statistic.lower(self._level), count.statistic.upper(self._limits.confidence)
-        if low > count.limit:
-            return low, high, "exceeds", None
-        if high <= count.limit:
-            return low, high, "within", None
-        return low, high, "undecided", count.missing_speakers(self._limits.confidence)
+    def _bounds(self, count: Count, scale: Callable[[float], float]) -> Bounds:
+        return count.bounds(level=self._level, confidence=self._limits.confidence, scale=scale)

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from evenvoice.gates.counts import WHOLE, Bounds, Counts, Scope
+from evenvoice.gates.counts import WHOLE, Counts, Scope
 from evenvoice.gates.evidence import Evidence, check
+from evenvoice.gates.limits import Bounds
 from evenvoice.gates.reasons import Findings, reasons
 from evenvoice.gates.verdict import CohortFinding, Outcome, Regression, Saving, Time, Verdict, Whole
 from evenvoice.gates.wording import Wording, silent

@@ -54,19 +54,32 @@ def reasons(outcome: Outcome, findings: Findings, wording: Wording, *, untested:
                              findings.regression, findings.saving) if outcome == "PASS" else [])
     exceeded = [sentence for _, sentence in findings.worded("exceeds", wording)]
     too_small = [sentence for _, sentence in findings.worded("unjudgeable", wording)]
-    open_checks = sorted(findings.worded("undecided", wording), key=lambda one: (one[0] is None, one[0] or 0))
-    undecided = [sentence for _, sentence in open_checks]
-    decisive = [*passed, *exceeded, *untested, *too_small]
-    if len(decisive) + len(undecided) + len(silent) <= MOST:
-        return Reasons(lines=(*decisive, *undecided, *silent), undecided=tuple(undecided), further=())
+    return folded(decisive=[*passed, *exceeded, *untested, *too_small], exceeded=exceeded, silent=silent,
+                  undecided=findings.worded("undecided", wording))
+
+
+def folded(*, decisive: Sequence[str], exceeded: Sequence[str], undecided: Sequence[tuple[int | None, str]],
+           silent: Sequence[str]) -> Reasons:
+    """All sentences where they are few, else what decides, the nearest undecided check, and the rest by number.
+
+    Args:
+        decisive: what decided, the most important first.
+        exceeded: those of them that say that a limit is broken.
+        undecided: speakers missing, and the sentence, of each undecided check.
+        silent: why methods had no say.
+    """
+    open_checks = sorted(undecided, key=lambda one: (one[0] is None, one[0] or 0))
+    sentences = [sentence for _, sentence in open_checks]
+    if len(decisive) + len(sentences) + len(silent) <= MOST:
+        return Reasons(lines=(*decisive, *sentences, *silent), undecided=tuple(sentences), further=())
     told = [*decisive, *silent]
-    room = MOST - 1 if undecided or len(told) > MOST else MOST
+    room = MOST - 1 if sentences or len(told) > MOST else MOST
     shown, further = told[:room], told[room:]
     at = min(len(decisive), room)
-    folded = [*_left_over(sum(sentence in exceeded for sentence in further), len(further)),
-              *_undecided(open_checks, more=" more" if at else "")]
-    return Reasons(lines=(*shown[:at], *([", ".join(folded).rstrip(".") + "."] if folded else []), *shown[at:]),
-                   undecided=tuple(undecided), further=tuple(further))
+    folded_away = [*_left_over(sum(sentence in exceeded for sentence in further), len(further)),
+                   *_undecided(open_checks, more=" more" if at else "")]
+    counted = [", ".join(folded_away).rstrip(".") + "."] if folded_away else []
+    return Reasons(lines=(*shown[:at], *counted, *shown[at:]), undecided=tuple(sentences), further=tuple(further))
 
 
 def _left_over(broken: int, further: int) -> list[str]:

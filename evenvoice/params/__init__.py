@@ -48,14 +48,28 @@ from evenvoice.params.section import Section, mappings, names
 from evenvoice.params.speech import OWN_COLUMNS, Cause, Featurize, Ingest, Place, Split, Synthetic, Tokenizer
 from evenvoice.params.training import Embed, Train, TrainSpeaker, Transcribe
 from evenvoice.params.values import AUTO, InputPath, Positive, PositiveOrAuto, Share, is_input_path
+from evenvoice.params.verification import VerifierGate, Verify
+from evenvoice.params.weightings import (
+    UNWEIGHTED,
+    WEIGHTING_CONTROLS,
+    WEIGHTING_TITLES,
+    WEIGHTINGS,
+    Adversarial,
+    DoubleRate,
+    Focal,
+    Weightings,
+)
 
 __all__ = [
     "AIMS", "AMORTIZED", "ARMS", "AUTO", "BASE", "CHOICES", "CONTROLS", "DENSE", "EWC", "L2SP", "MADE_FROM", "METHODS",
-    "MODELS", "OWN_COLUMNS", "PARTS", "SAVINGS", "UNKNOWN", "Amortize", "Arms", "Attributes", "Augment", "Cause",
-    "Clusters", "CohortInput", "Discover", "Embed", "Evaluate", "Featurize", "Frozen", "Gate", "Geodemographic",
+    "MODELS", "OWN_COLUMNS", "PARTS", "SAVINGS", "UNKNOWN", "UNWEIGHTED", "WEIGHTINGS",
+    "WEIGHTING_CONTROLS", "WEIGHTING_TITLES", "Adversarial", "Amortize", "Arms", "Attributes", "Augment", "Cause",
+    "Clusters", "CohortInput", "Discover", "DoubleRate", "Embed", "Evaluate", "Featurize", "Focal", "Frozen", "Gate",
+    "Geodemographic",
     "Geographic", "Ingest", "InputPath", "Interpolate", "Method", "Mitigate", "NoSettings", "Oversample", "Params",
     "Place", "Plant", "Positive", "PositiveOrAuto", "Rehearsal", "Report", "Resources", "Reweight", "Section", "Share",
-    "Size", "Split", "Synthetic", "Tokenizer", "Train", "TrainSpeaker", "Transcribe", "Trial", "Wanted", "Watched",
+    "Size", "Split", "Synthetic", "Tokenizer", "Train", "TrainSpeaker", "Transcribe", "Trial", "VerifierGate",
+    "Verify", "Wanted", "Watched", "Weightings",
     "check", "is_input_path", "load_params", "mappings", "models_in", "models_of", "names", "overlay", "parse_params",
     "refuse_unknown", "settle",
 ]

@@ -8,6 +8,7 @@ from pydantic import Field
 
 from evenvoice.params.section import Section
 from evenvoice.params.values import ColumnNames, InputPath, Positive
+from evenvoice.params.weightings import Weighted
 
 Aim = Literal["geographic", "geodemographic", "clusters", "watched"]
 """Methods that put each speaker in one cohort, so that arms can aim at the worst."""
@@ -40,6 +41,7 @@ class Geodemographic(Section):
 class Clusters(Section):
     """K-means in speaker embeddings; clusters that chance tells apart as well are one cohort."""
 
+    speaker_model: Weighted = Field(description="Weighting of the speaker encoder whose embeddings are clustered.")
     clusters: int = Field(ge=2, description="Clusters of voices, as far as discover.min_speakers would fill so many.")
     max_cohorts: int = Field(ge=2, description="Cohorts that clusters are joined to, at most.")
     permutations: int = Field(ge=20, description="Shufflings of speakers behind the test that parts cohorts.")

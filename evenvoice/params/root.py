@@ -13,6 +13,8 @@ from evenvoice.params.resources import Resources
 from evenvoice.params.section import Section
 from evenvoice.params.speech import OWN_COLUMNS, Featurize, Ingest, Synthetic, Tokenizer
 from evenvoice.params.training import Embed, Train, TrainSpeaker, Transcribe
+from evenvoice.params.verification import VerifierGate, Verify
+from evenvoice.params.weightings import Weightings
 
 
 class Params(Section):
@@ -26,7 +28,10 @@ class Params(Section):
     train: Train
     transcribe: Transcribe
     train_speaker: TrainSpeaker
+    weightings: Weightings
     embed: Embed
+    verify: Verify
+    verifier_gate: VerifierGate
     discover: Discover
     mitigate: Mitigate
     arms: Arms
@@ -51,7 +56,10 @@ class Params(Section):
     @model_validator(mode="after")
     def _declared_columns_are_taken_in(self) -> Params:
         known = (*OWN_COLUMNS, *self.ingest.columns)
-        if unknown := [name for name in self.discover.attributes.columns if name not in known]:
-            raise ValueError(f"discover.attributes.columns must name {', '.join(OWN_COLUMNS)} or columns of "
-                             f"ingest.columns, got {unknown[0]}: add it there, so that ingest takes it in")
+        lists = {"discover.attributes.columns": self.discover.attributes.columns,
+                 "verify.columns": self.verify.columns}
+        for where, named in lists.items():
+            if unknown := [name for name in named if name not in known]:
+                raise ValueError(f"{where} must name {', '.join(OWN_COLUMNS)} or columns of ingest.columns, got "
+                                 f"{unknown[0]}: add it there, so that ingest takes it in")
         return self

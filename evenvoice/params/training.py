@@ -54,15 +54,27 @@ class Transcribe(Section):
 
 
 class TrainSpeaker(Section):
-    """The speaker encoder whose embeddings automatic cohorts are found in."""
+    """The speaker encoder, by which voices are verified and automatic cohorts are found."""
 
+    encoder: Literal["conv", "ecapa"] = Field(
+        description="conv: three convolutions, then mean and deviation over time. ecapa: ECAPA-TDNN, which is better "
+                    "and takes several times as long.")
+    loss: Literal["prototypical", "margin"] = Field(
+        description="prototypical: angular prototypical, within the batch. margin: additive angular margin softmax, "
+                    "against every training speaker.")
     embedding: int = Field(ge=8, le=1024, description="Width of an embedding.")
-    width: int = Field(ge=16, le=2048, description="Channels of the convolution blocks.")
+    width: int = Field(ge=16, le=2048, multiple_of=4, description="Channels of the convolution blocks.")
     steps: Positive = Field(description="Optimiser steps.")
     speakers_per_batch: int = Field(ge=2, description="Speakers in a batch.")
     recordings_per_speaker: int = Field(ge=2, description="Recordings of each speaker in a batch.")
     crop_s: float = Field(gt=0, description="Length of the random crop of each recording.")
+    speed: float = Field(ge=0, le=0.5, description="Crops are faster and higher, or slower and lower, by up to this "
+                                                   "share.")
+    noise_share: Share = Field(description="Share of the crops beside which another training voice is heard, 0 to 15 "
+                                           "dB weaker.")
     learning_rate: float = Field(gt=0, le=1, description="Peak learning rate.")
+    weight_decay: float = Field(ge=0, description="AdamW's decoupled weight decay.")
+    checkpoint_every_s: float = Field(gt=0, description="Seconds between checkpoints.")
 
 
 class Embed(Section):

@@ -50,7 +50,7 @@ def embed_recordings(encoder: SpeakerEncoder, store: FeatureStore, indices: NDAr
     if progress is not None:
         progress.total, progress.unit = len(indices), "recording"
     with torch.inference_mode():
-        for rows in _batches(store.durations_s[indices], batch_s):
+        for rows in batches(store.durations_s[indices], batch_s):
             features_BTM, lengths_B = padded([store.features(int(index)) for index in indices[rows]])
             embeddings_RD[rows] = encoder(features_BTM, lengths_B).numpy()
             if progress is not None:
@@ -77,7 +77,7 @@ def speaker_means(embeddings_RD: NDArray[np.float32], speakers_R: NDArray[np.obj
     return list(row_of), sums_SD / np.maximum(lengths_S1, np.finfo(np.float64).tiny)
 
 
-def _batches(durations_s: NDArray[np.float32], batch_s: float) -> Iterator[NDArray[np.intp]]:
+def batches(durations_s: NDArray[np.float32], batch_s: float) -> Iterator[NDArray[np.intp]]:
     """Recordings of like length together; each batch within ``batch_s`` of the longest one's length, or alone."""
     batch: list[int] = []
     for row in np.argsort(durations_s, kind="stable").tolist():

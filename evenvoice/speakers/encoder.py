@@ -22,9 +22,10 @@ from evenvoice.errors import ArtifactError
 from evenvoice.speakers.conv import ConvTrunk
 from evenvoice.speakers.ecapa import EcapaTrunk
 from evenvoice.speakers.pooling import inside
-from evenvoice.storage import read_json, write_json
+from evenvoice.storage import read_json, sha256, write_json
 
-TRUNKS: Final = {"conv": ConvTrunk, "ecapa": EcapaTrunk}
+WEIGHTS, WEIGHTS_HASH = "model.safetensors", "weights_sha256"
+TRUNKS: Final[dict[str, type[ConvTrunk] | type[EcapaTrunk]]] = {"conv": ConvTrunk, "ecapa": EcapaTrunk}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,8 +48,9 @@ class SpeakerEncoder(nn.Module):
         """``mean`` and ``std`` (M,) normalise the log-mel bands; they are stored with the weights."""
         super().__init__()
         self.config = config
-        self.trunk = TRUNKS[config.encoder](config.n_mels, config.width)
-        self.projection = nn.Linear(self.trunk.outputs, config.embedding)
+        trunk = TRUNKS[config.encoder](config.n_mels, config.width)
+        self.trunk = trunk
+        self.projection = nn.Linear(trunk.outputs, config.embedding)
         self.mean: Tensor
         self.std: Tensor
         self.register_buffer("mean", torch.as_tensor(np.asarray(mean, dtype=np.float32)).clone())
@@ -61,9 +63,9 @@ class SpeakerEncoder(nn.Module):
         return functional.normalize(self.projection(self.trunk(frames_BMT, lengths_B)), dim=-1)
 
     def save(self, directory: Path) -> None:
-        """Write model.safetensors and config.json."""
-        save_file(self.state_dict(), directory / "model.safetensors")
-        write_json(directory / "config.json", asdict(self.config))
+        """Write model.safetensors, and config.json with its hash, so that the latter alone tells models apart."""
+        save_file(self.state_dict(), directory / WEIGHTS)
+        write_json(directory / "config.json", {**asdict(self.config), WEIGHTS_HASH: sha256(directory / WEIGHTS)})
 
     @classmethod
     def load(cls, directory: Path) -> SpeakerEncoder:
@@ -73,13 +75,18 @@ class SpeakerEncoder(nn.Module):
             ArtifactError: a file is missing, truncated or of another model.
         """
         try:
-            config = SpeakerEncoderConfig(**read_json(directory / "config.json"))
+            content = read_json(directory / "config.json")
+            expected = content.pop(WEIGHTS_HASH)
+            config = SpeakerEncoderConfig(**content)
             unset = np.zeros(config.n_mels, dtype=np.float32)
             encoder = cls(config, unset, unset)
-            encoder.load_state_dict(load_file(directory / "model.safetensors"))
+            encoder.load_state_dict(load_file(directory / WEIGHTS))
         except (OSError, SafetensorError, RuntimeError, TypeError, KeyError) as error:
             raise ArtifactError(name=str(directory), rule="hold a speaker encoder", value=str(error).splitlines()[0],
                                 action="Run the stage train_speaker again.") from error
+        if (found := sha256(directory / WEIGHTS)) != expected:
+            raise ArtifactError(name=str(directory / WEIGHTS), rule=f"have SHA-256 {expected}", value=found,
+                                action="Run the stage train_speaker again.")
         return encoder.eval()
 
 

@@ -7,6 +7,8 @@
     python -m evenvoice.tracking audit
     python -m evenvoice.tracking relocate [--from DIRECTORY]
 
+Each but relocate takes --product verifier.
+
 EVENVOICE_HOME and MLFLOW_TRACKING_URI say where the registry is. The last line of the output is the result as JSON,
 also written to effects/<command>.json, except by relocate, which belongs to no run. Exit codes: 0 done (a model that
 must not be promoted is an outcome, not an error), 3 a person must act, 75 try again.
@@ -29,7 +31,7 @@ from evenvoice.params import load_params
 from evenvoice.storage import write_json
 from evenvoice.tracking.lineage import checked_commit, checked_run_id
 from evenvoice.tracking.location import Location
-from evenvoice.tracking.run_files import RunFiles
+from evenvoice.tracking.names import EVERY, RECOGNISER, VERIFIER
 
 Result = dict[str, Any]
 
@@ -54,21 +56,26 @@ def _record(chosen: argparse.Namespace) -> Result:
     from evenvoice.tracking.record import record
     from evenvoice.tracking.store import Store
 
+    product = _product(chosen)
     location = Location.from_environment()
     dag_run, commit = checked_run_id(chosen.run_id), checked_commit(chosen.commit)
-    return asdict(record(store=Store(location), location=location, files=RunFiles(Path()), dag_run=dag_run,
-                         commit=commit, dirty=chosen.dirty, params=load_params()))
+    return asdict(record(store=Store(location, product.names), location=location, product=product,
+                         files=product.files(Path()), dag_run=dag_run, commit=commit, dirty=chosen.dirty,
+                         params=load_params()))
 
 
 def _register(chosen: argparse.Namespace) -> Result:
-    from evenvoice.tracking.register import ServedSettings, register
+    from evenvoice.tracking.product import ServedSettings
+    from evenvoice.tracking.register import register
     from evenvoice.tracking.store import Store
 
+    product = _product(chosen)
     dag_run = checked_run_id(chosen.run_id)
     location, params = Location.from_environment(), load_params()
     settings = ServedSettings(sample_rate=params.ingest.sample_rate, max_duration_s=params.ingest.max_duration_s)
-    return asdict(register(store=Store(location), location=location, files=RunFiles(Path()), settings=settings,
-                           dag_run=dag_run, min_speakers=params.report.min_speakers))
+    return asdict(register(store=Store(location, product.names), location=location, product=product,
+                           files=product.files(Path()), settings=settings, dag_run=dag_run,
+                           min_speakers=params.report.min_speakers))
 
 
 def _promote(chosen: argparse.Namespace) -> Result:
@@ -76,14 +83,16 @@ def _promote(chosen: argparse.Namespace) -> Result:
     from evenvoice.tracking.promotion import Approval, Expected, promote
     from evenvoice.tracking.store import Store
 
+    product = _product(chosen)
     dag_run = checked_run_id(chosen.run_id)
     location, params = Location.from_environment(), load_params()
-    rules = Rules(margin=params.gate.regression_margin, confidence=params.gate.confidence,
+    gate = params.verifier_gate if product.names == VERIFIER else params.gate
+    rules = Rules(margin=gate.regression_margin, confidence=gate.confidence,
                   replicates=params.evaluate.replicates, seed=params.seed)
     asked = chosen.approved_by is not None or chosen.reason is not None
     approval = Approval(by=chosen.approved_by or "", reason=chosen.reason or "") if asked else None
-    return asdict(promote(store=Store(location), location=location, files=RunFiles(Path()), rules=rules,
-                          dag_run=dag_run, approval=approval,
+    return asdict(promote(store=Store(location, product.names), location=location, product=product,
+                          files=product.files(Path()), rules=rules, dag_run=dag_run, approval=approval,
                           expected=Expected(*chosen.expected_champion) if chosen.expected_champion else None))
 
 
@@ -91,21 +100,23 @@ def _rollback(chosen: argparse.Namespace) -> Result:
     from evenvoice.tracking.promotion import Approval, Expected, roll_back
     from evenvoice.tracking.store import Store
 
+    product = _product(chosen)
     location = Location.from_environment()
     run = chosen.run_id or f"by-hand-{datetime.now(UTC):%Y%m%dT%H%M%S.%f}"
-    return asdict(roll_back(store=Store(location), location=location, dag_run=checked_run_id(run),
+    return asdict(roll_back(store=Store(location, product.names), location=location, dag_run=checked_run_id(run),
                             approval=Approval(by=chosen.by, reason=chosen.reason),
                             expected=Expected(*chosen.expected_champion) if chosen.expected_champion else None))
 
 
-def _audit(_chosen: argparse.Namespace) -> Result:
+def _audit(chosen: argparse.Namespace) -> Result:
     from evenvoice.tracking.audit import Trail
     from evenvoice.tracking.lineage import CHAMPION
     from evenvoice.tracking.store import Store
 
+    product = _product(chosen)
     location = Location.from_environment()
-    trail = Trail.read(location.audit)
-    store = Store(location)
+    trail = Trail.read(location.trail(product.names))
+    store = Store(location, product.names)
     trail.check_anchor(store.anchor())
     for entry in trail.entries:
         move = entry.move
@@ -128,6 +139,13 @@ def _relocate(chosen: argparse.Namespace) -> Result:
         print(f"{done.database} names {done.artifacts} now. Rewritten: runs {done.runs}, models {done.models}, "
               f"versions {done.versions}. As it was before, it is kept in {done.backup}.")
     return asdict(done)
+
+
+def _product(chosen: argparse.Namespace) -> Any:
+    from evenvoice.tracking import recogniser, verifier
+
+    found = {one.names.product: one for one in (recogniser.RECOGNISER, verifier.VERIFIER)}
+    return found[chosen.product]
 
 
 def _champion(text: str) -> tuple[int | None]:
@@ -156,6 +174,9 @@ def _parser() -> argparse.ArgumentParser:
     for command in (record, register, promote):
         command.add_argument("--run-id", required=True, help="DAG run id")
     rollback.add_argument("--run-id", help="DAG run id; a retry with the same one does not roll back twice")
+    for command in (record, register, promote, rollback, audit):
+        command.add_argument("--product", default=RECOGNISER.product, choices=[names.product for names in EVERY],
+                             help="which product of evenvoice it is about")
     for command in (promote, rollback):
         command.add_argument("--expected-champion", type=_champion, metavar="N|none",
                              help="refuse if the champion is another one by now")

@@ -79,14 +79,14 @@ def compare(*, champion: Path, champion_digest: str | None, challenger: Path, ru
         ArtifactError: the champion's table is not the one that was registered.
     """
     if not champion.exists() or champion_digest is None:
-        return _not_comparable("this machine holds no errors per speaker of the champion")
+        return not_comparable("this machine holds no errors per speaker of the champion")
     if sha256(champion) != champion_digest:
         raise ArtifactError(name=str(champion), rule=f"have SHA-256 {champion_digest}", value=sha256(champion),
                             action="The table was altered: restore it from a backup.")
     old, new = read_table(champion, SPEAKER_ERRORS), read_table(challenger, SPEAKER_ERRORS)
     if not (old["speaker"].equals(new["speaker"]) and old["words"].equals(new["words"])):
         shared = len(set(old["speaker"].to_pylist()) & set(new["speaker"].to_pylist()))
-        return _not_comparable(f"the champion was tested on other data ({old.num_rows} speakers, "
+        return not_comparable(f"the champion was tested on other data ({old.num_rows} speakers, "
                                f"{new.num_rows} now, {shared} shared)")
     return _paired(old, new, rules)
 
@@ -99,13 +99,13 @@ def _paired(old: pa.Table, new: pa.Table, rules: Rules) -> Comparison:
     outcome = ("not worse" if difference.high <= rules.margin else "worse" if difference.low > rules.margin
                else "undecided")
     reason = (f"WER {model.wer:.2%} against the champion's {reference.wer:.2%} on the same {new.num_rows} test "
-              f"speakers ({difference.low:+.1%} to {difference.high:+.1%}) is {_OUTCOMES[outcome]} "
+              f"speakers ({difference.low:+.1%} to {difference.high:+.1%}) is {OUTCOMES[outcome]} "
               f"(margin {rules.margin:.1%}, confidence {rules.confidence:.0%})")
     return Comparison(outcome=outcome, reason=reason, champion_wer=reference.wer, challenger_wer=model.wer,
                       low=_finite(difference.low), high=_finite(difference.high), speakers=new.num_rows)
 
 
-_OUTCOMES: Final = {"not worse": "not worse", "worse": "worse", "undecided": "neither shown to be worse nor not worse"}
+OUTCOMES: Final = {"not worse": "not worse", "worse": "worse", "undecided": "neither shown to be worse nor not worse"}
 
 
 def _speaker_table(table: pa.Table) -> SpeakerTable:
@@ -116,5 +116,6 @@ def _finite(bound: float) -> float | None:
     return bound if isfinite(bound) else None
 
 
-def _not_comparable(reason: str) -> Comparison:
+def not_comparable(reason: str) -> Comparison:
+    """Nothing can be said, and why."""
     return Comparison(outcome="not comparable", reason=reason)

@@ -9,10 +9,6 @@ from typing import Final
 
 from evenvoice.errors import TrackingError
 
-EXPERIMENT: Final = "train_asr"
-MODEL: Final = "evenvoice-asr"
-RECOGNISER: Final = "recogniser"
-"""Directory of the model files inside a logged model."""
 CHALLENGER: Final = "challenger"
 CHAMPION: Final = "champion"
 

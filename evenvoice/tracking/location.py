@@ -14,6 +14,7 @@ from urllib.request import url2pathname
 
 from evenvoice.errors import TransientError
 from evenvoice.object_store import Address
+from evenvoice.tracking.names import Names
 
 LOCK_WAIT_S = 60.0
 SECONDS_BETWEEN_TRIES = 0.05
@@ -62,13 +63,12 @@ class Location:
         beside = self.database or self.home / "mlflow" / "mlflow.db"
         return beside.resolve().parent / "artifacts"
 
-    @property
-    def audit(self) -> Path:
-        """JSON lines, one per move of the champion."""
-        return self.home / "registry" / "audit.jsonl"
+    def trail(self, names: Names) -> Path:
+        """JSON lines, one per move of a product's champion."""
+        return self.home / "registry" / names.trail
 
     def speakers(self, inputs: str) -> Path:
-        """Errors per test speaker of the version with these inputs; never handed to MLflow."""
+        """Errors per test speaker, or scores of trials, of the version with these inputs; never handed to MLflow."""
         return self.home / "registry" / "speakers" / f"{inputs}.parquet"
 
     @contextmanager

@@ -17,6 +17,8 @@ from evenvoice.tracking import comparison, lineage, manifest
 from evenvoice.tracking.audit import Entry, Move, Trail
 from evenvoice.tracking.comparison import Comparison, Rules
 from evenvoice.tracking.location import Location
+from evenvoice.tracking.product import Product
+from evenvoice.tracking.recogniser import RECOGNISER
 from evenvoice.tracking.run_files import RunFiles
 from evenvoice.tracking.store import Store, Version
 
@@ -68,7 +70,8 @@ class Outcome:
 
 
 def promote(*, store: Store, location: Location, files: RunFiles, dag_run: str, rules: Rules,
-            approval: Approval | None = None, expected: Expected | None = None) -> Outcome:
+            approval: Approval | None = None, expected: Expected | None = None,
+            product: Product = RECOGNISER) -> Outcome:
     """Make the version of this run champion if verdict, comparison and, where needed, a person allow it.
 
     Args:
@@ -79,6 +82,7 @@ def promote(*, store: Store, location: Location, files: RunFiles, dag_run: str, 
         rules: what counts as not worse than today's champion.
         approval: needed on INSUFFICIENT, and where challenger and champion cannot be told apart or compared.
         expected: the champion the approval was given against; without it, the one seen when the call starts.
+        product: what the run makes.
 
     Raises:
         TrackingError: the run's model is not registered, the audit record is broken, or a person approved what must
@@ -86,15 +90,15 @@ def promote(*, store: Store, location: Location, files: RunFiles, dag_run: str, 
         PromotionConflict: the champion is not the expected one.
         ArtifactError: the registered files are not those of this run.
     """
-    version = _registered(store, files)
+    version = _registered(store, files, product)
     with location.locked():
-        settle(store, Trail.read(location.audit))
+        settle(store, Trail.read(location.trail(store.names)))
     before = store.alias(lineage.CHAMPION)
     if before == version.number:
         return Outcome(outcome=ALREADY_CHAMPION, version=version.number, champion_before=before, champion=before,
                        reason=f"version {before} is the champion already")
     _check_expected(before, expected)
-    compared = _compare(store, location, before, version, rules)
+    compared = _compare(store, location, before, version, rules, product)
     outcome, reason = decide(files.verdict, compared, approval)
     if outcome != PROMOTED:
         return Outcome(outcome=outcome, version=version.number, champion_before=before, champion=before, reason=reason)
@@ -141,7 +145,7 @@ def roll_back(*, store: Store, location: Location, approval: Approval, dag_run: 
         ArtifactError: the previous champion's files were altered.
     """
     with location.locked():
-        trail = Trail.read(location.audit)
+        trail = Trail.read(location.trail(store.names))
         settle(store, trail)
     earlier = next((entry for entry in trail.entries if entry.event == "done" and entry.move.run == dag_run
                     and entry.move.action == "rollback"), None)
@@ -173,7 +177,7 @@ def settle(store: Store, trail: Trail) -> Entry | None:
 def _swap(store: Store, location: Location, move: Move) -> Entry:
     """Compare and set: the alias moves only if the champion is still the one the decision was about."""
     with location.locked():
-        trail = Trail.read(location.audit)
+        trail = Trail.read(location.trail(store.names))
         settle(store, trail)
         _check_expected(store.alias(lineage.CHAMPION), Expected(move.origin))
         trail.append("intent", move)
@@ -193,9 +197,9 @@ def _named(number: int | None) -> str:
     return "none" if number is None else f"version {number}"
 
 
-def _registered(store: Store, files: RunFiles) -> Version:
+def _registered(store: Store, files: RunFiles, product: Product) -> Version:
     with tempfile.TemporaryDirectory() as scratch:
-        inputs = manifest.collect(files.model(files.challenger), files.verdict_file, Path(scratch) / "model")
+        inputs = product.collect(files, Path(scratch) / "model")
     version = store.find_version(inputs)
     if version is None:
         raise TrackingError(name=f"the model {files.challenger!r} of this run", rule="be registered first",
@@ -204,13 +208,14 @@ def _registered(store: Store, files: RunFiles) -> Version:
     return version
 
 
-def _compare(store: Store, location: Location, champion: int | None, challenger: Version, rules: Rules) -> Comparison:
+def _compare(store: Store, location: Location, champion: int | None, challenger: Version, rules: Rules,
+             product: Product) -> Comparison:
     if champion is None:
         return comparison.FIRST
     tags = store.version(champion).tags
-    return comparison.compare(champion=location.speakers(tags.get(lineage.INPUTS, "unknown")),
-                              champion_digest=tags.get(lineage.SPEAKERS),
-                              challenger=location.speakers(challenger.tags[lineage.INPUTS]), rules=rules)
+    return product.compare(champion=location.speakers(tags.get(lineage.INPUTS, "unknown")),
+                           champion_digest=tags.get(lineage.SPEAKERS),
+                           challenger=location.speakers(challenger.tags[lineage.INPUTS]), rules=rules)
 
 
 def _verify_files(store: Store, version: Version) -> None:

@@ -11,10 +11,11 @@ from typing import Any
 
 from evenvoice.params import Params
 from evenvoice.storage import read_json, write_json
-from evenvoice.tracking import lineage, published
-from evenvoice.tracking.cost import costs
+from evenvoice.tracking import lineage
 from evenvoice.tracking.lineage import Lineage
 from evenvoice.tracking.location import Location
+from evenvoice.tracking.product import Product
+from evenvoice.tracking.recogniser import RECOGNISER
 from evenvoice.tracking.run_files import RunFiles
 from evenvoice.tracking.store import Point, RecordedRun, Store
 
@@ -34,7 +35,7 @@ class Recording:
 
 
 def record(*, store: Store, location: Location, files: RunFiles, dag_run: str, commit: str, dirty: bool,
-           params: Params) -> Recording:
+           params: Params, product: Product = RECOGNISER) -> Recording:
     """Log a finished run; calling again completes or updates the same MLflow run and adds nothing twice.
 
     Raises:
@@ -45,9 +46,7 @@ def record(*, store: Store, location: Location, files: RunFiles, dag_run: str, c
     files.demand_one_origin()
     origin = Lineage(dag_run=dag_run, commit=commit, dirty=dirty, data=files.data_hash(), verdict=files.verdict,
                      arm=files.challenger, speech=files.speech, executed=_executed(files))
-    figures = published.metrics(files, params.report.min_speakers) | published.measured(files)
-    figures |= {f"cost/{name}": value for name, value in costs(files, params.report.min_speakers).items()}
-    curves = [point for model in files.models for point in published.curve(files, model)]
+    figures, curves = product.figures(files, params.report.min_speakers), product.curves(files)
     kept = [files.required(path) for path in (files.report, files.model_card, files.dvc_lock, files.params_file)]
     kept += [files.run_description] if files.run_description.exists() else []
     with location.locked():
@@ -58,9 +57,9 @@ def record(*, store: Store, location: Location, files: RunFiles, dag_run: str, c
     for path in kept:
         store.log_file(run.id, path)
     _log_json(store, run.id, "made_with.json", files.made_with())
-    _log_json(store, run.id, "verdict.json", published.verdict(files, params.report.min_speakers))
+    _log_json(store, run.id, "verdict.json", product.verdict(files, params.report.min_speakers))
     store.finish_run(run.id)
-    return Recording(run=run.id, experiment=lineage.EXPERIMENT, created=known is None, metrics=len(figures),
+    return Recording(run=run.id, experiment=product.names.experiment, created=known is None, metrics=len(figures),
                      verdict=files.verdict)
 
 

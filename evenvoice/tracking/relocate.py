@@ -25,8 +25,9 @@ import yaml
 
 from evenvoice.errors import ArtifactError, TrackingError, TransientError
 from evenvoice.storage import read_bytes, sync
-from evenvoice.tracking import lineage, manifest
+from evenvoice.tracking import manifest
 from evenvoice.tracking.location import Location, local_path
+from evenvoice.tracking.names import EVERY
 
 COMMAND: Final = "`make relocate` (or `python -m evenvoice.tracking relocate`)"
 WAIT_S: Final = 20.0
@@ -180,8 +181,8 @@ def _origins(connection: sqlite3.Connection, target: Path) -> list[Path]:
     if not _columns(connection, "experiments"):
         return []
     stated = {local_path(text) for (text,) in connection.execute(
-        "SELECT artifact_location FROM experiments WHERE name = ? AND artifact_location IS NOT NULL",
-        (lineage.EXPERIMENT,))}
+        f"SELECT artifact_location FROM experiments WHERE name IN ({', '.join('?' * len(EVERY))}) "  # noqa: S608
+        "AND artifact_location IS NOT NULL", tuple(names.experiment for names in EVERY))}
     return sorted(path for path in stated if path is not None and os.path.realpath(path) != os.path.realpath(target))
 
 
@@ -191,7 +192,7 @@ def _roots(connection: sqlite3.Connection, target: Path, origin: Path | None) ->
         return stated
     given = list(dict.fromkeys([Path(os.path.abspath(origin)), origin.resolve()]))  # noqa: PTH100 (links stay)
     if any(path not in given for path in stated):
-        raise TrackingError(name=f"the old place {origin}", rule=f"be the one that {lineage.EXPERIMENT} was made with",
+        raise TrackingError(name=f"the old place {origin}", rule="be the one that our experiments were made with",
                             value=", ".join(map(str, stated)), action="Give that one, or none at all.")
     return given
 
@@ -250,8 +251,9 @@ def _lack(change: _Change) -> str | None:
         for path in _named_files(change.target):
             if not path.exists():
                 return f"{path} must exist, got no such file"
-        if (change.target / "artifacts" / lineage.RECOGNISER).exists():
-            manifest.verify(change.target / "artifacts" / lineage.RECOGNISER)
+        for served in (change.target / "artifacts" / names.product for names in EVERY):
+            if served.exists():
+                manifest.verify(served)
     except ArtifactError as error:
         return f"{error.name} must {error.rule}, got {error.value}"
     return _uncopied(change)

@@ -19,7 +19,7 @@ VERDICTS = ("PASS", "FAIL", "INSUFFICIENT")
 
 @dataclass(frozen=True)
 class RunFiles:
-    """A workspace, seen by what the effects need from it."""
+    """A workspace of train_asr, seen by what the effects need from it."""
 
     workspace: Path
 
@@ -120,10 +120,18 @@ class RunFiles:
         Raises:
             ArtifactError: it is about something else, which is named.
         """
-        dvc_lock.demand_agreement(dvc_lock.entries(self.dvc_lock), name=str(self.dvc_lock))
+        self.demand_agreement()
         origins = Origins.read(self.judgement.get("origins"), f"{self.verdict_file}, origins")
         origins.only(self.models).demand_models(self.workspace / "artifacts/models", source=str(self.verdict_file),
                                                 stage="gate")
+
+    def demand_agreement(self) -> None:
+        """See that every stage read what the stages before it made.
+
+        Raises:
+            ArtifactError: one did not; it is named.
+        """
+        dvc_lock.demand_agreement(dvc_lock.entries(self.dvc_lock), name=str(self.dvc_lock))
 
     @property
     def models(self) -> tuple[str, ...]:

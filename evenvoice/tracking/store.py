@@ -16,9 +16,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Concatenate, Final, ParamSpec, TypeVar
 
 from evenvoice.errors import TrackingError, TransientError
-from evenvoice.params import UNKNOWN
 from evenvoice.tracking import lineage
 from evenvoice.tracking.location import Location
+from evenvoice.tracking.names import RECOGNISER, Names
+from evenvoice.tracking.product import Interface
 from evenvoice.tracking.relocate import demand_in_place
 
 if TYPE_CHECKING:
@@ -104,8 +105,12 @@ def _without_password(uri: str) -> str:
 class Store:
     """MLflow, by the few calls that evenvoice makes."""
 
-    def __init__(self, location: Location) -> None:
+    def __init__(self, location: Location, names: Names | None = None) -> None:
         """Connect; a new SQLite database is made under the lock, since its migrations must not run twice at once.
+
+        Args:
+            location: of the registry.
+            names: experiment and model that it is about; those of the recogniser, unless there are others.
 
         Raises:
             TrackingError: the registry was moved, and its database still says the old place; nothing is written then.
@@ -113,6 +118,7 @@ class Store:
         """
         demand_in_place(location)
         self.uri = location.tracking_uri
+        self.names = names or RECOGNISER
         self._artifacts = location.artifacts
         for name, value in SETTINGS.items():
             os.environ.setdefault(name, value)
@@ -140,7 +146,7 @@ class Store:
     @_translated
     def find_run(self, dag_run: str) -> RecordedRun | None:
         """The run of a DAG run, or None."""
-        experiment = self._client.get_experiment_by_name(lineage.EXPERIMENT)
+        experiment = self._client.get_experiment_by_name(self.names.experiment)
         if experiment is None:
             return None
         found = self._client.search_runs([experiment.experiment_id], max_results=1,
@@ -154,9 +160,9 @@ class Store:
     @_translated
     def create_run(self, dag_run: str) -> RecordedRun:
         """Start the run of a DAG run; the caller holds the lock and knows that there is none."""
-        experiment = self._client.get_experiment_by_name(lineage.EXPERIMENT)
+        experiment = self._client.get_experiment_by_name(self.names.experiment)
         experiment_id = experiment.experiment_id if experiment else self._client.create_experiment(
-            lineage.EXPERIMENT, artifact_location=self._artifacts)
+            self.names.experiment, artifact_location=self._artifacts)
         run = self._client.create_run(experiment_id, run_name=dag_run, tags={lineage.DAG_RUN: dag_run})
         return RecordedRun(id=run.info.run_id, tags=run.data.tags, metrics={},
                            started_at_ms=int(run.info.start_time))
@@ -187,8 +193,8 @@ class Store:
     # models
 
     @_translated
-    def log_model(self, run: str, *, directory: Path, requirements: Sequence[str], code: Path, served_model: Path,
-                  sample_rate: int, max_duration_s: float, example: bytes, inputs: str) -> str:
+    def log_model(self, run: str, *, directory: Path, requirements: Sequence[str], code: Path, interface: Interface,
+                  inputs: str) -> str:
         """Keep the files of ``directory`` as a pyfunc model of this run and return its id.
 
         A complete one with the same inputs is taken instead, so a crash between here and the registry costs nothing.
@@ -202,15 +208,15 @@ class Store:
                                                  tags={lineage.INPUTS: inputs})
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            _log_pyfunc(model.model_id, directory=directory, requirements=requirements, code=code, example=example,
-                        served_model=served_model, sample_rate=sample_rate, max_duration_s=max_duration_s)
+            _log_pyfunc(model.model_id, directory=directory, requirements=requirements, code=code,
+                        interface=interface)
         return str(model.model_id)
 
     @_translated
     def find_version(self, inputs: str) -> Version | None:
         """The oldest version with these inputs, or None."""
         found = self._client.search_model_versions(
-            f"name = '{lineage.MODEL}' and tags.`{lineage.INPUTS}` = '{inputs}'")
+            f"name = '{self.names.model}' and tags.`{lineage.INPUTS}` = '{inputs}'")
         return min((_version(entity) for entity in found), key=lambda version: version.number, default=None)
 
     @_translated
@@ -219,17 +225,17 @@ class Store:
         from mlflow.exceptions import MlflowException
 
         try:
-            self._client.create_registered_model(lineage.MODEL)
+            self._client.create_registered_model(self.names.model)
         except MlflowException as error:
             if error.error_code != "RESOURCE_ALREADY_EXISTS":
                 raise
-        return _version(self._client.create_model_version(lineage.MODEL, source=f"models:/{logged_model}", run_id=run,
-                                                          tags=dict(tags), model_id=logged_model))
+        return _version(self._client.create_model_version(self.names.model, source=f"models:/{logged_model}",
+                                                          run_id=run, tags=dict(tags), model_id=logged_model))
 
     @_translated
     def version(self, number: int) -> Version:
         """A version by its number."""
-        return _version(self._client.get_model_version(lineage.MODEL, str(number)))
+        return _version(self._client.get_model_version(self.names.model, str(number)))
 
     @_translated
     def alias(self, name: str) -> int | None:
@@ -241,7 +247,7 @@ class Store:
     @_translated
     def set_alias(self, name: str, number: int) -> None:
         """Point an alias at a version; MLflow overwrites without asking, so the caller holds the lock."""
-        self._client.set_registered_model_alias(lineage.MODEL, name, str(number))
+        self._client.set_registered_model_alias(self.names.model, name, str(number))
 
     @_translated
     def anchor(self) -> str | None:
@@ -252,21 +258,21 @@ class Store:
     @_translated
     def set_anchor(self, digest: str) -> None:
         """Remember the hash of the newest audit line."""
-        self._client.set_registered_model_tag(lineage.MODEL, lineage.AUDIT_HEAD, digest)
+        self._client.set_registered_model_tag(self.names.model, lineage.AUDIT_HEAD, digest)
 
     @_translated
     def download(self, number: int, into: Path) -> Path:
         """Copy a version's model files and their manifest from the artifact store."""
         from mlflow.artifacts import download_artifacts
 
-        source = self._client.get_model_version_download_uri(lineage.MODEL, str(number))
-        return Path(download_artifacts(artifact_uri=f"{source}/artifacts/{lineage.RECOGNISER}", dst_path=str(into)))
+        source = self._client.get_model_version_download_uri(self.names.model, str(number))
+        return Path(download_artifacts(artifact_uri=f"{source}/artifacts/{self.names.product}", dst_path=str(into)))
 
     def _registered_model(self) -> Any:
         from mlflow.exceptions import MlflowException
 
         try:
-            return self._client.get_registered_model(lineage.MODEL)
+            return self._client.get_registered_model(self.names.model)
         except MlflowException as error:
             if error.error_code == "RESOURCE_DOES_NOT_EXIST":
                 return None
@@ -282,22 +288,23 @@ def _chunks(items: list[Any], size: int) -> Iterator[list[Any]]:
         yield items[start:start + size]
 
 
-def _log_pyfunc(model_id: str, *, directory: Path, requirements: Sequence[str], code: Path, served_model: Path,
-                sample_rate: int, max_duration_s: float, example: bytes) -> None:
+def _log_pyfunc(model_id: str, *, directory: Path, requirements: Sequence[str], code: Path, interface: Interface
+                ) -> None:
     import mlflow.pyfunc
     import pandas as pd
     from mlflow.models import ModelSignature
     from mlflow.types import ColSpec, DataType, ParamSchema, ParamSpec, Schema
     from mlflow.types.schema import Array
 
+    kinds = {"doubles": Array(DataType.double)}
     signature = ModelSignature(
-        inputs=Schema([ColSpec(DataType.binary, "audio", required=False),
-                       ColSpec(DataType.string, "path", required=False),
-                       ColSpec(Array(DataType.double), "samples", required=False)]),
-        outputs=Schema([ColSpec(DataType.string, "text")]),
-        params=ParamSchema([ParamSpec("sample_rate", DataType.integer, sample_rate),
-                            ParamSpec("cohort", DataType.string, UNKNOWN)]))
+        inputs=Schema([ColSpec(kinds.get(kind) or getattr(DataType, kind), name, required=False)
+                       for name, kind in interface.inputs.items()]),
+        outputs=Schema([ColSpec(getattr(DataType, kind), name) for name, kind in interface.outputs.items()]),
+        params=ParamSchema([ParamSpec(name, getattr(DataType, kind), default)
+                            for name, (kind, default) in interface.params.items()]))
     mlflow.pyfunc.log_model(
-        name=directory.name, model_id=model_id, python_model=str(served_model), code_paths=[str(code)],
+        name=directory.name, model_id=model_id, python_model=str(interface.code), code_paths=[str(code)],
         artifacts={directory.name: str(directory)}, pip_requirements=list(requirements), signature=signature,
-        input_example=pd.DataFrame({"audio": [example]}), model_config={"max_duration_s": max_duration_s})
+        input_example=pd.DataFrame({name: [value] for name, value in interface.example.items()}),
+        model_config=dict(interface.config))

@@ -9,7 +9,10 @@ Adversarially Reweighted Learning", arXiv 2006.13114, which weighs with 1 + B s 
 so that weights have mean 1 (theirs have mean 2, which doubles the learning rate too), and ``e`` says how much of each
 weight the adversary cannot touch; e = 1/2 is their form at half the size.
 
-Tensor names: B sample, F feature of a description.
+What is weighed may be made of several samples, as a pair of recordings is: then its weight is the sum of theirs, again
+with mean 1 (the pairwise weighting of M. Jin et al., arXiv 2207.07776).
+
+Tensor names: B what is weighed, P samples of it, F feature of a description.
 """
 
 from __future__ import annotations
@@ -47,12 +50,13 @@ class Adversary:
         self._network = nn.Sequential(*before, last).double()
         self._optimiser = AdamW(self._network, weight_decay=0.0)
 
-    def weigh(self, features_BF: Tensor, losses_B: Tensor) -> Tensor:
+    def weigh(self, features: Tensor, losses_B: Tensor) -> Tensor:
         """Weights (B,) in float64 of mean 1 for these samples; then learn from their losses.
 
-        Losses that are not all finite teach nothing: one of them would make every later weight NaN.
+        ``features`` describe a sample each, (B, F), or the samples that each is made of, (B, P, F). Losses that are
+        not all finite teach nothing: one of them would make every later weight NaN.
         """
-        weights_B = self._weights(features_BF)
+        weights_B = self._weights(features)
         if bool(torch.isfinite(losses_B).all()):
             self._optimiser.zero_grad()
             gain = (weights_B * losses_B.detach().to(weights_B)).mean()
@@ -61,13 +65,14 @@ class Adversary:
         return weights_B.detach()
 
     @torch.no_grad()
-    def weights(self, features_BF: Tensor) -> Tensor:
+    def weights(self, features: Tensor) -> Tensor:
         """Weights (B,) as :meth:`weigh` gives them, learning nothing."""
-        return self._weights(features_BF)
+        return self._weights(features)
 
-    def _weights(self, features_BF: Tensor) -> Tensor:
+    def _weights(self, features: Tensor) -> Tensor:
+        logits = self._network(features.double()).squeeze(-1)
         # softmax of log-sigmoids is s / sum(s), also where every s is too small for a quotient
-        shares_B = torch.softmax(functional.logsigmoid(self._network(features_BF.double()).squeeze(-1)), dim=0)
+        shares_B = torch.softmax(functional.logsigmoid(logits.flatten()), dim=0).reshape(len(features), -1).sum(dim=1)
         return self._even_share + (1 - self._even_share) * len(shares_B) * shares_B
 
     def state_tensors(self) -> dict[str, Tensor]:

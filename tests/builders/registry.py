@@ -13,9 +13,10 @@ from evenvoice.tracking import lineage
 from evenvoice.tracking.audit import Trail
 from evenvoice.tracking.comparison import Rules
 from evenvoice.tracking.location import Location
+from evenvoice.tracking.product import ServedSettings
 from evenvoice.tracking.promotion import Approval, Expected, Outcome, promote, roll_back
 from evenvoice.tracking.record import Recording, record
-from evenvoice.tracking.register import Registration, ServedSettings, register
+from evenvoice.tracking.register import Registration, register
 from evenvoice.tracking.run_files import RunFiles
 from evenvoice.tracking.store import Store
 from tests.builders.run_files import ROOT, write_run
@@ -68,7 +69,7 @@ class World:
 
     @property
     def trail(self) -> Trail:
-        return Trail.read(self.location.audit)
+        return Trail.read(self.location.trail(self.store.names))
 
     def command(self, workspace: Path, *arguments: str) -> subprocess.Popen[str]:
         """A command as Airflow starts it."""

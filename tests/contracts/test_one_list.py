@@ -11,14 +11,15 @@ import yaml
 
 from evenvoice.cohorts import load_method
 from evenvoice.mitigation import load_arm
-from evenvoice.params import ARMS, CONTROLS, MADE_FROM, METHODS, MODELS, PARTS, SAVINGS
+from evenvoice.params import ARMS, CONTROLS, MADE_FROM, METHODS, MODELS, PARTS, SAVINGS, WEIGHTINGS
 
 ROOT = Path(__file__).resolve().parents[2]
 STAGES = yaml.safe_load((ROOT / "dvc.yaml").read_text(encoding="utf-8"))["stages"]
 FOLDERS = {"artifacts/hypotheses": MODELS, "artifacts/models": MODELS, "artifacts/cohorts": METHODS,
-           "artifacts/learning": tuple(PARTS)}
+           "artifacts/learning": tuple(PARTS), "artifacts/speaker_models": WEIGHTINGS, "artifacts/trials": WEIGHTINGS}
 TRAINED = tuple(arm for arm in ARMS if arm not in MADE_FROM)
-MATRICES = {"model": MODELS, "arm": TRAINED, "method": METHODS, "part": tuple(PARTS), "saving": SAVINGS}
+MATRICES = {"model": MODELS, "arm": TRAINED, "method": METHODS, "part": tuple(PARTS), "saving": SAVINGS,
+            "weighting": WEIGHTINGS}
 READS_ALL = [(stage, folder) for stage in STAGES if stage not in {*MADE_FROM, "timing"} for folder in FOLDERS
              if sum(dep.startswith(f"{folder}/") for dep in STAGES[stage]["deps"]) > 1]
 """Stages that read the folder of more than one model or method."""
@@ -36,7 +37,8 @@ def test_a_matrix_has_every_item_of_the_list_in_its_order(stage: str) -> None:
 
 
 def test_the_stages_that_read_all_models_or_methods_are_those_that_compare_them() -> None:
-    assert {stage for stage, _ in READS_ALL} == {"evaluate", "gate", "report", "wanted"}
+    assert {stage for stage, _ in READS_ALL} == {"evaluate", "gate", "report", "wanted", "evaluate_verifier",
+                                                    "gate_verifier", "report_verifier"}
 
 
 @pytest.mark.parametrize(("stage", "folder"), READS_ALL)

@@ -20,8 +20,9 @@ from dags.runs import state_of
 from evenvoice.params import load_params
 from evenvoice.tracking import lineage
 from evenvoice.tracking.location import Location
+from evenvoice.tracking.product import ServedSettings
 from evenvoice.tracking.record import record
-from evenvoice.tracking.register import ServedSettings, register
+from evenvoice.tracking.register import register
 from evenvoice.tracking.store import Store
 from ops.environment import environment
 from ops.services import mlflow_service

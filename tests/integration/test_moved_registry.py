@@ -18,13 +18,14 @@ import pytest
 from evenvoice.data.audio import Waveform, encode_flac
 from evenvoice.errors import TrackingError
 from evenvoice.params import load_params
-from evenvoice.tracking import lineage
 from evenvoice.tracking.audit import Trail
 from evenvoice.tracking.comparison import Rules
 from evenvoice.tracking.location import Location
+from evenvoice.tracking.names import RECOGNISER
+from evenvoice.tracking.product import ServedSettings
 from evenvoice.tracking.promotion import Approval, Outcome, promote, roll_back
 from evenvoice.tracking.record import record
-from evenvoice.tracking.register import ServedSettings, register
+from evenvoice.tracking.register import register
 from evenvoice.tracking.relocate import relocate
 from evenvoice.tracking.run_files import RunFiles
 from evenvoice.tracking.store import Store
@@ -84,7 +85,7 @@ def transcribed(alias: str) -> str:
     import mlflow.pyfunc
     import pandas as pd
 
-    model = mlflow.pyfunc.load_model(f"models:/{lineage.MODEL}@{alias}")
+    model = mlflow.pyfunc.load_model(f"models:/{RECOGNISER.model}@{alias}")
     return str(model.predict(pd.DataFrame({"audio": [encode_flac(TONE)]}))["text"][0])
 
 
@@ -141,7 +142,7 @@ def test_after_relocate_a_copy_serves_rolls_back_and_takes_new_runs_without_the_
     assert not [line for line in dump(moved) if str(first) in line]
     store = Store(moved)
     assert transcribed("champion") == expected
-    assert (store.alias("champion"), len(Trail.read(moved.audit).entries)) == (2, 4)
+    assert (store.alias("champion"), len(Trail.read(moved.trail(RECOGNISER)).entries)) == (2, 4)
     outcome = roll_back(store=store, location=moved, dag_run="rollback-1",
                         approval=Approval(by="the release lead", reason="moved"))
     assert (outcome.outcome, outcome.champion, store.alias("champion")) == ("rolled back", 1, 1)

@@ -9,7 +9,7 @@ import pytest
 import sqlalchemy.event
 
 from evenvoice.errors import TrackingError, TransientError
-from evenvoice.tracking import lineage
+from evenvoice.tracking.names import RECOGNISER
 from tests.builders.registry import World
 
 pytestmark = [
@@ -62,7 +62,7 @@ def test_mlflow_down_in_the_middle_of_registering_leaves_one_version(
         world.register(files)
     assert world.register(files).version == 1
     assert world.store.alias("challenger") == 1
-    assert len(world.store._client.search_model_versions(f"name = '{lineage.MODEL}'")) == 1
+    assert len(world.store._client.search_model_versions(f"name = '{RECOGNISER.model}'")) == 1
     logged = list((world.location.home / "mlflow/artifacts/models").iterdir())
     assert len(logged) == 1
 

@@ -26,7 +26,7 @@ from evenvoice.errors import ArtifactError, ParamsError
 from evenvoice.models.cohorts import KnownCohorts
 from evenvoice.storage import write_json
 from evenvoice.tracking import manifest
-from evenvoice.tracking.register import REQUIREMENTS
+from evenvoice.tracking.recogniser import REQUIREMENTS
 from tests.builders.models import tiny_recogniser
 from tests.builders.registry import World, flip_last_byte, weights_of
 

@@ -12,7 +12,7 @@ from evenvoice.data.schemas import SAVING
 from evenvoice.data.tables import rows_table, write_table
 from evenvoice.storage import read_json, write_json, write_text
 from evenvoice.tracking.cost import costs
-from evenvoice.tracking.register import cost_tags
+from evenvoice.tracking.recogniser import RECOGNISER
 from evenvoice.tracking.run_files import RunFiles
 from tests.builders.run_files import COHORTS, write_run
 from tests.builders.tables import write_timing
@@ -67,6 +67,6 @@ def test_gates_spare_nothing_in_training(amortized: RunFiles) -> None:
 
 
 def test_a_version_has_the_same_figures_as_tags(amortized: RunFiles) -> None:
-    tags = cost_tags(amortized, min_speakers=5)
+    tags = RECOGNISER.tags(amortized, 5)
     assert tags["evenvoice.cost/saved_share"] == "0.6"
     assert tags.keys() == {f"evenvoice.cost/{name}" for name in costs(amortized, min_speakers=5)}
