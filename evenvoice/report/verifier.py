@@ -116,16 +116,18 @@ def read_verifier(sources: Sources, minimum: int) -> VerifierContents:
 
 def render_verifier(contents: VerifierContents, *, seed: int) -> str:
     """The report as one HTML file without scripts, fonts, images or links that would need a network."""
+    titles = WEIGHTING_TITLES
     figures = {"groups": {name: groups_figure(contents, name) for name in contents.groupings},
-               "detection": detection_figure(contents, WEIGHTING_TITLES), "weightings": weightings_figure(contents, WEIGHTING_TITLES),
-               "game": game_figure(contents, WEIGHTING_TITLES)}
-    return template("verifier.html.j2", escape=True).render(contents=contents, figures=figures, titles=WEIGHTING_TITLES,
+               "detection": detection_figure(contents, titles), "weightings": weightings_figure(contents, titles),
+               "game": game_figure(contents, titles)}
+    return template("verifier.html.j2", escape=True).render(contents=contents, figures=figures, titles=titles,
                                                             voices=VOICES, seed=seed)
 
 
 def render_verifier_card(contents: VerifierContents, *, ingest: Ingest) -> str:
     """The model card as Markdown."""
-    return template("verifier_card.md.j2", escape=False).render(contents=contents, titles=WEIGHTING_TITLES, ingest=ingest)
+    return template("verifier_card.md.j2", escape=False).render(contents=contents, titles=WEIGHTING_TITLES,
+                                                                ingest=ingest)
 
 
 def _shown(grouping: Row, hidden: frozenset[str]) -> Row:
