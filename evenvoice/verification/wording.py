@@ -6,13 +6,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from evenvoice.gates.wording import OUT_OF_REACH, more, percent, signed
+from evenvoice.gates.wording import OUT_OF_REACH, percent, signed
 from evenvoice.params import VerifierGate
 from evenvoice.verification.groups import Grouping
 from evenvoice.verification.verdict import GroupFinding, Regression, Whole
 
-KINDS: Final = {"miss": "is refused as itself", "false_alarm": "is taken for somebody else of it"}
-"""What happens to a speaker of a group."""
+KINDS: Final = {"miss": "are refused as themselves", "false_alarm": "are taken for one another"}
+"""What happens to the speakers of a group."""
 
 
 @dataclass(frozen=True)
@@ -37,11 +37,11 @@ class Wording:
         name = f"{found.group} ({found.partition})"
         if found.gap is None or found.gap_at_least is None or found.gap_at_most is None:
             return f"{name} {self._too_few(found.speakers, found.missing_speakers)}"
-        start = f"{name} {KINDS[found.kind]} {more(found.gap)} often than {found.against}"
-        limit = f"the limit is {percent(self.limits.max_gap)} more"
+        start = f"{name} {KINDS[found.kind]} {often(found.gap)} than {found.against}"
+        limit = f"the limit is {often(self.limits.max_gap)}"
         if found.decision == "exceeds":
-            return f"{start} ({self._sure} at least {more(found.gap_at_least)}), {limit}."
-        return (f"{start}, {limit}, and it may be up to {more(found.gap_at_most)}: "
+            return f"{start} ({self._sure} at least {often(found.gap_at_least)}), {limit}."
+        return (f"{start}, {limit}, and it may be up to {often(found.gap_at_most)}: "
                 f"{_undecided(found.missing_speakers)}")
 
     def regression(self, found: Regression) -> str:
@@ -59,8 +59,8 @@ class Wording:
         closest = max((one for one in groups if one.gap is not None), key=lambda one: one.gap_at_most or 0.0)
         sentences = [
             f"Misses and false alarms of every group are within {percent(self.limits.max_gap)} more than of the top "
-            f"group of its grouping. Closest is {closest.group} ({closest.partition}), which {KINDS[closest.kind]} "
-            f"{more(closest.gap or 0.0)} often ({self._sure} at most {more(closest.gap_at_most or 0.0)}).",
+            f"group of its grouping. Closest are {closest.group} ({closest.partition}), who {KINDS[closest.kind]} "
+            f"{often(closest.gap or 0.0)} ({self._sure} at most {often(closest.gap_at_most or 0.0)}).",
             f"The equal error rate of everyone is {percent(whole.eer or 0.0)} ({self._sure} at most "
             f"{percent(whole.eer_at_most or 0.0)}), the limit is {percent(self.limits.max_eer)}."]
         if regression:
@@ -92,6 +92,11 @@ class Wording:
         if missing:
             return f"has {speakers} test speakers, {self.limits.min_speakers} are needed: {missing} missing."
         return f"has {speakers} test speakers, but nobody it could be compared with."
+
+
+def often(gap: float) -> str:
+    """A gap of rates in words: ``62 % more often``."""
+    return f"{percent(abs(gap))} {'more' if gap >= 0 else 'less'} often"
 
 
 def _undecided(missing: int | None) -> str:
