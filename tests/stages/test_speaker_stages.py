@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from evenvoice.data.schemas import CURVE, EMBEDDINGS
+from evenvoice.data.schemas import CURVE, EMBEDDINGS, WEIGHING
 from evenvoice.data.tables import read_table
 from evenvoice.params import load_params
 from evenvoice.storage import read_json
@@ -16,7 +16,7 @@ SPEAKERS = {"train": 8, "discover": 4, "validate": 3, "test": 4}
 @pytest.fixture
 def params():
     loaded = load_params()
-    quick = loaded.train_speaker.model_copy(update={"steps": 5, "width": 16, "embedding": 8})
+    quick = loaded.train_speaker.model_copy(update={"encoder": "conv", "steps": 5, "width": 16, "embedding": 8})
     return loaded.model_copy(update={"train_speaker": quick})
 
 
@@ -27,26 +27,19 @@ def workspace(tmp_path, monkeypatch, params):
     return tmp_path
 
 
-def test_training_leaves_model_curve_and_summary(workspace, params):
-    train_speaker.main(params)
-    assert {path.name for path in paths.SPEAKER_MODEL.iterdir()} == {"model.safetensors", "config.json",
-                                                                   "curve.parquet", "summary.json"}
-    assert read_table(paths.SPEAKER_MODEL / "curve.parquet", CURVE)["step"].to_pylist() == [1, 2, 3, 4, 5]
-    summary = read_json(paths.SPEAKER_MODEL / "summary.json")
-    assert 0 <= summary["eer_validate"] <= 1
-    assert summary["trials_validate"] == {"same_speaker": 18, "different_speaker": 48}
-
-
-def test_one_recording_per_speaker_leaves_the_equal_error_rate_empty_with_a_reason(workspace, params):
-    write_voices(paths.FEATURES, speakers=SPEAKERS, recordings=1)
-    train_speaker.main(params)
-    summary = read_json(paths.SPEAKER_MODEL / "summary.json")
-    assert summary["eer_validate"] is None
-    assert summary["verification_note"] == "no trial has two recordings of one speaker"
+def test_training_leaves_model_curve_weighing_and_summary(workspace, params):
+    train_speaker.main(params, "pw")
+    model = paths.SPEAKER_MODELS / "pw"
+    assert {path.name for path in model.iterdir()} == {"model.safetensors", "config.json", "hearing.json",
+                                                       "curve.parquet", "weighing.parquet", "summary.json"}
+    assert read_table(model / "curve.parquet", CURVE)["step"].to_pylist() == [1, 2, 3, 4, 5]
+    assert read_table(model / "weighing.parquet", WEIGHING)["epoch"].to_pylist()[0] == 2
+    summary = read_json(model / "summary.json")
+    assert (summary["weighting"], summary["train_speakers"]) == ("pw", 8)
 
 
 def test_every_speaker_of_every_split_gets_one_embedding_of_unit_length(workspace, params):
-    train_speaker.main(params)
+    train_speaker.main(params, "none")
     embed.main(params)
     rows = read_table(paths.EMBEDDINGS / "embeddings.parquet", EMBEDDINGS).to_pylist()
     assert len(rows) == sum(SPEAKERS.values())
@@ -57,7 +50,7 @@ def test_every_speaker_of_every_split_gets_one_embedding_of_unit_length(workspac
 def test_running_again_gives_the_same_embeddings(workspace, params):
     contents = []
     for _ in range(2):
-        train_speaker.main(params)
+        train_speaker.main(params, "none")
         embed.main(params)
         contents.append((paths.EMBEDDINGS / "embeddings.parquet").read_bytes())
     assert contents[0] == contents[1]

@@ -63,7 +63,8 @@ def model(tmp_path):
 @pytest.fixture
 def encoder(tmp_path) -> Path:
     """A speaker encoder of two numbers."""
-    made = SpeakerEncoder(SpeakerEncoderConfig(n_mels=MELS, width=16, embedding=2), np.zeros(MELS, np.float32),
+    config = SpeakerEncoderConfig(encoder="conv", n_mels=MELS, width=16, embedding=2)
+    made = SpeakerEncoder(config, np.zeros(MELS, np.float32),
                           np.ones(MELS, np.float32))
     made.projection.weight.data.zero_()
     made.projection.bias.data[0], made.projection.bias.data[1] = 1.0, 0.5

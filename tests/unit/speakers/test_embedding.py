@@ -12,7 +12,7 @@ from tests.builders.speakers import open_voices
 
 def encoder() -> SpeakerEncoder:
     torch.manual_seed(0)
-    config = SpeakerEncoderConfig(n_mels=12, width=16, embedding=8)
+    config = SpeakerEncoderConfig(encoder="conv", n_mels=12, width=16, embedding=8)
     return SpeakerEncoder(config, np.zeros(12, np.float32), np.ones(12, np.float32)).eval()
 
 

@@ -1,10 +1,20 @@
 """Equal error rate and detection cost on scores small enough to count by hand."""
 
+import math
+
 import numpy as np
 import pytest
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+from sklearn.metrics import roc_curve
 
 from evenvoice.errors import CohortError
-from evenvoice.speakers.verification import equal_error_rate, error_rates, minimum_detection_cost, verify
+from evenvoice.verification.detection import (
+    equal_error_rate,
+    error_rates,
+    log_likelihood_ratio_cost,
+    minimum_detection_cost,
+)
 
 
 def trials(same: list[float], different: list[float]) -> tuple[np.ndarray, np.ndarray]:
@@ -14,7 +24,7 @@ def trials(same: list[float], different: list[float]) -> tuple[np.ndarray, np.nd
 def test_scores_that_part_the_speakers_have_no_errors():
     scores, same = trials([0.9, 0.8], [0.2, 0.1])
     assert equal_error_rate(scores, same) == 0.0
-    assert minimum_detection_cost(scores, same) == 0.0
+    assert minimum_detection_cost(scores, same, 0.05) == 0.0
 
 
 def test_scores_that_are_the_wrong_way_round_are_always_wrong():
@@ -49,22 +59,27 @@ def test_trials_of_one_kind_are_refused():
         equal_error_rate(*trials([0.9], []))
 
 
-def test_every_pair_of_recordings_is_a_trial():
-    embeddings = np.array([[1.0, 0.0], [1.0, 0.0], [0.0, 1.0], [0.0, 1.0]])
-    result = verify(embeddings, np.array(["a", "a", "b", "b"], dtype=object))
-    assert (result.same_speaker_trials, result.different_speaker_trials, result.eer) == (2, 4, 0.0)
+def test_a_known_score_pays_one_bit_where_it_says_nothing_and_none_where_it_is_sure():
+    scores, same = trials([0.0, 0.0], [0.0, 0.0, 0.0])
+    assert log_likelihood_ratio_cost(scores, same) == pytest.approx(1.0)
+    assert log_likelihood_ratio_cost(*trials([50.0, 60.0], [-50.0, -60.0])) == pytest.approx(0.0, abs=1e-12)
 
 
-def test_one_recording_per_speaker_leaves_the_rate_unknown_and_says_why():
-    result = verify(np.eye(3), np.array(["a", "b", "c"], dtype=object))
-    assert (result.eer, result.min_dcf, result.reason) == (None, None, "no trial has two recordings of one speaker")
+def test_the_mean_cost_of_a_likelihood_ratio_is_counted_by_hand():
+    # log2(1 + 1/2) for the one, log2(1 + 4) for the other
+    cost = log_likelihood_ratio_cost(*trials([math.log(2)], [math.log(4)]))
+    assert cost == pytest.approx((math.log2(1.5) + math.log2(5)) / 2)
 
 
-def test_no_recordings_leave_the_rate_unknown():
-    assert verify(np.empty((0, 4)), np.empty(0, dtype=object)).eer is None
-
-
-def test_many_recordings_are_cut_to_whole_speakers():
-    speakers = np.repeat(np.array([f"s{number}" for number in range(300)], dtype=object), 10)
-    result = verify(np.eye(16)[np.arange(3000) % 16], speakers)
-    assert result.same_speaker_trials == 200 * 45
+@settings(max_examples=200, deadline=None)
+@given(st.lists(st.tuples(st.integers(-8, 8), st.booleans()), min_size=2, max_size=60))
+def test_the_equal_error_rate_is_that_of_scikit_learns_curve(pairs):
+    scores, same = np.array([score for score, _ in pairs], dtype=float), np.array([kind for _, kind in pairs])
+    assume(same.any() and not same.all())
+    false_alarm, hit, _ = roc_curve(same, scores, drop_intermediate=False)
+    # where the curve, straight between its points, crosses miss = false alarm
+    gap = (1 - hit) - false_alarm
+    after = int(np.argmax(gap <= 0))
+    share = gap[after - 1] / (gap[after - 1] - gap[after]) if after else 0.0
+    expected = false_alarm[after - 1] + share * (false_alarm[after] - false_alarm[after - 1]) if after else 0.0
+    assert equal_error_rate(scores, same) == pytest.approx(expected, abs=1e-9)
