@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 
 from dags.dvc_graph import load_graph
-from evenvoice.params import AIMS, MODELS, Params, load_params
+from dags.pipelines import PIPELINES, Pipeline
+from evenvoice.params import AIMS, MODELS, WEIGHTINGS, Params, load_params
 
 ROOT = Path(__file__).resolve().parents[2]
 ABSENT = ("torch", "pyarrow", "mlflow", "dvc", "sklearn", "scipy", "numpy")
@@ -56,22 +57,31 @@ def parsed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     return dict(facts)
 
 
-def test_both_dags_parse_without_the_science(parsed: dict[str, Any]) -> None:
-    assert set(parsed) == {"train_asr", "rollback", "reap_containers"}
+def test_all_dags_parse_without_the_science(parsed: dict[str, Any]) -> None:
+    assert set(parsed) == {"train_asr", "train_verifier", "rollback", "reap_containers"}
     assert parsed["train_asr"]["schedule"] == "AssetOrTimeSchedule"
     assert parsed["train_asr"]["catchup"] is False
     assert "INSUFFICIENT waits for your approval" in parsed["train_asr"]["doc"]
 
 
-def test_the_edges_between_stages_are_those_of_dvc_yaml(parsed: dict[str, Any]) -> None:
-    stages, tasks = parsed["train_asr"]["stages"], parsed["train_asr"]["tasks"]
+@pytest.mark.parametrize("pipeline", PIPELINES.values(), ids=PIPELINES)
+def test_the_edges_between_stages_are_those_of_dvc_yaml(parsed: dict[str, Any], pipeline: Pipeline) -> None:
+    stages, tasks = parsed[pipeline.dag]["stages"], parsed[pipeline.dag]["tasks"]
     edges = {(stages[above], stages[task]) for task in stages for above in tasks[task] if above in stages}
-    settled = load_graph(ROOT).edges
-    any_run = load_graph(ROOT, {"mitigate.cohorts": AIMS}).edges
+    settled = load_graph(ROOT).leading_to(pipeline.last).edges
+    any_run = load_graph(ROOT, {"mitigate.cohorts": AIMS,
+                                "discover.clusters.speaker_model": WEIGHTINGS}).leading_to(pipeline.last)
 
-    assert set(stages.values()) == set(load_graph(ROOT).names)
-    assert edges == any_run
+    assert set(stages.values()) == set(any_run.names)
+    assert edges == any_run.edges
     assert settled <= edges
+
+
+def test_the_two_products_share_what_both_need_and_nothing_else(parsed: dict[str, Any]) -> None:
+    recogniser, verifier = (set(parsed[dag]["stages"].values()) for dag in PIPELINES)
+
+    assert recogniser & verifier == {"ingest", "featurize", "embed", *(f"train_speaker@{name}" for name in WEIGHTINGS)}
+    assert recogniser | verifier == set(load_graph(ROOT).names)
 
 
 def test_a_matrix_is_a_task_group(parsed: dict[str, Any]) -> None:
@@ -95,12 +105,13 @@ def test_what_can_be_worked_on_in_shards_has_a_mapped_task_before_it(parsed: dic
     assert {facts["retries"][task] for task in facts["mapped"]} == {2}
 
 
-def test_effects_follow_the_graph_one_after_another(parsed: dict[str, Any]) -> None:
-    tasks = parsed["train_asr"]["tasks"]
+@pytest.mark.parametrize("pipeline", PIPELINES.values(), ids=PIPELINES)
+def test_effects_follow_the_graph_one_after_another(parsed: dict[str, Any], pipeline: Pipeline) -> None:
+    tasks = parsed[pipeline.dag]["tasks"]
 
     assert tasks["plan"] == ["snapshot"]
     assert tasks["ingest"] == ["plan"]
-    assert tasks["record"] == ["report"]
+    assert tasks["record"] == [pipeline.last]
     assert tasks["register"] == ["record"]
     assert tasks["promote"] == ["register"]
     assert tasks["approve"] == ["decide"]
