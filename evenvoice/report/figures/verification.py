@@ -127,7 +127,7 @@ def game_figure(contents: VerifierContents, titles: Mapping[str, str]) -> str | 
     played = [name for name, rows in contents.weighing.items() if rows]
     if not played:
         return None
-    with figure(8.4, 3.4) as drawing:
+    with figure(8.4, 3.7) as drawing:
         scatter, curve = drawing.subplots(1, 2)
         for name in played:
             rows = contents.weighing[name]
@@ -149,7 +149,7 @@ def game_figure(contents: VerifierContents, titles: Mapping[str, str]) -> str | 
         curve.set_ylabel("effective share of a batch")
         for axes in (scatter, curve):
             grid(axes, "y")
-            axes.legend(fontsize=9)
+        drawing.legend(*scatter.get_legend_handles_labels(), loc="outside upper left", ncols=len(played))
         return svg(drawing, "Weights of the adversary against losses, and the effective share of a batch")
 
 
