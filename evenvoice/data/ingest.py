@@ -305,6 +305,7 @@ def _utterance(recording: Recording, audio: Prepared, names: Pseudonyms, decimal
     return {
         "utterance": names.utterance(recording.key),
         "speaker": names.speaker(recording.speaker),
+        "session": names.session(recording.speaker, recording.session) if recording.session else None,
         "split": recording.split,
         "text": recording.text,
         "duration_s": audio.duration_s,

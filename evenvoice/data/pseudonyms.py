@@ -16,7 +16,7 @@ KEY_VARIABLE: Final = "EVENVOICE_PSEUDONYM_KEY"
 
 @dataclass(frozen=True, slots=True)
 class Pseudonyms:
-    """HMAC-SHA256 of a corpus's own names, shortened to 64 bits for speakers and 96 for utterances."""
+    """HMAC-SHA256 of a corpus's own names, shortened to 64 bits for speakers and sessions and 96 for utterances."""
 
     key: bytes
     source: Literal["environment", "seed"]
@@ -29,6 +29,10 @@ class Pseudonyms:
     def utterance(self, key: str) -> str:
         """Id of an utterance; the corpus's own id often holds the speaker's name."""
         return f"u{self._digest('utterance', key)[:24]}"
+
+    def session(self, speaker: str, name: str) -> str:
+        """Id of what a speaker recorded at one time; the corpus's own often holds a date or a place."""
+        return f"t{self._digest('session', f'{speaker}{chr(0)}{name}')[:16]}"
 
     def commitment(self) -> str:
         """What may be written down to notice a changed key, without telling the key."""

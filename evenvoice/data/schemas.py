@@ -17,6 +17,7 @@ UTTERANCES: Final = pa.schema([
     pa.field("split", pa.string(), nullable=False),
     pa.field("text", pa.string(), nullable=False),  # normalised, see evenvoice.data.text
     pa.field("duration_s", pa.float32(), nullable=False),
+    pa.field("session", pa.string()),  # keyed pseudonym of what was recorded at one time
     pa.field("audio", pa.large_binary(), nullable=False),  # WAV, 16 bits, mono, ingest.sample_rate
     pa.field("lat", pa.float32()),  # coarsened to ingest.coordinate_decimals
     pa.field("lon", pa.float32()),

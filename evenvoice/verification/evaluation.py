@@ -42,7 +42,7 @@ from evenvoice.verification.detection import (
 from evenvoice.verification.groups import LABELLED, Grouping, Labels, read_labels
 from evenvoice.verification.heard import Heard, demand_same_trials, read_heard
 from evenvoice.verification.resampling import PairBootstrap
-from evenvoice.verification.trials import RECORDING, SESSIONS
+from evenvoice.verification.trials import OF_SAME
 
 STREAM: Final = 0x5E1F
 """Keeps these random numbers apart from those of other stages with the same seed."""
@@ -189,7 +189,7 @@ class _Compared:
         key = (name, split, condition)
         if key not in self._conditions:
             heard = self._heard[name][split]
-            of_same = condition in (RECORDING, SESSIONS)
+            of_same = condition in OF_SAME
             kept_N = (heard.conditions == condition) | (heard.same != of_same)
             self._conditions[key] = rates(heard.kept(kept_N), self._calibrations[name], self._bootstraps[split])
         return self._conditions[key]

@@ -14,7 +14,7 @@ import torch
 from numpy.typing import NDArray
 
 from evenvoice.data.feature_store import FeatureStore
-from evenvoice.data.schemas import HEARD, SPEAKERS, TRIALS
+from evenvoice.data.schemas import HEARD, SPEAKERS, TRIALS, UTTERANCES
 from evenvoice.data.tables import read_table, write_table
 from evenvoice.errors import TrainingError
 from evenvoice.origins import features_digest, model_digest
@@ -36,12 +36,12 @@ def score_trials(*, features: Path, corpus: Path, model: Path, out: Path, settin
         TrainingError: an embedding is not a number.
     """
     store, encoder = FeatureStore.open(features), SpeakerEncoder.load(model)
-    genders = _genders(corpus)
+    genders, sessions = _genders(corpus), _sessions(corpus)
     columns: dict[str, list[NDArray[Any]]] = {name: [] for name in TRIALS.names}
     drawn = {}
     for split in HEARD:
         segments = segments_of(store, split, cut_frames=round(settings.cut_s * 1000 / hop_ms),
-                               most_speakers=settings.most_speakers, seed=seed)
+                               most_speakers=settings.most_speakers, seed=seed, sessions=sessions)
         trials = make_trials(segments, [genders.get((name, split)) for name in segments.names], settings, split=split,
                              seed=seed)
         drawn[split] = (segments, trials)
@@ -83,6 +83,11 @@ def embed_segments(encoder: SpeakerEncoder, store: FeatureStore, segments: Segme
                             rule="be finite numbers", value="NaN or infinity",
                             action="Run the stages featurize and train_speaker again.")
     return embeddings_GD
+
+
+def _sessions(corpus: Path) -> dict[str, str | None]:
+    rows = read_table(corpus / "utterances", UTTERANCES, ["utterance", "session"])
+    return dict(zip(rows["utterance"].to_pylist(), rows["session"].to_pylist(), strict=True))
 
 
 def _genders(corpus: Path) -> dict[tuple[str, str], str | None]:

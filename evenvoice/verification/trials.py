@@ -5,7 +5,7 @@ Shapes: G segments, N trials.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -19,9 +19,11 @@ from evenvoice.verification.detection import Mask
 
 STREAM: Final = 0x7219
 """Keeps these draws apart from every other use of the seed."""
-RECORDING, SESSIONS = "within a recording", "across recordings"
+RECORDING, SESSION = "within a recording", "within a session"
+SESSIONS, RECORDINGS = "across sessions", "across recordings"
 ALIKE, UNLIKE, UNKNOWN = "same gender", "other gender", "gender unknown"
-"""Conditions of same-speaker and of different-speaker trials."""
+"""Conditions of same-speaker trials, the last where the corpus says nothing of sessions, and of others."""
+OF_SAME: Final = (RECORDING, SESSION, SESSIONS, RECORDINGS)
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,6 +33,7 @@ class Segments:
     Attributes:
         recordings, starts, stops: (G,) index in the feature store, first frame and the one behind the last.
         speakers: (G,) numbers, in the order of ``names``.
+        sessions: (G,) when it was recorded, None where that is not known.
     """
 
     recordings: NDArray[np.int64]
@@ -38,6 +41,7 @@ class Segments:
     stops: NDArray[np.int64]
     speakers: NDArray[np.int64]
     names: tuple[str, ...]
+    sessions: NDArray[np.object_]
 
     def __len__(self) -> int:
         return len(self.recordings)
@@ -62,11 +66,12 @@ class Trials:
         return len(self.first)
 
 
-def segments_of(store: FeatureStore, split: str, *, cut_frames: int, most_speakers: int, seed: int) -> Segments:
+def segments_of(store: FeatureStore, split: str, *, cut_frames: int, most_speakers: int, seed: int,
+                sessions: Mapping[str, str | None] | None = None) -> Segments:
     """The recordings of a split, cut to pieces of ``cut_frames`` where that is above 0.
 
     What is left over at an end is no piece; a recording shorter than two pieces stays whole. Of more than
-    ``most_speakers`` as many random ones are taken.
+    ``most_speakers`` as many random ones are taken. ``sessions`` says of recordings when they were made.
     """
     indices = store.indices(split)
     speakers = store.speakers[indices].astype(str)
@@ -78,7 +83,8 @@ def segments_of(store: FeatureStore, split: str, *, cut_frames: int, most_speake
     rows = [(int(index), start, stop, number[speaker]) for index, speaker in zip(indices, speakers, strict=True)
             if speaker in number for start, stop in _pieces(int(store.frames[index]), cut_frames)]
     columns = np.array(rows, dtype=np.int64).reshape(-1, 4).T
-    return Segments(columns[0], columns[1], columns[2], columns[3], tuple(names))
+    known = [(sessions or {}).get(str(store.ids[index])) for index in columns[0]]
+    return Segments(columns[0], columns[1], columns[2], columns[3], tuple(names), np.array(known, dtype=object))
 
 
 def _pieces(frames: int, cut: int) -> list[tuple[int, int]]:
@@ -143,9 +149,13 @@ def _pairs_across(own: Sequence[NDArray[np.int64]], most: int, rng: np.random.Ge
 
 def _conditions(segments: Segments, genders: Sequence[str | None], first_N: NDArray[np.int64],
                 second_N: NDArray[np.int64], same_N: Mask) -> NDArray[np.object_]:
-    whole_N = segments.recordings[first_N] != segments.recordings[second_N]
+    alike_recording_N = segments.recordings[first_N] == segments.recordings[second_N]
+    one_session_N, other_session_N = segments.sessions[first_N], segments.sessions[second_N]
+    told_N = np.array([None not in pair for pair in zip(one_session_N, other_session_N, strict=True)], dtype=bool)
+    of_same_N = np.where(alike_recording_N, RECORDING, np.where(
+        ~told_N, RECORDINGS, np.where(one_session_N == other_session_N, SESSION, SESSIONS)))
     gender_S = np.array([gender or "" for gender in genders], dtype=object)
     one_N, other_N = gender_S[segments.speakers[first_N]], gender_S[segments.speakers[second_N]]
     known_N, alike_N = (one_N != "") & (other_N != ""), one_N == other_N
-    return np.where(same_N, np.where(whole_N, SESSIONS, RECORDING),
+    return np.where(same_N, of_same_N,
                     np.where(known_N, np.where(alike_N, ALIKE, UNLIKE), UNKNOWN)).astype(object)

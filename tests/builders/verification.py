@@ -13,7 +13,7 @@ from evenvoice.data.tables import rows_table, write_table
 from evenvoice.storage import write_json
 from evenvoice.verification.heard import Heard
 from evenvoice.verification.resampling import Pairs
-from evenvoice.verification.trials import SESSIONS
+from evenvoice.verification.trials import RECORDINGS
 
 GROUP = "gender"
 
@@ -33,7 +33,7 @@ def scored(groups: Sequence[float], *, speakers: int = 20, same: int = 6, seed: 
     scores = rng.normal(0, 1, len(first)) + np.where(first == second, distance_S[first] / 2,
                                                      -(distance_S[first] + distance_S[second]) / 4)
     return Heard(names, Pairs(first, second), scores.astype(np.float32),
-                 np.full(len(first), SESSIONS, dtype=object))
+                 np.full(len(first), RECORDINGS, dtype=object))
 
 
 def write_trials(directory: Path, heard: Mapping[str, Heard], origin: Mapping[str, str]) -> None:

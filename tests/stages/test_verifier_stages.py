@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from evenvoice.data.schemas import SPEAKERS, TRIALS
+from evenvoice.data.schemas import SPEAKERS, TRIALS, UTTERANCES
 from evenvoice.data.tables import read_table, rows_table, write_table
 from evenvoice.errors import ArtifactError
 from evenvoice.params import WEIGHTINGS, load_params
@@ -56,6 +56,9 @@ def write_corpus() -> None:
         for split, count in PEOPLE.items() for number in range(count)]
     paths.CORPUS.mkdir(parents=True)
     write_table(paths.CORPUS / "speakers.parquet", rows_table(rows, SPEAKERS))
+    utterances = paths.CORPUS / "utterances"
+    utterances.mkdir()
+    write_table(utterances / "utterances-00000.parquet", rows_table([], UTTERANCES))
     write_json(paths.CORPUS / "summary.json", {
         "labelled": "recorded", "speakers_overlap": False, "hours": 0.1,
         "splits": {split: {"speakers": count} for split, count in PEOPLE.items()}})

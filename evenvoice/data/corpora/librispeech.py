@@ -73,7 +73,8 @@ def _transcribed(directory: Place, folder: str, transcripts: list[str],
             key, _, text = line.partition(" ")
             yield Recording(key=key, speaker=speaker, text=text.strip(),
                             audio=FileAudio(str(path.with_name(f"{key}{FLAC}"))),
-                            split=subset.partition("-")[0] or None, gender=genders.get(speaker))
+                            split=subset.partition("-")[0] or None, gender=genders.get(speaker),
+                            session=parts[-1])
 
 
 def _untranscribed(directory: Place, folder: str, name: str, transcripts: list[str]) -> Recording:

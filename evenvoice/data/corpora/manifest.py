@@ -87,7 +87,7 @@ def read_recording(row: Row, *, root: Place, select: str, text_column: str, colu
         lon=row.number_or_none("lon", "longitude"), postal_code=row.strict_text("postal_code"),
         gender=attributes.gender(row.text("gender")), age_band=attributes.age_band(age(row)),
         accent=attributes.told(row.text("accent", "accents")), country=attributes.told(row.text("country")),
-        further=further(row, columns))
+        session=row.text("session", "session_id"), further=further(row, columns))
 
 
 def further(row: Row, columns: Sequence[str]) -> tuple[tuple[str, str], ...]:

@@ -79,6 +79,8 @@ class Recording:
     age_band: str | None = None
     accent: str | None = None
     country: str | None = None
+    session: str | None = None
+    """What was recorded at one time, in one room, by one microphone, where the corpus says so; unique for a speaker."""
     further: tuple[tuple[str, str], ...] = ()
     """Name and value of each column of ``ingest.columns`` that is known."""
     planted: Change | None = None

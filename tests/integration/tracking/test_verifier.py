@@ -24,7 +24,6 @@ from evenvoice.tracking.verifier import VERIFIER, VerifierFiles
 from tests.builders.registry import PERSON, RULES, World
 from tests.builders.verifier_run import write_verifier_run
 
-
 pytestmark = [
     pytest.mark.filterwarnings("ignore"),  # MLflow and SQLAlchemy warn about each other
 ]

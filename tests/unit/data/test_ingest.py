@@ -49,6 +49,20 @@ def test_every_recording_becomes_an_utterance(tmp_path: Path, rows: list[dict[st
         "train": 4, "discover": 1, "validate": 1, "test": 2}
 
 
+def test_a_session_has_a_pseudonym_that_holds_for_its_speaker_alone(tmp_path: Path,
+                                                                    rows: list[dict[str, str]]) -> None:
+    speakers = sorted({row["speaker"] for row in rows})
+    told = [{**row, "session": "" if row["speaker"] == speakers[0] else "2026-11-30 at home"} for row in rows]
+    utterances = read_table(run(tmp_path, told) / "utterances", UTTERANCES).to_pylist()
+    by_speaker = {row["speaker"]: {other["session"] for other in utterances if other["speaker"] == row["speaker"]}
+                  for row in utterances}
+    assert sum(sessions == {None} for sessions in by_speaker.values()) == 1
+    known = [sessions for sessions in by_speaker.values() if sessions != {None}]
+    assert all(len(sessions) == 1 for sessions in known)
+    assert len(set().union(*known)) == len(known)
+    assert not any("2026" in name for sessions in known for name in sessions)
+
+
 def test_the_summary_counts_what_is_there(tmp_path: Path, rows: list[dict[str, str]]) -> None:
     summary = json.loads((run(tmp_path, rows) / "summary.json").read_text())
     assert summary["splits"]["train"] == {"speakers": 4, "recordings": 8, "hours": 0.0022}

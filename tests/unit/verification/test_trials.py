@@ -5,7 +5,17 @@ import pytest
 
 from evenvoice.errors import CorpusError
 from evenvoice.params import load_params
-from evenvoice.verification.trials import ALIKE, RECORDING, SESSIONS, UNKNOWN, UNLIKE, make_trials, segments_of
+from evenvoice.verification.trials import (
+    ALIKE,
+    RECORDING,
+    RECORDINGS,
+    SESSION,
+    SESSIONS,
+    UNKNOWN,
+    UNLIKE,
+    make_trials,
+    segments_of,
+)
 from tests.builders.speakers import open_voices
 
 
@@ -53,7 +63,15 @@ def test_a_long_recording_is_cut_into_pieces_and_a_short_one_stays_whole(tmp_pat
 def test_pieces_of_a_recording_are_told_from_recordings(tmp_path):
     store = open_voices(tmp_path, speakers={"test": 3}, recordings=2, frames=200)
     made = trials(segments(store, cut_frames=40))
-    assert set(made.condition[made.same].tolist()) == {RECORDING, SESSIONS}
+    assert set(made.condition[made.same].tolist()) == {RECORDING, RECORDINGS}
+
+
+def test_trials_within_a_session_are_told_from_those_across_sessions(tmp_path):
+    store = open_voices(tmp_path, speakers={"test": 3}, recordings=3)
+    sessions = {name: "monday" if name.endswith(("-0", "-1")) else "tuesday" for name in store.ids.tolist()}
+    found = segments_of(store, "test", cut_frames=0, most_speakers=9, seed=0, sessions=sessions)
+    kinds = (made := trials(found)).condition[made.same].tolist()
+    assert (kinds.count(SESSION), kinds.count(SESSIONS)) == (3, 6)
 
 
 def test_trials_between_men_and_women_are_told_from_others(tmp_path):

@@ -26,6 +26,10 @@ def test_utterances_come_with_speaker_text_subset_and_gender(tmp_path: Path) -> 
     assert recordings[0].audio.load(name="r", max_duration_s=5).duration_s == 1.0
 
 
+def test_a_chapter_is_a_session(tmp_path: Path) -> None:
+    assert {recording.session for recording in librispeech.recordings(corpus(tmp_path), select="")} == {"121"}
+
+
 def test_one_subset_is_a_corpus_too(tmp_path: Path) -> None:
     subset = corpus(tmp_path) / "dev-clean"
     assert librispeech.is_librispeech(subset)
