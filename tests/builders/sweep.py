@@ -28,12 +28,12 @@ from dags.runs import Run
 from dags.workspace import Request, create, describe, publish_lock
 from evenvoice import dvc_lock
 from evenvoice.code_digest import STAGE_CODE, tree_digest
-from evenvoice.params import MADE_FROM, METHODS, MODELS, PARTS
+from evenvoice.params import MADE_FROM, METHODS, MODELS, PARTS, WEIGHTINGS
 from tests.builders import stand_in
 from tests.builders.checkout import committed, full_checkout
 
 KEPT: Final = {"model": ("base", "ewc"), "method": ("geographic",), "arm": ("ewc",),
-               "part": ("half",)}
+               "part": ("half",), "weighting": ("none", "focal")}
 DESCRIPTIONS: Final = ("corpus.json", "watched.json")
 """What a workspace is given beside parameters and code."""
 APART: Final = {*MADE_FROM, "amortize", "timing"}
@@ -44,9 +44,11 @@ CHANGES: Final[Mapping[str, object]] = {
     "embed.batch_s": 500.0, "discover.min_words": 11, "mitigate.bottom_share": 0.2, "arms.ewc.weight": 0.02,
     "amortize.steps": 5,
     "wanted.learn": False,
+    "weightings.focal.gamma": 1.0, "verify.clusters": 3, "verifier_gate.max_gap": 0.4,
     "evaluate.replicates": 300, "gate.max_gap": 0.4, "report.min_speakers": 3, "resources.light.minutes": 61.0}
 """One parameter of every section, with another value than it has."""
-GROUPS: Final = (("resources", "report", "gate", "evaluate", "wanted"),
+GROUPS: Final = (("weightings", "verify", "verifier_gate"),
+                 ("resources", "report", "gate", "evaluate", "wanted"),
                  ("amortize", "arms", "mitigate", "discover", "embed", "train_speaker", "transcribe"),
                  ("train", "tokenizer", "featurize", "synthetic", "ingest", "seed"))
 """Sections that are changed together where a run takes minutes; a stale result shows in what it holds all the same."""
@@ -108,7 +110,7 @@ def data_of(node: Node, graph: Graph) -> list[str]:
 
 
 def _cut(stage: Mapping[str, Any]) -> dict[str, Any]:
-    gone = {*MODELS, *METHODS, *PARTS}.difference(*KEPT.values())
+    gone = {*MODELS, *METHODS, *PARTS, *WEIGHTINGS}.difference(*KEPT.values())
     kept = {**stage, "deps": [dep for dep in stage["deps"] if dep.rpartition("/")[2].partition(".")[0] not in gone]}
     if "matrix" in stage:
         kept["matrix"] = {key: list(KEPT[key]) for key in stage["matrix"]}

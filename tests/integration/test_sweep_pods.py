@@ -156,7 +156,7 @@ def test_a_failed_run_and_a_lost_pod_leave_nothing_that_another_takes_for_its_ow
 
 def _lose_the_pod_of(site: Site, run: Run, stage: str) -> None:
     """Kill it as soon as there is one, wherever its work stands."""
-    for name in ("ingest", "featurize", "tokenizer", "train", "train_speaker", "embed", "transcribe@base"):
+    for name in ("ingest", "featurize", "tokenizer", "train", "train_speaker@none", "embed", "transcribe@base"):
         KubernetesRunner().run(stage_job(run, name, "light"), lambda _: None)
     endings: list[Exception] = []
 

@@ -30,11 +30,22 @@ from evenvoice.made_with import outputs_digest
 from evenvoice.params import Params
 from evenvoice.storage import read_json, write_json
 from tests.builders import stand_in
-from tests.builders.sweep import CHANGES, begin, below, expected, finish, found, sweep_checkout, work_off
+from tests.builders.sweep import (
+    CHANGES,
+    KEPT,
+    begin,
+    below,
+    changes_of,
+    expected,
+    finish,
+    found,
+    sweep_checkout,
+    work_off,
+)
 
 pytestmark = pytest.mark.science
-ALL = frozenset({"ingest", "featurize", "tokenizer", "train", "transcribe@base", "transcribe@ewc", "train_speaker",
-                 "embed", "discover@geographic", "mitigate@ewc", "thin@half", "wanted", "evaluate", "gate", "report"})
+ALL = frozenset({"ingest", "featurize", "tokenizer", "train", "transcribe@base", "transcribe@ewc",
+                 "train_speaker@none", "embed", "discover@geographic", "mitigate@ewc", "thin@half", "wanted", "evaluate", "gate", "report"})
 
 
 @dataclass
@@ -78,6 +89,23 @@ def test_each_change_runs_exactly_what_lies_below_it(site: Site, first: Run) -> 
         run, worked = site.run()
 
         assert worked == below(load_graph(run.workspace), [name]), name
+
+
+def test_the_verifier_is_made_apart_and_each_of_its_changes_runs_what_lies_below_it(site: Site, first: Run) -> None:
+    made = {"embed", "evaluate_verifier", "gate_verifier", "report_verifier",
+            *(f"{stage}@{weighting}" for stage in ("train_speaker", "verify") for weighting in KEPT["weighting"])}
+    _, worked = site.run({}, dag="train_verifier")
+    # what both products need came with the recogniser
+    assert worked == made - {"train_speaker@none", "embed"}
+
+    changes: dict[str, object] = {}
+    for section in ("report", "verifier_gate", "evaluate", "verify", "weightings", "train_speaker"):
+        changes |= changes_of([section])
+        run, worked = site.run(changes, dag="train_verifier")
+        assert worked == below(load_graph(run.workspace), changes_of([section])), section
+
+    _, nobody = site.run({})
+    assert nobody == frozenset()
 
 
 def test_going_back_runs_nothing_and_restores_the_first_results(site: Site, first: Run) -> None:
