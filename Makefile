@@ -18,7 +18,7 @@ unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
 .PHONY: help judge run up down up-stack down-stack doctor relocate images stack-images base-image wheelhouse test test-engines test-science test-pythons lint repro lock clean \
-	bench-loss bench-train bench-stream bench-features bench-gpu bench-models bench-choice bench-discovery bench-healing bench-worlds bench-mitigation bench-gates bench-amortized env env-dev env-bench
+	bench-loss bench-train bench-stream bench-features bench-gpu bench-models bench-choice bench-discovery bench-healing bench-worlds bench-mitigation bench-gates bench-amortized bench-verification env env-dev env-bench
 
 help: ## this list
 	@echo "make <target>, where <target> is one of"
@@ -39,6 +39,7 @@ help: ## this list
 	@echo "make bench-models takes CORPORA='synthetic digits=path/to/corpora/real' SEEDS=5 STEPS='1200 300' LISTEN_FIRST_S=0.24"
 	@echo "                       ARMS='lstm transformer=muon:0.004,0.008'   what is trained, by which optimiser at which rates"
 	@echo "make bench-mitigation takes CORPORA='synthetic accents=path/to/corpora/real' SEEDS=5"
+	@echo "make bench-verification takes CORPORA='synthetic accents=path/to/corpora/real' SEEDS=5"
 	@echo "make up takes    AIRFLOW_PORT=8080 MLFLOW_PORT=5000"
 	@echo "make relocate takes FROM=path         the old directory of artifacts, where the database does not say it"
 
@@ -136,6 +137,9 @@ bench-worlds: env ## what a run says of each cause of harm, beside the truth, ov
 
 bench-mitigation: env ## bottom cohort against everyone, over the settings of every arm and SEEDS, for hours
 	@$(VENV_PYTHON) -m benchmarks.mitigation --corpus $(CORPORA) --seeds $(SEEDS)
+
+bench-verification: env ## does weighting speakers make verification fairer; every weighting and control over SEEDS, for an hour
+	@$(VENV_PYTHON) -m benchmarks.verification --corpora $(CORPORA) --seeds $(SEEDS)
 
 bench-amortized: env ## models that compute less, beside other ways to save as much, over SEEDS, for an hour
 	@$(VENV_PYTHON) -m benchmarks.amortized --seeds $(SEEDS)

@@ -10,14 +10,15 @@ import argparse
 import os
 import subprocess
 import sys
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import yaml
 
 from dags import watched
-from dags.dvc_graph import Graph, load_graph
+from dags.dvc_graph import Graph, graph_of_run
+from dags.pipelines import RECOGNISER
 from evenvoice.errors import WorkspaceError
 from evenvoice.params import models_in, overlay
 from evenvoice.storage import write_json, write_text
@@ -44,12 +45,12 @@ def settled_values(values: Mapping[str, Any], profile: str = "") -> dict[str, An
     return overlay(settled, values)
 
 
-def run_graph(place: Path, values: Mapping[str, Any], profile: str = "", *, until: str = "",
+def run_graph(place: Path, values: Mapping[str, Any], profile: str = "", *, until: str = RECOGNISER.last,
               begun: Path | None = None) -> None:
-    """Bring ``place`` to the end of the graph with ``values`` laid over params.yaml and a profile.
+    """Bring ``place`` to the report of a recogniser with ``values`` laid over params.yaml and a profile.
 
     Args:
-        until: the last stage, such as ``discover@clusters``: only it and what it reads from is run. Empty for all.
+        until: the last stage, such as ``discover@clusters``: only it and what it reads from is run.
         begun: folder of another run, whose finished stages count as this one's; what they made is linked to.
 
     Raises:
@@ -61,14 +62,13 @@ def run_graph(place: Path, values: Mapping[str, Any], profile: str = "", *, unti
     write_json(place / "corpus.json", {})
     write_json(place / "watched.json", watched.read(settled))
     (place / DONE).mkdir(exist_ok=True)
-    graph = load_graph(ROOT, {"mitigate.cohorts": (settled["mitigate"]["cohorts"],)}, models=models_in(settled))
-    wanted = _needed(graph, until) if until else frozenset(graph.names)
+    graph = graph_of_run(ROOT, settled, models=models_in(settled), last=until)
     if begun is not None:
-        _take_over(graph, wanted, begun, place)
+        _take_over(graph, begun, place)
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "EVENVOICE_HOME": str(place / "home"), "OMP_NUM_THREADS": "1"}
     with (place / "log").open("ab") as log:
         for node in graph.in_order():
-            if node.name in wanted and not (done := place / DONE / node.name).exists():
+            if not (done := place / DONE / node.name).exists():
                 subprocess.run([sys.executable, *node.cmd.split()[1:]], cwd=place, env=environment,  # noqa: S603
                                stdout=log, stderr=subprocess.STDOUT, check=True)
                 done.touch()
@@ -87,14 +87,9 @@ def _write_params(place: Path, text: str) -> None:
     write_text(path, text)
 
 
-def _needed(graph: Graph, until: str) -> frozenset[str]:
-    """``until`` and every node that it reads from, directly or through others."""
-    return frozenset(name for name in graph.names if until in graph.with_descendants([name]))
-
-
-def _take_over(graph: Graph, wanted: Collection[str], begun: Path, place: Path) -> None:
+def _take_over(graph: Graph, begun: Path, place: Path) -> None:
     for node in graph:
-        if node.name in wanted and is_done(begun, node.name) and not is_done(place, node.name):
+        if is_done(begun, node.name) and not is_done(place, node.name):
             for out in node.outs:
                 (place / out).parent.mkdir(parents=True, exist_ok=True)
                 (place / out).unlink(missing_ok=True)

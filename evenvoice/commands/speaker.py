@@ -38,7 +38,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     group.add_argument(CENSUS, metavar="FILE", help="statistics by postal code: artifacts/corpus/census.parquet of the "
                                                     "run")
     group.add_argument(VOICE, type=Path, metavar="DIR", help="hear the cohort from the recording, with the speaker "
-                                                             "encoder of the run: artifacts/models/speaker")
+                                                             "encoder of the run: artifacts/speaker_models/none")
 
 
 @dataclass(frozen=True)

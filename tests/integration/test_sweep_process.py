@@ -45,7 +45,8 @@ from tests.builders.sweep import (
 
 pytestmark = pytest.mark.science
 ALL = frozenset({"ingest", "featurize", "tokenizer", "train", "transcribe@base", "transcribe@ewc",
-                 "train_speaker@none", "embed", "discover@geographic", "mitigate@ewc", "thin@half", "wanted", "evaluate", "gate", "report"})
+                 "train_speaker@none", "embed", "discover@geographic", "mitigate@ewc", "thin@half", "wanted",
+                 "evaluate", "gate", "report"})
 
 
 @dataclass
