@@ -9,6 +9,7 @@ from typing import Any, Final, Literal
 from airflow.sdk import Param
 
 from dags.dvc_graph import Graph
+from dags.pipelines import RECOGNISER
 from dags.runners import RUNNERS, default_runner
 from dags.workspace import RERUN, SHOW, Request
 from dags.yaml_files import read_yaml
@@ -68,7 +69,7 @@ def form(root: Path, graph: Graph) -> dict[str, Param]:
     return run | {name: _parameter(name, rules, content) for name, rules in _parameters()}
 
 
-def request_of(values: Mapping[str, Any], conf: Mapping[str, Any], *, dag: str) -> Request:
+def request_of(values: Mapping[str, Any], conf: Mapping[str, Any], *, dag: str = RECOGNISER.dag) -> Request:
     """Read what the form sent.
 
     Args:

@@ -22,10 +22,10 @@ stages:
     cmd: cat out/first > out/second_${item.item}
     deps: [out/first]
     outs: ["out/second_${item.item}"]
-  third:
-    cmd: cat out/second_a > out/third
-    deps: [out/second_a]
-    outs: [out/third]
+  report:
+    cmd: cat out/second_a > out/report
+    deps: [out/second_a, out/second_b]
+    outs: [out/report]
 """
 
 

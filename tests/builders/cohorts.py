@@ -30,8 +30,8 @@ def discover_settings(**changes: Any) -> Discover:
         "geographic": {"max_cohorts": 8, "box_edges": 8, "split_gain": "poisson", "permutations": 100,
                        "significance": 0.05},
         "geodemographic": {"max_cohorts": 8, "permutations": 100, "significance": 0.05},
-        "clusters": {"clusters": 4, "max_cohorts": 4, "permutations": 100, "significance": 0.05, "restarts": 10,
-                     "stability_runs": 5},
+        "clusters": {"speaker_model": "none", "clusters": 4, "max_cohorts": 4, "permutations": 100,
+                     "significance": 0.05, "restarts": 10, "stability_runs": 5},
         "watched": {"rules": ""}, "attributes": {"columns": ["gender", "age_band", "accent", "country"]},
     }
     for name, value in changes.items():

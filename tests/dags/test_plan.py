@@ -15,7 +15,7 @@ from dags.workspace import Request, create, publish_lock
 from evenvoice.errors import ParamsError
 from tests.builders.checkout import small_checkout
 
-EVERYTHING = {"first", "second@a", "second@b", "third"}
+EVERYTHING = {"first", "second@a", "second@b", "report"}
 
 
 def planned(root: Path, run_id: str, request: Request | None = None) -> Run:
@@ -39,10 +39,10 @@ def test_only_what_changed_and_what_lies_behind_it_is_stale(tmp_path: Path) -> N
 
     unchanged = planned(root, "manual__2")
     assert read_plan(unchanged).stale == set()
-    assert (unchanged.workspace / "out" / "third").read_text(encoding="utf-8") == "hello\n"
+    assert (unchanged.workspace / "out" / "report").read_text(encoding="utf-8") == "hello\n"
 
     forced = planned(root, "manual__3", Request(force_stage="second@a"))
-    assert read_plan(forced).stale == {"second@a", "third"}
+    assert read_plan(forced).stale == {"second@a", "report"}
     assert read_plan(forced).forced == {"second@a"}
 
     changed = planned(root, "manual__4", Request(changes={"seed": 7}))

@@ -119,7 +119,8 @@ def test_any_conf_is_understood_or_refused(conf: dict[str, Any]) -> None:
 
 
 def context(conf: dict[str, Any], values: Mapping[str, Any]) -> dict[str, Any]:
-    return {"run_id": "manual__1", "dag_run": SimpleNamespace(conf=conf), "params": {**values, **conf}}
+    return {"run_id": "manual__1", "dag_run": SimpleNamespace(conf=conf, dag_id="train_asr"),
+            "params": {**values, **conf}}
 
 
 def test_the_first_task_refuses_and_makes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -138,7 +139,8 @@ def test_the_first_task_takes_a_run_without_any_conf(tmp_path: Path, monkeypatch
     monkeypatch.setattr(operators, "ROOT", root)
     monkeypatch.delenv("EVENVOICE_RUN", raising=False)
 
-    effects.snapshot.function(run_id="manual__1", dag_run=SimpleNamespace(conf=None), params=UNTOUCHED)
+    dag_run = SimpleNamespace(conf=None, dag_id="train_asr")
+    effects.snapshot.function(run_id="manual__1", dag_run=dag_run, params=UNTOUCHED)
 
     assert Run(root, "manual__1").workspace.exists()
 
@@ -146,7 +148,7 @@ def test_the_first_task_takes_a_run_without_any_conf(tmp_path: Path, monkeypatch
 def test_a_rollback_with_a_misspelt_name_touches_no_registry(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(operators, "ROOT", tmp_path)
     monkeypatch.delenv("EVENVOICE_RUN", raising=False)
-    operator = RollbackOperator(task_id="rollback", command="rollback")
+    operator = RollbackOperator(task_id="rollback", command="rollback", product="recogniser")
     monkeypatch.setattr(operator, "work", lambda *_: pytest.fail("the registry was reached"))
     conf = {"by": "me", "reason": "worse", "expected_champoin": "4"}
 

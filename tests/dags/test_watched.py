@@ -130,6 +130,10 @@ stages:
     deps: [out/heard, watched.json]
     params: [seed, discover]
     outs: [out/found]
+  report:
+    cmd: cat out/found > out/told
+    deps: [out/found]
+    outs: [out/told]
 """
 
 
@@ -148,10 +152,10 @@ def test_another_folder_or_another_content_runs_discovery_again_and_nothing_befo
         publish_lock(run)
         return frozenset(plan.stale)
 
-    assert stale("manual__1", Request()) == {"hear", "discover"}
-    assert stale("manual__2", WATCHING) == {"discover"}
+    assert stale("manual__1", Request()) == {"hear", "discover", "report"}
+    assert stale("manual__2", WATCHING) == {"discover", "report"}
     assert stale("manual__3", WATCHING) == set()
     publish(root, {**RULES, "cohorts": ["a", "b"]},
             {**DESCRIPTION, "cohorts": [{**cohort, "cohort": name} for cohort, name in zip(
                 DESCRIPTION["cohorts"], ("a", "b"), strict=True)]})
-    assert stale("manual__4", WATCHING) == {"discover"}
+    assert stale("manual__4", WATCHING) == {"discover", "report"}

@@ -162,10 +162,10 @@ def test_a_slip_in_a_profile_is_blamed_on_the_profile(root: Path, line: str, wor
 
 def test_a_slip_in_params_yaml_is_blamed_on_params_yaml(root: Path) -> None:
     text = (root / "params.yaml").read_text(encoding="utf-8")
-    (root / "params.yaml").write_text(text.replace("max_gap: 0.5", "max_gap: yes"), encoding="utf-8")
-    line = text[:text.index("max_gap: 0.5")].count("\n") + 1
+    (root / "params.yaml").write_text(text.replace("max_wer: 0.25", "max_wer: yes"), encoding="utf-8")
+    line = text[:text.index("max_wer: 0.25")].count("\n") + 1
 
-    with pytest.raises(ParamsError, match=rf"^params\.yaml, line {line}: gate\.max_gap must be .* number, got 'yes'"):
+    with pytest.raises(ParamsError, match=rf"^params\.yaml, line {line}: gate\.max_wer must be .* number, got 'yes'"):
         run_params(root, Request(profile="tiny", changes={"gate.max_wer": 0.5}))
 
 

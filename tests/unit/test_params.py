@@ -165,15 +165,15 @@ def line_of(name: str) -> int:
 
 
 @pytest.mark.parametrize(("name", "old", "new", "words"), [
-    ("max_gap", "max_gap: 0.5", "max_gap: yes", "gate.max_gap must be a valid number, got 'yes' instead"),
-    ("max_gap", "max_gap: 0.5", "max_gap: true", "gate.max_gap must be a valid number, got true instead"),
-    ("max_gap", "max_gap: 0.5", "max_gap: .inf", "gate.max_gap must be a finite number, got .inf instead"),
+    ("max_wer", "max_wer: 0.25", "max_wer: yes", "gate.max_wer must be a valid number, got 'yes' instead"),
+    ("max_wer", "max_wer: 0.25", "max_wer: true", "gate.max_wer must be a valid number, got true instead"),
+    ("max_wer", "max_wer: 0.25", "max_wer: .inf", "gate.max_wer must be a finite number, got .inf instead"),
     ("max_rejected", "max_rejected: 0.0", "max_rejected: on",
      "ingest.max_rejected must be a valid number, got 'on' instead"),
     ("vocabulary", "vocabulary: 512", "vocabulary: 0512", "tokenizer.vocabulary must mean the same to every reader"),
     ("vocabulary", "vocabulary: 512", "vocabulary: 20:00", "tokenizer.vocabulary must mean the same to every reader"),
     ("vocabulary", "vocabulary: 512", "vocabulary: 5.5e2", "tokenizer.vocabulary must be a valid integer, got 5.5e2"),
-    ("max_gap", "max_gap: 0.5", "max_gapp: 0.5", "gate.max_gapp must be a known name, got 0.5 instead. Correct "),
+    ("max_wer", "max_wer: 0.25", "max_werr: 0.25", "gate.max_werr must be a known name, got 0.25 instead. Correct "),
 ])
 def test_a_slip_in_the_file_is_refused_with_its_line(tmp_path: Path, name: str, old: str, new: str, words: str) -> None:
     path = changed_file(tmp_path, old, new)
@@ -185,7 +185,7 @@ def test_a_slip_in_the_file_is_refused_with_its_line(tmp_path: Path, name: str, 
 
 
 def test_a_number_without_a_dot_may_have_an_exponent(tmp_path: Path) -> None:
-    assert load_params(changed_file(tmp_path, "max_gap: 0.5", "max_gap: 5e-1")).gate.max_gap == 0.5
+    assert load_params(changed_file(tmp_path, "max_wer: 0.25", "max_wer: 25e-2")).gate.max_wer == 0.25
 
 
 @pytest.mark.parametrize(("name", "nearest"), [

@@ -38,7 +38,7 @@ def test_the_lock_is_what_dvc_itself_would_write(workspace: Path, tmp_path: Path
 
     ours, theirs = (yaml.safe_load((place / "dvc.lock").read_text(encoding="utf-8")) for place in (workspace, other))
     assert ours == theirs
-    assert set(ours["stages"]) == {"first", "second@a", "second@b", "third"}
+    assert set(ours["stages"]) == {"first", "second@a", "second@b", "report"}
 
 
 def test_dvc_itself_takes_the_lock_for_its_own(workspace: Path) -> None:
@@ -73,13 +73,13 @@ def test_stages_that_end_at_once_both_keep_their_entries_and_readers_never_see_h
 
 def test_the_state_is_restored_and_what_changed_since_is_named(workspace: Path) -> None:
     dvc_door.run("repro", directory=workspace).check_returncode()
-    (workspace / "out" / "third").unlink()
+    (workspace / "out" / "report").unlink()
     (workspace / "in.txt").write_text("changed\n", encoding="utf-8")
 
     said = dvc_door.run(dvc_door.STATE, directory=workspace)
 
     assert json.loads(said.stdout.splitlines()[-1]) == ["first"]
-    assert (workspace / "out" / "third").read_text(encoding="utf-8") == "hello\n"
+    assert (workspace / "out" / "report").read_text(encoding="utf-8") == "hello\n"
 
 
 def test_what_dvc_refuses_is_refused_here_too(workspace: Path) -> None:
