@@ -39,7 +39,7 @@ help: ## this list
 	@echo "make bench-models takes CORPORA='synthetic digits=path/to/corpora/real' SEEDS=5 STEPS='1200 300' LISTEN_FIRST_S=0.24"
 	@echo "                       ARMS='lstm transformer=muon:0.004,0.008'   what is trained, by which optimiser at which rates"
 	@echo "make bench-mitigation takes CORPORA='synthetic accents=path/to/corpora/real' SEEDS=5"
-	@echo "make bench-verification takes CORPORA='synthetic accents=path/to/corpora/real' SEEDS=5"
+	@echo "make bench-verification takes CORPORA='synthetic accents=path/to/corpora/real' SEEDS=5 PLANTED=1"
 	@echo "make up takes    AIRFLOW_PORT=8080 MLFLOW_PORT=5000"
 	@echo "make relocate takes FROM=path         the old directory of artifacts, where the database does not say it"
 
@@ -139,7 +139,7 @@ bench-mitigation: env ## bottom cohort against everyone, over the settings of ev
 	@$(VENV_PYTHON) -m benchmarks.mitigation --corpus $(CORPORA) --seeds $(SEEDS)
 
 bench-verification: env ## does weighting speakers make verification fairer; every weighting and control over SEEDS, for an hour
-	@$(VENV_PYTHON) -m benchmarks.verification --corpora $(CORPORA) --seeds $(SEEDS)
+	@$(VENV_PYTHON) -m benchmarks.verification --corpora $(CORPORA) --seeds $(SEEDS) $(if $(filter-out 0,$(PLANTED)),--planted)
 
 bench-amortized: env ## models that compute less, beside other ways to save as much, over SEEDS, for an hour
 	@$(VENV_PYTHON) -m benchmarks.amortized --seeds $(SEEDS)

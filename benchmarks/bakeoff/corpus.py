@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -34,11 +35,13 @@ class Corpus:
         return cls(profile, profile if speech else None, speech or "synthetic")
 
 
-def prepare(corpus: Corpus, work: Path, listen_first_s: float | None = None, *, seed: int | None = None) -> None:
+def prepare(corpus: Corpus, work: Path, listen_first_s: float | None = None, *, seed: int | None = None,
+            changes: Mapping[str, Any] | None = None) -> None:
     """Write ``work/<corpus>/params.yaml`` and run the stages that make features, unless that was done before.
 
     Args:
         seed: of the corpus and its splits, in a folder of its own; without it that of params.yaml.
+        changes: of parameters, laid over the others.
 
     Raises:
         WorkspaceError: it was done before, and its trainings listened first for another time.
@@ -47,7 +50,7 @@ def prepare(corpus: Corpus, work: Path, listen_first_s: float | None = None, *, 
     done = place / "prepared"
     values = _values(corpus) if listen_first_s is None else overlay(
         _values(corpus), {"train": {"listen_first_s": listen_first_s}})
-    values = values if seed is None else overlay(values, {"seed": seed})
+    values = overlay(values, {**({} if seed is None else {"seed": seed}), **(changes or {})})
     if done.exists():
         kept = yaml.safe_load((place / "params.yaml").read_text(encoding="utf-8"))["train"]["listen_first_s"]
         if kept != values["train"]["listen_first_s"]:

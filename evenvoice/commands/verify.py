@@ -7,11 +7,14 @@ from __future__ import annotations
 
 import argparse
 import json
+import sys
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from evenvoice.commands.models import model_directory
 from evenvoice.commands.recordings import read_recording
+from evenvoice.progress import SECONDS_BETWEEN_LINES
 
 if TYPE_CHECKING:
     from evenvoice.verification.trial_list import ListedTrial
@@ -66,7 +69,7 @@ def _list(verifier: Verifier, path: Path, audio: Path, *, as_json: bool) -> None
 
     trials = read_trial_list(path)
     files = {name: _file(audio, name, path) for trial in trials for name in (trial.first, trial.second)}
-    voices = {name: _hear(verifier, file) for name, file in files.items()}
+    voices = _hear_all(verifier, files)
     answers = [verifier.compare(voices[trial.first], voices[trial.second]) for trial in trials]
     figures = _figures(trials, answers)
     if as_json:
@@ -115,6 +118,18 @@ def _file(audio: Path, name: str, path: Path) -> Path:
         raise CorpusError(name=f"{name} of {path}", rule=f"be a recording in {audio}", value="no such file",
                           action="Correct the list, or name the folder (--audio).")
     return file
+
+
+def _hear_all(verifier: Verifier, files: dict[str, Path]) -> dict[str, Voice]:
+    """Each recording once; says how far it is where a person looks."""
+    voices = {}
+    told_at = time.monotonic()
+    for name, file in files.items():
+        voices[name] = _hear(verifier, file)
+        if sys.stderr.isatty() and time.monotonic() - told_at >= SECONDS_BETWEEN_LINES:
+            told_at = time.monotonic()
+            print(f"recording {len(voices)}/{len(files)}", file=sys.stderr, flush=True)
+    return voices
 
 
 def _hear(verifier: Verifier, path: Path) -> Voice:
