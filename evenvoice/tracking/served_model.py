@@ -27,7 +27,6 @@ Output: one column ``text``, in the order of the input.
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -36,18 +35,17 @@ import pandas as pd
 from mlflow.models import set_model
 from mlflow.pyfunc.model import PythonModel, PythonModelContext
 
-from evenvoice.data.audio import Waveform, decode, decode_file, within_full_scale
+from evenvoice.data.audio import Waveform, decode, within_full_scale
 from evenvoice.data.sound import check_rate, check_samples
 from evenvoice.errors import RecordingRejected
 from evenvoice.params import UNKNOWN
 from evenvoice.tracking.manifest import verify
+from evenvoice.tracking.served_audio import is_filled, read_path
 
 if TYPE_CHECKING:
     from evenvoice.models.recogniser import Recogniser
 
 COLUMNS = ("audio", "path", "samples")
-SERVER = "mlflow.pyfunc.scoring_server.app"
-"""Imported by `mlflow models serve` and by nothing else."""
 
 
 class ServedRecogniser(PythonModel):  # type: ignore[misc, unused-ignore]  # mlflow is typed only where it is installed
@@ -91,26 +89,16 @@ class ServedRecogniser(PythonModel):  # type: ignore[misc, unused-ignore]  # mlf
         return recognise(self._recogniser, waveform.samples, waveform.rate, cohort=cohort)[0].text
 
     def _waveform(self, row: dict[Any, Any], name: str, rate: int) -> Waveform:
-        given = {column: row[column] for column in COLUMNS if _is_filled(row.get(column))}
+        given = {column: row[column] for column in COLUMNS if is_filled(row.get(column))}
         if len(given) != 1:
             raise RecordingRejected(name=name, rule=f"fill exactly one of {', '.join(COLUMNS)}",
                                     value=", ".join(given) or "none", action="Send each recording in one form.")
         if "audio" in given:
             return decode(bytes(given["audio"]), name=name, max_duration_s=self._max_duration_s)
         if "path" in given:
-            return self._read(Path(given["path"]), name)
+            return read_path(Path(given["path"]), name, self._max_duration_s,
+                             instead="Send the file's bytes in the column audio.")
         return self._checked(np.asarray(given["samples"], dtype=np.float32), name, rate)
-
-    def _read(self, path: Path, name: str) -> Waveform:
-        if SERVER in sys.modules:
-            raise RecordingRejected(name=name, rule="not be a path when sent to a server", value="a path",
-                                    action="Send the file's bytes in the column audio.")
-        try:
-            with path.open("rb") as file:
-                return decode_file(file, name=str(path), max_duration_s=self._max_duration_s)
-        except OSError as error:
-            raise RecordingRejected(name=str(path), rule="be a file that can be opened", value=error.strerror,
-                                    action="Correct the path.") from error
 
     def _checked(self, samples: np.ndarray[Any, np.dtype[np.float32]], name: str, rate: int) -> Waveform:
         check_rate(rate, name)
@@ -119,11 +107,6 @@ class ServedRecogniser(PythonModel):  # type: ignore[misc, unused-ignore]  # mlf
                                     value=f"shape {samples.shape} at {rate} Hz", action="Cut it, or mix it to mono.")
         check_samples(samples, name)
         return within_full_scale(Waveform(samples=samples, rate=rate), scaled=True)
-
-
-def _is_filled(value: object) -> bool:
-    """Columns that a row leaves out arrive as None or NaN."""
-    return value is not None and not (isinstance(value, float) and np.isnan(value))
 
 
 set_model(ServedRecogniser())

@@ -17,25 +17,22 @@ said both, and ``same``, whether that reaches the calibrated threshold. No embed
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import pandas as pd
 from mlflow.models import set_model
 from mlflow.pyfunc.model import PythonModel, PythonModelContext
 
-from evenvoice.data.audio import Waveform, decode, decode_file
+from evenvoice.data.audio import Waveform, decode
 from evenvoice.errors import RecordingRejected
 from evenvoice.tracking.manifest import verify
+from evenvoice.tracking.served_audio import is_filled, read_path
 
 if TYPE_CHECKING:
     from evenvoice.verification.verifier import Verifier
 
 FORMS = ("audio", "path")
-SERVER = "mlflow.pyfunc.scoring_server.app"
-"""Imported by `mlflow models serve` and by nothing else."""
 
 
 class ServedVerifier(PythonModel):  # type: ignore[misc, unused-ignore]  # mlflow is typed only where it is installed
@@ -70,10 +67,10 @@ class ServedVerifier(PythonModel):  # type: ignore[misc, unused-ignore]  # mlflo
         return pd.DataFrame({"llr": [answer.llr for answer in answers], "same": [answer.same for answer in answers]})
 
     def _compare(self, row: dict[Any, Any], name: str) -> Any:
-        given = [form for form in FORMS if any(_is_filled(row.get(f"{place}_{form}")) for place in ("first", "second"))]
-        whole = len(given) == 1 and all(_is_filled(row.get(f"{place}_{given[0]}")) for place in ("first", "second"))
+        given = [form for form in FORMS if any(is_filled(row.get(f"{place}_{form}")) for place in ("first", "second"))]
+        whole = len(given) == 1 and all(is_filled(row.get(f"{place}_{given[0]}")) for place in ("first", "second"))
         if not whole:
-            filled = [column for column, value in row.items() if _is_filled(value)]
+            filled = [column for column, value in row.items() if is_filled(value)]
             raise RecordingRejected(name=name, rule="fill first_audio and second_audio, or first_path and second_path",
                                     value=", ".join(map(str, filled)) or "none",
                                     action="Send both recordings in one form.")
@@ -84,20 +81,8 @@ class ServedVerifier(PythonModel):  # type: ignore[misc, unused-ignore]  # mlflo
     def _waveform(self, value: Any, form: str, name: str) -> Waveform:
         if form == "audio":
             return decode(bytes(value), name=name, max_duration_s=self._max_duration_s)
-        if SERVER in sys.modules:
-            raise RecordingRejected(name=name, rule="not be a path when sent to a server", value="a path",
-                                    action="Send the files' bytes in first_audio and second_audio.")
-        try:
-            with Path(value).open("rb") as file:
-                return decode_file(file, name=str(value), max_duration_s=self._max_duration_s)
-        except OSError as error:
-            raise RecordingRejected(name=str(value), rule="be a file that can be opened", value=error.strerror,
-                                    action="Correct the path.") from error
-
-
-def _is_filled(value: object) -> bool:
-    """Columns that a row leaves out arrive as None or NaN."""
-    return value is not None and not (isinstance(value, float) and np.isnan(value))
+        return read_path(Path(value), name, self._max_duration_s,
+                         instead="Send the files' bytes in first_audio and second_audio.")
 
 
 set_model(ServedVerifier())
