@@ -43,7 +43,9 @@ def digests(place: Path) -> dict[str, str]:
 
 def test_a_training_that_was_killed_twice_ends_in_the_same_weights_as_one_that_was_not(tmp_path: Path) -> None:
     whole, killed = workspace(tmp_path / "whole"), workspace(tmp_path / "killed")
-    assert started(whole).wait(timeout=240) == 0
+    undisturbed = started(whole)
+    undisturbed.communicate(timeout=240)
+    assert undisturbed.returncode == 0
     for generations in (5, 25):
         process = started(killed)
         deadline = time.monotonic() + 120
