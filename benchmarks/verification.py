@@ -36,8 +36,8 @@ PUBLISHED = -0.076
 """Change of the equal error rate that arXiv 2207.07776 reports for pairwise weighting on VoxCeleb."""
 PLANTED = {"ingest": {"plant": {"transform": "noise", "strength": 0.5, "attribute": "gender", "value": "female",
                                 "train_share": 0.3}}}
-"""Women at 6 dB SNR in noise of their own spectrum, three in ten of them in training. Pieces of one recording share the
-noise, which makes them easier to match: it is a harm only where speakers have several recordings (docs/experiments.md)."""
+"""Women at 6 dB SNR in noise of their own spectrum, three in ten of them in training. Pieces of one recording share
+the noise, so that they are easier to match: it is a harm only where speakers have several recordings."""
 ENCODERS: dict[str, dict[str, Any]] = {
     "conv, as many steps": {"encoder": "conv", "width": 128},
     "conv, three times the steps": {"encoder": "conv", "width": 128, "steps": 3.0},
