@@ -25,8 +25,9 @@ LOCKS: Mapping[str, tuple[tuple[str, ...], Sequence[str]]] = {
 run: everything on one machine; dev: and its tests; bench: and its rivals; stage, airflow: what the images hold."""
 OBJECT_STORE = "docker/objectstore/requirements.in"
 HEADER = "# Made by `make lock` from pyproject.toml. No index addresses: any index that has these versions will do.\n"
-SOURCE_ONLY = "antlr4-python3-runtime"
-"""Published without a wheel, in plain Python. All else must have wheels for each Python, or the lock is refused."""
+SOURCE_ONLY = ("antlr4-python3-runtime", "meeteval")
+"""Published without a wheel: the one in plain Python, the other in Cython, for which it takes a C++ compiler. All else
+must have wheels for each Python, or the lock is refused."""
 CUDA = re.compile(r"(nvidia-|cuda-|triton==)")
 """They belong to one build of torch: the build for processors needs none, and those for CUDA bring their own."""
 
@@ -81,7 +82,7 @@ def _marker(pythons: Sequence[str]) -> str:
 
 def _resolved(root: Path, extras: tuple[str, ...], pythons: Sequence[str], pinned: tuple[str, ...]) -> str:
     chosen = [argument for extra in extras for argument in ("--extra", extra)]
-    wheels_only = ("--only-binary", ":all:", "--no-binary", SOURCE_ONLY)
+    wheels_only = ("--only-binary", ":all:", *(part for name in SOURCE_ONLY for part in ("--no-binary", name)))
     found = {python: _compile(root, python, "pyproject.toml", *chosen, *wheels_only, *pinned) for python in pythons}
     return merged({python: without_build_labels(text) for python, text in found.items()})
 

@@ -97,13 +97,14 @@ def _extract_shard(shard: Path, out: Path, log_mel: LogMel, shard_mb: int, progr
     stem = shard.stem.replace("utterances", "features")
     batches = iterate_batches(shard, UTTERANCES, [*KEPT, "audio"], ROWS_AT_ONCE)
     # matrix products must not start threads of their own within each of ours
-    with threadpool_limits(1, "blas"), ThreadPoolExecutor(_cores()) as threads:
-        extracted = _in_order(threads, lambda batch: _extract(batch, log_mel), batches, ahead=2 * _cores())
+    with threadpool_limits(1, "blas"), ThreadPoolExecutor(cores()) as threads:
+        extracted = _in_order(threads, lambda batch: _extract(batch, log_mel), batches, ahead=2 * cores())
         write_ipc_shards(out, stem, FEATURES, _counted(extracted, statistics, progress), shard_mb, "features")
     return statistics
 
 
-def _cores() -> int:
+def cores() -> int:
+    """Processors that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
@@ -124,7 +125,7 @@ def _in_order(threads: ThreadPoolExecutor, work: Callable[[S], T], items: Iterab
 
 def _extract(batch: pa.RecordBatch, log_mel: LogMel) -> tuple[pa.RecordBatch, _Statistics]:
     """The rows of FEATURES for rows of UTTERANCES, and the sums over those of the train split."""
-    features = [log_mel(_samples(batch, row, log_mel.sample_rate)) for row in range(len(batch))]
+    features = [log_mel(read_samples(batch, row, log_mel.sample_rate)) for row in range(len(batch))]
     statistics = _Statistics.empty(log_mel.n_mels)
     for row, (features_FM, split) in enumerate(zip(features, batch["split"].to_pylist(), strict=True)):
         if not np.isfinite(features_FM).all():
@@ -148,8 +149,16 @@ def _halves(features: Sequence[NDArray[np.float32]], n_mels: int) -> pa.LargeBin
                                             [None, pa.py_buffer(offsets), pa.py_buffer(content_FM)])
 
 
-def _samples(batch: pa.RecordBatch, row: int, sample_rate: int) -> NDArray[np.float32]:
+def read_samples(batch: pa.RecordBatch, row: int, sample_rate: int) -> NDArray[np.float32]:
     """Samples (T,) of one recording, taken as they lie where ingest wrote them, decoded where they are anything else.
+
+    Args:
+        batch: rows of UTTERANCES with at least utterance, duration_s and audio.
+        row: which of them.
+        sample_rate: that ingest wrote, in Hz.
+
+    Raises:
+        ArtifactError: the audio is not what its row says.
     """
     content = memoryview(batch["audio"][row].as_buffer())
     if (plain_T := wav_samples(content, sample_rate)) is None:

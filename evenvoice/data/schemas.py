@@ -268,3 +268,87 @@ VARIANCES: Final = pa.schema([
     pa.field("relative_high", pa.float64()),
 ])
 """How every arm changes the variance of WER over the cohorts of a method (evenvoice.metrics.variance)."""
+
+_SPAN: Final = pa.struct([pa.field("start_s", pa.float64(), nullable=False),
+                          pa.field("end_s", pa.float64(), nullable=False)])
+TURN: Final = pa.struct([
+    pa.field("speaker", pa.string(), nullable=False),
+    pa.field("start_s", pa.float64(), nullable=False),
+    pa.field("end_s", pa.float64(), nullable=False),
+    pa.field("text", pa.string(), nullable=False),
+    pa.field("pauses", pa.list_(_SPAN), nullable=False),  # silences within it, where they are known
+])
+MIXTURES: Final = pa.schema([
+    pa.field("mixture", pa.string(), nullable=False),
+    pa.field("split", pa.string(), nullable=False),
+    pa.field("duration_s", pa.float32(), nullable=False),
+    pa.field("frames", pa.int32(), nullable=False),
+    pa.field("turns", pa.list_(TURN), nullable=False),  # by start; none in a silent recording
+    pa.field("features", pa.large_binary(), nullable=False),  # frames x n_mels float16, row-major
+])
+"""One row per recording of several talkers, read by memory map."""
+
+HEARD_TURNS: Final = pa.schema([
+    pa.field("model", pa.string(), nullable=False),
+    pa.field("mixture", pa.string(), nullable=False),
+    pa.field("split", pa.string(), nullable=False),
+    pa.field("channel", pa.int32(), nullable=False),
+    pa.field("start_s", pa.float64()),  # when it was told; null: never
+    pa.field("end_s", pa.float64()),
+    pa.field("text", pa.string(), nullable=False),
+])
+"""One row per turn that a model heard; a channel without turns has none."""
+
+SPOKEN_TURNS: Final = pa.schema([
+    pa.field("model", pa.string(), nullable=False),
+    pa.field("mixture", pa.string(), nullable=False),
+    pa.field("split", pa.string(), nullable=False),
+    pa.field("speaker", pa.string(), nullable=False),
+    pa.field("start_s", pa.float64(), nullable=False),
+    pa.field("end_s", pa.float64(), nullable=False),
+    pa.field("words", pa.int32(), nullable=False),
+    pa.field("errors", pa.int32(), nullable=False),  # in the assignment of channels that ORC-WER chose
+    pa.field("into_silence", pa.bool_(), nullable=False),  # nobody else speaks when it ends
+    pa.field("sot_latency_s", pa.float64()),  # null: no turn was heard for it
+    pa.field("eot_latency_s", pa.float64()),  # negative: before its end; null: never told
+    pa.field("cut", pa.bool_(), nullable=False),  # its end was told while it went on
+])
+"""One row per turn that was said, and what became of it."""
+
+MIXTURE_ERRORS: Final = pa.schema([
+    pa.field("model", pa.string(), nullable=False),
+    pa.field("mixture", pa.string(), nullable=False),
+    pa.field("split", pa.string(), nullable=False),
+    pa.field("speakers", pa.list_(pa.string()), nullable=False),
+    pa.field("turns", pa.int32(), nullable=False),
+    pa.field("heard_turns", pa.int32(), nullable=False),
+    pa.field("words", pa.int32(), nullable=False),
+    pa.field("orc_errors", pa.int32(), nullable=False),  # MeetEval's ORC-WER times words
+    pa.field("cp_errors", pa.int32(), nullable=False),  # of cpWER
+    pa.field("duration_s", pa.float64(), nullable=False),
+])
+"""One row per mixture and model."""
+
+TURN_RATES: Final = pa.schema([
+    pa.field("model", pa.string(), nullable=False),
+    pa.field("partition", pa.string(), nullable=False),  # a method of discovery, a column, pace, or "whole"
+    pa.field("group", pa.string(), nullable=False),
+    pa.field("speakers", pa.int32(), nullable=False),
+    pa.field("turns", pa.int64(), nullable=False),
+    pa.field("words", pa.int64(), nullable=False),
+    *(pa.field(f"{figure}{bound}", pa.float64())
+      for figure in ("wer", "cut", "missed", "sot_p50_s", "sot_p90_s", "eot_p50_s", "eot_p90_s")
+      for bound in ("", "_low", "_high")),
+])
+"""Test speakers: word errors, turns cut off, ends never told, and latencies, with intervals that resample speakers."""
+
+ENDPOINTING: Final = pa.schema([
+    pa.field("kind", pa.string(), nullable=False),  # model, or vad
+    pa.field("hangover_s", pa.float64()),  # of the energy detector
+    pa.field("turns", pa.int64(), nullable=False),  # that end in silence
+    pa.field("cut", pa.float64(), nullable=False),
+    pa.field("missed", pa.float64(), nullable=False),
+    pa.field("eot_p50_s", pa.float64()),
+    pa.field("eot_p90_s", pa.float64()),
+])
+"""Ends of turns on test mixtures: the model beside an energy detector that waits for so much silence."""

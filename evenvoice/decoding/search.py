@@ -103,11 +103,11 @@ class Search(ABC, Generic[MemoryT]):
         """Return the state before the first chunk.
 
         Args:
-            batch: streams.
+            batch: streams. Where talkers are told apart, each has as many rows of hypotheses as channels.
             cohorts_B: number of each speaker's cohort, for a model with a cohort input; None where none is known.
         """
         return SearchState(encoder=self._transducer.encoder.initial_state(batch, cohorts_B), frames=0, lengths_B=None,
-                           memory=self._begin(batch))
+                           memory=self._begin(batch * self._transducer.channels))
 
     @torch.inference_mode()
     def step(self, chunk_BTM: Tensor, state: SearchState[MemoryT],
@@ -130,13 +130,22 @@ class Search(ABC, Generic[MemoryT]):
     @torch.inference_mode()
     def finish(self, state: SearchState[MemoryT]) -> list[list[Hypothesis]]:
         """Decode what look-ahead still owes; return the hypotheses of each utterance, the most probable first."""
-        if self._transducer.encoder.lookahead:
-            state = self._read(self._transducer.encode_end(state.encoder), state)
-        return self._hypotheses(state.memory)
+        return self._hypotheses(self.at_end(state).memory)
+
+    @torch.inference_mode()
+    def at_end(self, state: SearchState[MemoryT]) -> SearchState[MemoryT]:
+        """Decode what look-ahead still owes; the state is good for nothing but its hypotheses then."""
+        if not self._transducer.encoder.lookahead:
+            return state
+        return self._read(self._transducer.encode_end(state.encoder), state)
 
     def stable(self, state: SearchState[MemoryT]) -> list[tuple[int, ...]]:
         """Return the labels that every hypothesis of each utterance begins with, whatever comes."""
-        return [tuple(token.label for token in tokens) for tokens in self._agreed(state.memory)]
+        return [tuple(token.label for token in tokens) for tokens in self.settled(state)]
+
+    def settled(self, state: SearchState[MemoryT]) -> Sequence[Tokens]:
+        """Return these labels with the frames that emitted them."""
+        return self._agreed(state.memory)
 
     @abstractmethod
     def _begin(self, batch: int) -> MemoryT:

@@ -10,20 +10,10 @@ from dataclasses import dataclass
 
 from evenvoice.data.tokenizer import WITHOUT_TEXT, Tokenizer
 from evenvoice.decoding.search import Hypothesis
+from evenvoice.decoding.word import Word
 
 WORD_START = "\u2581"
 """What sentencepiece writes for a space."""
-
-
-@dataclass(frozen=True)
-class Word:
-    """A word that was heard."""
-
-    text: str
-    start_s: float
-    end_s: float
-    confidence: float
-    """Lowest probability of its labels."""
 
 
 @dataclass(frozen=True)

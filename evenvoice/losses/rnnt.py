@@ -27,12 +27,13 @@ from evenvoice.losses.transducer.fit import check_band, check_fit
 from evenvoice.losses.transducer.lattice import Arcs, Lengths, alignments
 from evenvoice.losses.transducer.products import Precision, choice
 from evenvoice.losses.transducer.scoring import Emitted, Joint, derivatives, scores
+from evenvoice.losses.transducer.timing import Timing, priced
 from evenvoice.losses.transducer.windows import Windows
 
 
 def rnnt(frame_BTJ: Tensor, label_BPJ: Tensor, weight_VJ: Tensor, bias_V: Tensor, labels_BU: Tensor,
          frame_lengths_B: Tensor, label_lengths_B: Tensor, *, blank: int = 0, fastemit: float = 0.0,
-         delay_penalty: float = 0.0, band: Band | None = None) -> Tensor:
+         delay_penalty: float = 0.0, timing: Timing | None = None, band: Band | None = None) -> Tensor:
     """Negative log-likelihood, in nats, of each utterance's labels under logits W tanh(frame + label) + b.
 
     Args:
@@ -49,6 +50,8 @@ def rnnt(frame_BTJ: Tensor, label_BPJ: Tensor, weight_VJ: Tensor, bias_V: Tensor
         fastemit: lambda of FastEmit (J. Yu et al. 2021, arXiv 2010.11148): label arcs' gradients, not the loss, are
             multiplied by 1 + lambda.
         delay_penalty: nats by which a label gets less likely with every frame of delay (arXiv 2211.00490).
+        timing: when some labels are due, such as the end of a turn, and nats by which they get less likely in other
+            frames (arXiv 2205.05199).
         band: evaluate the joiner only in a band of label positions around the alignments of a simpler first pass,
             whose loss is added.
 
@@ -56,19 +59,20 @@ def rnnt(frame_BTJ: Tensor, label_BPJ: Tensor, weight_VJ: Tensor, bias_V: Tensor
         (B,) losses, differentiable once with respect to projections, weight and bias.
 
     Raises:
-        ShapeError: shapes, lengths or labels that do not fit one another.
+        ShapeError: shapes, lengths or labels that do not fit one another, or a timing without meaning.
     """
-    check_fit(frame_BTJ, label_BPJ, weight_VJ, bias_V, labels_BU, frame_lengths_B, label_lengths_B, blank)
+    check_fit(frame_BTJ, label_BPJ, weight_VJ, bias_V, labels_BU, frame_lengths_B, label_lengths_B, blank, timing)
     kind = torch.float64 if frame_BTJ.dtype == torch.float64 else torch.float32
     device, (frames, positions) = frame_BTJ.device, (frame_BTJ.shape[1], label_BPJ.shape[1])
     lengths = Lengths(frame_lengths_B.to(device), label_lengths_B.to(device))
-    emission = _Emission(lengths, _next_labels(labels_BU.to(device), lengths, blank), blank, fastemit, delay_penalty)
+    emission = _Emission(lengths, _next_labels(labels_BU.to(device), lengths, blank), blank, fastemit, delay_penalty,
+                         timing)
     with torch.autocast(device.type, enabled=False):
         joint = _joint(frame_BTJ, label_BPJ, weight_VJ, bias_V, lengths, kind)
         if band is None:
             return _fused(joint, emission, Windows.all(lengths, frames, positions), _precision(joint))
         check_band(band, (len(frame_BTJ), frames, positions, len(weight_VJ)))
-        first_B, windows = band.first_pass(emission.next_BP, lengths, blank, fastemit, delay_penalty)
+        first_B, windows = band.first_pass(emission.next_BP, lengths, blank, fastemit, delay_penalty, timing)
         return _fused(joint, emission, windows, _precision(joint)) + band.weight * first_B.to(kind)
 
 
@@ -80,6 +84,7 @@ class _Emission(NamedTuple):
     blank: int
     fastemit: float
     delay_penalty: float
+    timing: Timing | None
 
 
 def _joint(frame_BTJ: Tensor, label_BPJ: Tensor, weight_VJ: Tensor, bias_V: Tensor, lengths: Lengths,
@@ -108,7 +113,8 @@ class _Fused(torch.autograd.Function):
                 emission: _Emission, windows: Windows, precision: Precision) -> Tensor:
         joint, emitted = Joint(frame_FJ, position_PJ, weight_VJ, bias_V), _emitted(emission)
         found = scores(joint, emitted, windows, precision)
-        likelihood_B, shares = alignments(found.arcs, emission.lengths, emission.delay_penalty)
+        arcs = found.arcs if emission.timing is None else priced(found.arcs, emission.timing)
+        likelihood_B, shares = alignments(arcs, emission.lengths, emission.delay_penalty)
         pulls = Arcs(shares.blank_BTP, shares.label_BTP * (1 + emission.fastemit))
         ctx.save_for_backward(*joint, found.normaliser_BTP, *pulls)
         ctx.emitted, ctx.precision = emitted, precision
@@ -141,7 +147,7 @@ def _trial(device: torch.device, precision: Precision) -> tuple[Tensor, ...]:
                     for tensor, scale in zip(drawn, (0.5, 0.5, width**-0.5, width**-0.5), strict=True)))
     lengths = Lengths(*(torch.full((2,), length, device=device) for length in (frames, labels)))
     targets_BU = torch.randint(1, vocabulary, (2, labels), generator=generator).to(device)
-    emission = _Emission(lengths, _next_labels(targets_BU, lengths, 0), 0, 0.0, 0.0)
+    emission = _Emission(lengths, _next_labels(targets_BU, lengths, 0), 0, 0.0, 0.0, None)
     with torch.enable_grad():
         losses_B = _fused(joint, emission, Windows.all(lengths, frames, labels + 1), precision)
         return torch.autograd.grad(losses_B.sum(), joint)

@@ -10,6 +10,7 @@ from evenvoice.models.contextnet import ContextNet
 from evenvoice.models.convrnnt import ConvRnnt
 from evenvoice.models.encoder import Encoder
 from evenvoice.models.lstm import Lstm
+from evenvoice.models.separator import Separator
 from evenvoice.models.shapes import (
     Architecture,
     ConformerShape,
@@ -26,8 +27,10 @@ def build_encoder(architecture: Architecture, cohorts: int = 0) -> Encoder:
 
     It can be told so many ``cohorts`` apart; 0 takes no heed of them.
     """
+    shape = architecture.separator
+    separator = None if shape is None else Separator(shape, architecture.stack * architecture.n_mels)
     return Encoder(_body(architecture), stack=architecture.stack, n_mels=architecture.n_mels,
-                   lookahead=architecture.lookahead, cohorts=cohorts)
+                   lookahead=architecture.lookahead, cohorts=cohorts, separator=separator)
 
 
 def _body(architecture: Architecture) -> Layer[Any]:

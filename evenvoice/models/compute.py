@@ -40,11 +40,12 @@ def macs_per_audio_s(transducer: Transducer, *, frames_per_s: float, labels_per_
             (``evenvoice.models.gates.Work.share``); None counts every part as working.
     """
     encoder, joiner = transducer.encoder, transducer.joiner
+    rows_per_s = frames_per_s * transducer.channels
     per_label = transducer.predictor.macs_per_label + joiner.label_macs + joiner.score_macs
     return Macs(
         per_label=per_label,
         encoder=frames_per_s * (encoder.macs_per_frame if executed_share is None
                                 else executed_share * encoder.dense_macs_per_frame),
         predictor=labels_per_s * transducer.predictor.macs_per_label,
-        joiner=frames_per_s * (joiner.frame_macs + joiner.score_macs)
+        joiner=rows_per_s * (joiner.frame_macs + joiner.score_macs)
         + labels_per_s * (joiner.label_macs + joiner.score_macs))

@@ -7,6 +7,9 @@ every body looks ahead in the same way, streaming stays exact, and R frames are 
 
 An encoder may be told the speaker's cohort, once, before the first frame: a learned vector is added to every stacked
 frame (arXiv 2207.11345). It lies in the state, so whoever passes states on needs to know nothing of cohorts.
+
+A separator makes several channels of each recording, and all that follows hears channels: B recordings become R rows,
+those of the first recording's channels first.
 """
 
 from __future__ import annotations
@@ -18,6 +21,7 @@ import torch
 from torch import Tensor, nn
 
 from evenvoice.errors import ShapeError
+from evenvoice.models.separator import Separator, SeparatorState
 from evenvoice.models.streaming import Layer, Streaming
 
 
@@ -30,6 +34,7 @@ class EncoderState:
     body: Any
     cohort_B1S: Tensor | None = None
     """Vector of each speaker's cohort."""
+    separator: SeparatorState | None = None
 
 
 class Encoder(Streaming[EncoderState]):
@@ -44,23 +49,32 @@ class Encoder(Streaming[EncoderState]):
             of normalised speech, so padding must be zeros where this is not 0.
         cohort_CS: a vector for each cohort, row 0 for speakers of whom none is known; None where the encoder takes no
             heed of cohorts. All begin as zeros, which change nothing.
+        separator: tells talkers apart in front of the body; None where one is heard.
     """
 
     cohort_CS: nn.Parameter | None
 
-    def __init__(self, body: Layer[Any], *, stack: int, n_mels: int, lookahead: int, cohorts: int = 0) -> None:
+    def __init__(self, body: Layer[Any], *, stack: int, n_mels: int, lookahead: int, cohorts: int = 0,
+                 separator: Separator | None = None) -> None:
         super().__init__()
         self.body = body
         self.subsampling = stack
         self.width = body.width
         self.n_mels = n_mels
         self.lookahead = lookahead
+        self.separator = separator
         self.cohort_CS = nn.Parameter(torch.zeros(1 + cohorts, stack * n_mels)) if cohorts else None
 
     @property
+    def channels(self) -> int:
+        """Rows that each recording becomes."""
+        return 1 if self.separator is None else self.separator.channels
+
+    @property
     def macs_per_frame(self) -> int:
-        """Multiply-accumulates of one encoder frame; adding a cohort's vector counts one for each of its numbers."""
-        return self.body.macs_per_frame + self._cohort_macs
+        """Multiply-accumulates of one encoder frame of all channels; a cohort's vector counts one for each number."""
+        separating = 0 if self.separator is None else self.separator.macs_per_frame
+        return separating + self.channels * self.body.macs_per_frame + self._cohort_macs
 
     @property
     def dense_macs_per_frame(self) -> int:
@@ -83,7 +97,9 @@ class Encoder(Streaming[EncoderState]):
         """
         weight = next(self.body.parameters())
         return EncoderState(pending_BTM=weight.new_zeros(batch, 0, self.n_mels), early=self.lookahead,
-                            body=self.body.initial_state(batch), cohort_B1S=self._vectors(batch, cohorts_B))
+                            body=self.body.initial_state(batch * self.channels),
+                            cohort_B1S=self._vectors(batch, cohorts_B),
+                            separator=None if self.separator is None else self.separator.initial_state(batch))
 
     def _vectors(self, batch: int, cohorts_B: Tensor | None) -> Tensor | None:
         table_CS = self.cohort_CS
@@ -100,22 +116,27 @@ class Encoder(Streaming[EncoderState]):
         return table_CS[cohorts_B.to(table_CS.device)][:, None]
 
     def step(self, chunk_BTM: Tensor, state: EncoderState) -> tuple[Tensor, EncoderState]:
-        """Map (B, T, n_mels) to (B, T', width): as many frames as are complete, less those that look ahead."""
+        """Map (B, T, n_mels) to (R, T', width): as many frames as are complete, less those that look ahead."""
         available_BTM = torch.cat([state.pending_BTM, chunk_BTM], dim=1)
         batch, frames = len(available_BTM), available_BTM.shape[1] // self.subsampling
         used = frames * self.subsampling
         pending_BTM = available_BTM[:, used:]
         if frames == 0:
-            return chunk_BTM.new_zeros(batch, 0, self.width), replace(state, pending_BTM=pending_BTM)
+            nothing_RTD = chunk_BTM.new_zeros(batch * self.channels, 0, self.width)
+            return nothing_RTD, replace(state, pending_BTM=pending_BTM)
         stacked_BTS = available_BTM[:, :used].reshape(batch, frames, -1)
         if state.cohort_B1S is not None:
             stacked_BTS = stacked_BTS + state.cohort_B1S
-        encoded_BTD, body = self.body.step(stacked_BTS, state.body)
+        separator = state.separator
+        if self.separator is not None and separator is not None:
+            stacked_BTS, separator = self.separator.step(stacked_BTS, separator)
+        encoded_RTD, body = self.body.step(stacked_BTS, state.body)
         early = min(state.early, frames)
-        return encoded_BTD[:, early:], replace(state, pending_BTM=pending_BTM, early=state.early - early, body=body)
+        return encoded_RTD[:, early:], replace(state, pending_BTM=pending_BTM, early=state.early - early, body=body,
+                                               separator=separator)
 
     def finish(self, state: EncoderState) -> Tensor:
-        """Return the frames (B, lookahead, width) that still waited when the utterance ended."""
+        """Return the frames (R, lookahead, width) that still waited when the utterance ended."""
         batch = len(state.pending_BTM)
         return self.step(state.pending_BTM.new_zeros(batch, self.lookahead * self.subsampling, self.n_mels), state)[0]
 

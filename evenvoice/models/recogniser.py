@@ -26,7 +26,7 @@ from evenvoice.data.tokenizer import Tokenizer
 from evenvoice.errors import ArtifactError, ParamsError
 from evenvoice.models.cohorts import KnownCohorts
 from evenvoice.models.compute import macs_per_audio_s
-from evenvoice.models.shapes import Architecture, Gates, TransformerShape
+from evenvoice.models.shapes import Architecture, Gates, SeparatorShape, TransformerShape
 from evenvoice.models.transducer import Transducer
 from evenvoice.params import UNKNOWN, Featurize, Section
 from evenvoice.storage import read_bytes, read_json, write_bytes, write_json
@@ -138,6 +138,27 @@ class Recogniser:
                           architecture=architecture, featurize=self.featurize, sample_rate=self.sample_rate,
                           cohorts=self.cohorts)
 
+    def with_separator(self, shape: SeparatorShape, *, further_labels: int, seed: int) -> Self:
+        """A copy that tells talkers apart, with further labels behind its units.
+
+        What is new is drawn by ``seed``; before training every channel hears what this one hears.
+
+        Raises:
+            ParamsError: it tells talkers apart already, or has a cohort input, which is one speaker's.
+        """
+        if self._architecture.separator is not None or self.cohorts is not None:
+            raise ParamsError(name="the recogniser", rule="hear one talker, and be told no cohort",
+                              value="one with a separator" if self.cohorts is None else "one with a cohort input",
+                              action="Begin with a base recogniser.")
+        architecture = self._architecture.model_copy(update={
+            "separator": shape, "vocabulary": self._architecture.vocabulary + further_labels})
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            transducer = Transducer(architecture)
+        transducer.load_state_dict(_widened(transducer.state_dict(), self.transducer.state_dict()))
+        return type(self)(transducer=transducer.train(self.transducer.training), tokenizer=self.tokenizer,
+                          architecture=architecture, featurize=self.featurize, sample_rate=self.sample_rate)
+
     def cohort_number(self, name: str) -> int | None:
         """What a search is given for the cohort of this name; None where the model takes no heed of cohorts.
 
@@ -157,6 +178,11 @@ class Recogniser:
         return Description(architecture=self._architecture, featurize=self.featurize, sample_rate=self.sample_rate,
                            normalisation_version=NORMALISATION_VERSION, units_sha256=self.tokenizer.sha256,
                            cohorts=self.cohorts)
+
+    @property
+    def separator(self) -> SeparatorShape | None:
+        """How it tells talkers apart; None where it hears one."""
+        return self._architecture.separator
 
     @property
     def is_gated(self) -> bool:
@@ -212,6 +238,16 @@ class Recogniser:
         _load_weights(transducer, directory / WEIGHTS, config.weights_sha256)
         return cls(transducer=transducer.eval(), tokenizer=tokenizer, architecture=config.architecture,
                    featurize=config.featurize, sample_rate=config.sample_rate, cohorts=config.cohorts)
+
+
+def _widened(new: dict[str, torch.Tensor], old: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    """The weights of ``new`` with those of ``old`` in their place: whole, or as the first rows of a longer table."""
+    widened = dict(new)
+    for name, tensor in old.items():
+        table = new[name].clone()
+        table[:len(tensor)] = tensor
+        widened[name] = table
+    return widened
 
 
 def _config(path: Path) -> Config:

@@ -113,6 +113,18 @@ EncoderShape = Annotated[LstmShape | ConvRnntShape | ConformerShape | Transforme
                          Field(discriminator="kind")]
 
 
+class SeparatorShape(Section):
+    """Two talkers told apart in front of the encoder, and what is written beside words."""
+
+    kind: Literal["separator"] = "separator"
+    mixture_width: Width
+    branch_width: Width
+    channels: Literal[2] = 2
+    """Talkers at once, each of whom is written to a channel of its own."""
+    tokens: Literal["none", "separator", "turns"]
+    """Labels behind the units: none, one between turns, or a start and an end of each."""
+
+
 class Architecture(Section):
     """What a transducer is built from."""
 
@@ -126,3 +138,5 @@ class Architecture(Section):
     dropout: Annotated[float, Field(ge=0, lt=1)]
     n_mels: Width
     vocabulary: Annotated[int, Field(ge=2, le=1_000_000)]
+    separator: SeparatorShape | None = None
+    """None hears one talker; a model without is written as it always was."""

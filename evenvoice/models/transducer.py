@@ -23,12 +23,13 @@ LEAST_STD = 1e-3
 
 
 class Scores(NamedTuple):
-    """What training needs of a batch."""
+    """What training needs of a batch; one row for each channel, where recordings have several."""
 
     frame_BTJ: Tensor  # the joiner's projections
     label_BUJ: Tensor
     ctc_logits_BTV: Tensor
     frame_lengths_B: Tensor  # encoder frames
+    activity_BT: Tensor | None = None  # logits of whether somebody speaks, of a model that tells talkers apart
 
 
 class Transducer(nn.Module):
@@ -52,6 +53,12 @@ class Transducer(nn.Module):
         self.joiner = Joiner(encoder_width=self.encoder.width, predictor_width=architecture.predictor_width,
                              width=architecture.joiner_width, vocabulary=architecture.vocabulary)
         self.ctc = nn.Linear(self.encoder.width, architecture.vocabulary)
+        self.activity = None if architecture.separator is None else nn.Linear(self.encoder.width, 1)
+
+    @property
+    def channels(self) -> int:
+        """Rows of output that each recording has: one, or one for each talker at once."""
+        return self.encoder.channels
 
     def set_normalisation(self, mean_M: Tensor, std_M: Tensor) -> None:
         """Remember the mean and standard deviation of each mel band over the training speech."""
@@ -79,15 +86,17 @@ class Transducer(nn.Module):
         return self.encoder.finish(state)
 
     def encoded_lengths(self, frame_lengths_B: Tensor) -> Tensor:
-        """Encoder frames that so many log-mel frames give."""
-        return torch.div(frame_lengths_B, self.encoder.subsampling, rounding_mode="floor")
+        """Encoder frames (R,) that so many log-mel frames of each recording give."""
+        lengths_B = torch.div(frame_lengths_B, self.encoder.subsampling, rounding_mode="floor")
+        return lengths_B if self.channels == 1 else lengths_B.repeat_interleave(self.channels)
 
     def forward(self, features_BTM: Tensor, frame_lengths_B: Tensor, labels_BU: Tensor,
                 cohorts_B: Tensor | None = None) -> Scores:
         """Encode a padded batch and what its labels predict, as far as no frame has to meet a label."""
         encoded_BTD = self.encode(features_BTM, frame_lengths_B, cohorts_B)
         return Scores(self.joiner.frame(encoded_BTD), self.joiner.label(self.predictor.start(labels_BU)),
-                      self.ctc(encoded_BTD), self.encoded_lengths(frame_lengths_B))
+                      self.ctc(encoded_BTD), self.encoded_lengths(frame_lengths_B),
+                      None if self.activity is None else self.activity(encoded_BTD)[..., 0])
 
     @property
     def parameter_count(self) -> int:

@@ -40,6 +40,7 @@ from evenvoice.params.judging import PARTS, Evaluate, Gate, Report, Wanted
 from evenvoice.params.layers import load_params, overlay, parse_params, settle
 from evenvoice.params.mitigation import Mitigate, Trial
 from evenvoice.params.models import CHOICES, MODELS, SAVINGS, models_in, models_of
+from evenvoice.params.multitalker import EvaluateMultitalker, Mix, MultitalkerGate, TrainMultitalker
 from evenvoice.params.plant import Plant
 from evenvoice.params.refusals import check, refuse_unknown
 from evenvoice.params.resources import Resources, Size
@@ -64,11 +65,11 @@ __all__ = [
     "AIMS", "AMORTIZED", "ARMS", "AUTO", "BASE", "CHOICES", "CONTROLS", "DENSE", "EWC", "L2SP", "MADE_FROM", "METHODS",
     "MODELS", "OWN_COLUMNS", "PARTS", "SAVINGS", "UNKNOWN", "UNWEIGHTED", "WEIGHTINGS",
     "WEIGHTING_CONTROLS", "WEIGHTING_TITLES", "Adversarial", "Amortize", "Arms", "Attributes", "Augment", "Cause",
-    "Clusters", "CohortInput", "Discover", "DoubleRate", "Embed", "Evaluate", "Featurize", "Focal", "Frozen", "Gate",
+    "Clusters", "CohortInput", "Discover", "DoubleRate", "Embed", "Evaluate", "EvaluateMultitalker", "Featurize", "Focal", "Frozen", "Gate",
     "Geodemographic",
-    "Geographic", "Ingest", "InputPath", "Interpolate", "Method", "Mitigate", "NoSettings", "Oversample", "Params",
+    "Geographic", "Ingest", "InputPath", "Interpolate", "Method", "Mitigate", "Mix", "MultitalkerGate", "NoSettings", "Oversample", "Params",
     "Place", "Plant", "Positive", "PositiveOrAuto", "Rehearsal", "Report", "Resources", "Reweight", "Section", "Share",
-    "Size", "Split", "Synthetic", "Tokenizer", "Train", "TrainSpeaker", "Transcribe", "Trial", "VerifierGate",
+    "Size", "Split", "Synthetic", "Tokenizer", "Train", "TrainMultitalker", "TrainSpeaker", "Transcribe", "Trial", "VerifierGate",
     "Verify", "Wanted", "Watched", "Weightings",
     "check", "is_input_path", "load_params", "mappings", "models_in", "models_of", "names", "overlay", "parse_params",
     "refuse_unknown", "settle",

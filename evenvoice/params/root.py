@@ -9,6 +9,7 @@ from evenvoice.params.arms import Arms
 from evenvoice.params.cohorts import Discover
 from evenvoice.params.judging import Evaluate, Gate, Report, Wanted
 from evenvoice.params.mitigation import Mitigate
+from evenvoice.params.multitalker import EvaluateMultitalker, Mix, MultitalkerGate, TrainMultitalker
 from evenvoice.params.resources import Resources
 from evenvoice.params.section import Section
 from evenvoice.params.speech import OWN_COLUMNS, Featurize, Ingest, Synthetic, Tokenizer
@@ -32,6 +33,10 @@ class Params(Section):
     embed: Embed
     verify: Verify
     verifier_gate: VerifierGate
+    mix: Mix
+    train_multitalker: TrainMultitalker
+    evaluate_multitalker: EvaluateMultitalker
+    multitalker_gate: MultitalkerGate
     discover: Discover
     mitigate: Mitigate
     arms: Arms
@@ -57,7 +62,8 @@ class Params(Section):
     def _declared_columns_are_taken_in(self) -> Params:
         known = (*OWN_COLUMNS, *self.ingest.columns)
         lists = {"discover.attributes.columns": self.discover.attributes.columns,
-                 "verify.columns": self.verify.columns}
+                 "verify.columns": self.verify.columns,
+                 "evaluate_multitalker.columns": self.evaluate_multitalker.columns}
         for where, named in lists.items():
             if unknown := [name for name in named if name not in known]:
                 raise ValueError(f"{where} must name {', '.join(OWN_COLUMNS)} or columns of ingest.columns, got "

@@ -2,18 +2,44 @@
 
 from __future__ import annotations
 
+from typing import Protocol
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from evenvoice.data.feature_store import FeatureStore
 from evenvoice.models.padding import pad_features
 from evenvoice.models.recogniser import Recogniser
 from evenvoice.training.augment import mask
-from evenvoice.training.objective import Batch
+from evenvoice.training.objective import Batch, Targets
 from evenvoice.training.settings import SpecAugment
 from evenvoice.training.told import ToldCohorts
 from evenvoice.training.variants import Altered, Variants
+
+
+class Speech(Protocol):
+    """Recordings as a training reads them: of one speaker each (FeatureStore), or mixtures."""
+
+    frames: NDArray[np.int64]
+    durations_s: NDArray[np.float32]
+    ids: NDArray[np.object_]
+    texts: NDArray[np.object_]
+
+    def __len__(self) -> int:
+        """Recordings."""
+        ...
+
+    def features(self, i: int) -> NDArray[np.float16]:
+        """(frames, n_mels) of recording ``i``."""
+        ...
+
+
+class MakeTargets(Protocol):
+    """Makes what is to be learned of recordings."""
+
+    def __call__(self, indices: NDArray[np.int64], frames: int) -> Targets:
+        """Targets of these recordings, whose longest has so many encoder frames."""
+        ...
 
 
 class Feed:
@@ -26,16 +52,19 @@ class Feed:
         device: where the batch is needed.
         variants: recordings that are altered before that.
         told: cohorts that the model is told; None tells it nothing.
+        targets: what is to be learned; None makes labels of the transcripts.
     """
 
-    def __init__(self, recogniser: Recogniser, store: FeatureStore, augment: SpecAugment | None,
-                 device: torch.device, variants: Variants | None = None, told: ToldCohorts | None = None) -> None:
+    def __init__(self, recogniser: Recogniser, store: Speech, augment: SpecAugment | None, device: torch.device,
+                 variants: Variants | None = None, told: ToldCohorts | None = None,
+                 targets: MakeTargets | None = None) -> None:
         self._tokenizer = recogniser.tokenizer
         self._store = store
         self._augment = augment
         self._device = device
         self._altered = Altered(variants, recogniser.featurize) if variants is not None else None
         self._told = told
+        self._targets = targets or self._transcripts
         self._hop_s = recogniser.featurize.hop_ms / 1000
         self._least_frames = recogniser.transducer.encoder.subsampling
         self._fill_M = recogniser.transducer.mean_M.cpu().numpy()
@@ -47,17 +76,23 @@ class Feed:
         if self._augment is not None:
             mask(padded.features_BTM.numpy(), frames=padded.frame_lengths_B.numpy(), fill_M=self._fill_M,
                  hop_s=self._hop_s, settings=self._augment, rng=rng)
+        found = self._targets(indices, padded.features_BTM.shape[1] // self._least_frames)
+        # drawn after the masks, which so are the same with and without cohorts
+        cohorts_B = None if self._told is None else self._told.drawn(indices, rng).to(self._device)
+        return Batch(ids=tuple(self._store.ids[indices]), features_BTM=padded.features_BTM.to(self._device),
+                     frame_lengths_B=padded.frame_lengths_B.to(self._device),
+                     labels_BU=found.labels_BU.to(self._device),
+                     label_lengths_B=found.label_lengths_B.to(self._device), cohorts_B=cohorts_B,
+                     due_BU=None if found.due_BU is None else found.due_BU.to(self._device),
+                     active_BT=None if found.active_BT is None else found.active_BT.to(self._device))
+
+    def _transcripts(self, indices: NDArray[np.int64], _frames: int) -> Targets:
         labels = [self._tokenizer.encode(self._store.texts[i]) for i in indices]
         lengths = [len(one) for one in labels]
         labels_BU = np.zeros((len(labels), max(lengths)), np.int64)
         for row, one in enumerate(labels):
             labels_BU[row, :len(one)] = one
-        # drawn after the masks, which so are the same with and without cohorts
-        cohorts_B = None if self._told is None else self._told.drawn(indices, rng).to(self._device)
-        return Batch(ids=tuple(self._store.ids[indices]), features_BTM=padded.features_BTM.to(self._device),
-                     frame_lengths_B=padded.frame_lengths_B.to(self._device),
-                     labels_BU=torch.from_numpy(labels_BU).to(self._device),
-                     label_lengths_B=torch.tensor(lengths, device=self._device), cohorts_B=cohorts_B)
+        return Targets(torch.from_numpy(labels_BU), torch.tensor(lengths))
 
     def _heard(self, index: int, rng: np.random.Generator) -> NDArray[np.floating]:
         features_TM = self._store.features(index)

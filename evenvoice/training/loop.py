@@ -22,7 +22,6 @@ from torch import Tensor, nn
 
 from evenvoice.code import package_digest
 from evenvoice.data.batches import BatchPlan, BatchStream
-from evenvoice.data.feature_store import FeatureStore
 from evenvoice.errors import TrainingError
 from evenvoice.models.recogniser import Recogniser
 from evenvoice.params import AUTO
@@ -35,7 +34,7 @@ from evenvoice.training.checkpoints import Checkpoint, Checkpoints, fingerprint
 from evenvoice.training.compiled import quickened
 from evenvoice.training.curve import Curve, Pace, Point
 from evenvoice.training.distributed import World, current_world
-from evenvoice.training.feed import Feed
+from evenvoice.training.feed import Feed, MakeTargets, Speech
 from evenvoice.training.muon import Muon
 from evenvoice.training.objective import Batch, Objective
 from evenvoice.training.optimiser import AdamW
@@ -51,15 +50,17 @@ ORDER, DROPOUT, MASKS = 1, 2, 3
 """Purposes of random seeds."""
 LISTENING_SHARE = 0.5
 """Of the steps, in which the beginning of an utterance writes nothing, where that is asked for [design]."""
-TRAINS = ("data/batches.py", "data/feature_store.py", "losses", "mitigation", "models", "training")
+TRAINS = ("data/batches.py", "data/feature_store.py", "losses", "mitigation", "models", "multitalker/labels.py",
+          "multitalker/targets.py", "multitalker/turns.py", "training")
 """Code that decides what a training's next step is."""
 
 
-def fit(*, recogniser: Recogniser, store: FeatureStore, indices: NDArray[np.int64], settings: FitSettings, seed: int,
+def fit(*, recogniser: Recogniser, store: Speech, indices: NDArray[np.int64], settings: FitSettings, seed: int,
         progress: Progress, checkpoint_dir: Path | None, draw_weights: NDArray[np.float64] | None = None,
         groups: NDArray[np.int64] | None = None, variants: Variants | None = None,
         frozen: Collection[str] = (), penalty: Penalty | None = None, weigher: Weigher | None = None,
-        identity: str = "", told: ToldCohorts | None = None, amortising: Amortising | None = None) -> Curve:
+        identity: str = "", told: ToldCohorts | None = None, amortising: Amortising | None = None,
+        targets: MakeTargets | None = None) -> Curve:
     """Train a recogniser in place, on a GPU where there is one, and with all processes that torchrun started.
 
     Args:
@@ -80,6 +81,7 @@ def fit(*, recogniser: Recogniser, store: FeatureStore, indices: NDArray[np.int6
         identity: names penalty or weigher and its settings, which the fingerprint of a checkpoint cannot see by itself.
         told: cohorts of speakers that a recogniser with a cohort input is told; None tells it nothing.
         amortising: what less computation is worth, for an encoder with gates.
+        targets: what is to be learned of recordings; None makes labels of their transcripts.
 
     Raises:
         NonFiniteLoss: more batches with a NaN or infinite loss or gradient than ``settings.nonfinite_budget``.
@@ -99,7 +101,7 @@ def fit(*, recogniser: Recogniser, store: FeatureStore, indices: NDArray[np.int6
     with torch.random.fork_rng(devices=devices):
         run = _Run(recogniser=recogniser, store=store, indices=indices, settings=settings, seed=seed, world=world,
                    draw_weights=draw_weights, groups=groups, variants=variants, frozen=frozen, penalty=penalty,
-                   weigher=weigher, told=told, amortising=amortising)
+                   weigher=weigher, told=told, amortising=amortising, targets=targets)
         with closing(run), quickened(recogniser.transducer, world.device):
             run.check_agreement(identity)
             checkpoints = None if checkpoint_dir is None else Checkpoints(checkpoint_dir, run.fingerprint(identity))
@@ -139,11 +141,11 @@ def _latest(checkpoints: Checkpoints, world: World) -> Checkpoint | None:
 class _Run:
     """One training under way."""
 
-    def __init__(self, *, recogniser: Recogniser, store: FeatureStore, indices: NDArray[np.int64],
+    def __init__(self, *, recogniser: Recogniser, store: Speech, indices: NDArray[np.int64],
                  settings: FitSettings, seed: int, world: World, draw_weights: NDArray[np.float64] | None,
                  groups: NDArray[np.int64] | None, variants: Variants | None, frozen: Collection[str],
                  penalty: Penalty | None, weigher: Weigher | None, told: ToldCohorts | None,
-                 amortising: Amortising | None) -> None:
+                 amortising: Amortising | None, targets: MakeTargets | None) -> None:
         if told is not None:
             told.check(recordings=len(store), known=recogniser.cohorts)
         self.settings, self.world, self.curve, self.pace = settings, world, Curve(), Pace()
@@ -153,13 +155,14 @@ class _Run:
         self._frozen = sorted(frozen)
         for name in self._frozen:
             self._transducer.get_parameter(name).requires_grad_(False)
-        self._objective = world.wrap(Objective(self._transducer, settings.ctc_weight),
-                                     every_parameter_used=settings.ctc_weight > 0)
+        self._objective = world.wrap(Objective(self._transducer, settings.ctc_weight, settings.turns),
+                                     every_parameter_used=settings.ctc_weight > 0
+                                     and (settings.turns is None or settings.turns.activity > 0))
         self._silent_frames = round(settings.listen_first_s / recogniser.frame_s)
         optimiser = {"adamw": AdamW, "muon": Muon}[settings.optimiser]
         self._optimiser = optimiser(self._transducer, settings.weight_decay,
                                     None if told is None else {COHORT_VECTORS: told.rate})
-        self._feed = Feed(recogniser, store, settings.augment, world.device, variants, told)
+        self._feed = Feed(recogniser, store, settings.augment, world.device, variants, told, targets)
         self._hop_s = recogniser.featurize.hop_ms / 1000
         batch_s = settings.batch_s
         if batch_s == AUTO:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal, Self
 
-from evenvoice.params import Train
+from evenvoice.params import Train, TrainMultitalker
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -18,6 +18,27 @@ class SpecAugment:
     frequency_masks: int
     frequency_mask_bands: int
     """Widest frequency mask."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class TurnWeights:
+    """What the times of turns are worth in the loss of a model that tells talkers apart."""
+
+    fastemit: float
+    activity: float
+    """Of a frame's cross-entropy of who speaks."""
+    late: float
+    """Nats per encoder frame."""
+    late_after: float
+    """Encoder frames behind its turn in which an end is not late."""
+    early: float
+    """Nats per encoder frame."""
+
+    @classmethod
+    def of(cls, settings: TrainMultitalker, frame_s: float) -> Self:
+        """From seconds to encoder frames."""
+        return cls(fastemit=settings.fastemit, activity=settings.activity_weight, late=settings.late_eot * frame_s,
+                   late_after=settings.late_eot_after_s / frame_s, early=settings.early_eot * frame_s)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,6 +60,8 @@ class FitSettings:
     augment: SpecAugment
     nonfinite_budget: int
     checkpoint_every_s: float
+    turns: TurnWeights | None = None
+    """For a model that tells talkers apart."""
 
     @classmethod
     def for_base(cls, train: Train) -> Self:
@@ -58,11 +81,17 @@ class FitSettings:
                        listen_first_s=0.0)
 
     @classmethod
+    def for_multitalker(cls, train: Train, settings: TrainMultitalker, *, frame_s: float) -> Self:
+        """Train on with several talkers."""
+        return cls._of(train, batch_s=settings.batch_s, steps=settings.steps, learning_rate=settings.learning_rate,
+                       listen_first_s=0.0, turns=TurnWeights.of(settings, frame_s))
+
+    @classmethod
     def _of(cls, train: Train, *, batch_s: float | Literal["auto"], steps: int, learning_rate: float,
-            listen_first_s: float) -> Self:
+            listen_first_s: float, turns: TurnWeights | None = None) -> Self:
         augment = SpecAugment(time_masks=train.time_masks, time_mask_s=train.time_mask_s,
                               frequency_masks=train.frequency_masks, frequency_mask_bands=train.frequency_mask_bands)
         return cls(steps=steps, learning_rate=learning_rate, augment=augment, batch_s=batch_s,
                    optimiser=train.optimiser, warmup_share=train.warmup_share, weight_decay=train.weight_decay,
                    ctc_weight=train.ctc_weight, listen_first_s=listen_first_s, gradient_clip=train.gradient_clip,
-                   nonfinite_budget=train.nonfinite_budget, checkpoint_every_s=train.checkpoint_every_s)
+                   nonfinite_budget=train.nonfinite_budget, checkpoint_every_s=train.checkpoint_every_s, turns=turns)

@@ -19,6 +19,7 @@ import torch
 from torch import Tensor
 
 from evenvoice.losses.transducer.lattice import NEVER, ArcLoss, Arcs, Lengths, delayed
+from evenvoice.losses.transducer.timing import Timing, priced
 from evenvoice.losses.transducer.windows import Windows
 
 
@@ -36,9 +37,11 @@ class Band:
     """Of the first pass's loss beside the joiner's."""
 
     def first_pass(self, next_BP: Tensor, lengths: Lengths, blank: int, fastemit: float,
-                   delay_penalty: float) -> tuple[Tensor, Windows]:
+                   delay_penalty: float, timing: Timing | None) -> tuple[Tensor, Windows]:
         """Losses (B,) of the first pass, and the windows that hold most of its alignments."""
         arcs = delayed(self._arcs(next_BP, lengths, blank), lengths, delay_penalty)
+        if timing is not None:
+            arcs = priced(arcs, timing)
         label_BTP = arcs.label_BTP
         if fastemit:  # the value stays, its gradient grows; of -inf nothing can be subtracted
             label_BTP = torch.where(label_BTP > NEVER, (1 + fastemit) * label_BTP - fastemit * label_BTP.detach(),

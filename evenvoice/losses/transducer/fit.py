@@ -5,16 +5,19 @@ Tensor names: B utterance, T frame, U label, P label position (U + 1), J joiner 
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch import Tensor
 
 from evenvoice.errors import ShapeError
 from evenvoice.losses.transducer.band import Band
+from evenvoice.losses.transducer.timing import Timing
 
 
 def check_fit(frame_BTJ: Tensor, label_BPJ: Tensor, weight_VJ: Tensor, bias_V: Tensor, labels_BU: Tensor,
-              frame_lengths_B: Tensor, label_lengths_B: Tensor, blank: int) -> None:
-    """Compare shapes with those of the frames and the weight, lengths and labels with the shapes.
+              frame_lengths_B: Tensor, label_lengths_B: Tensor, blank: int, timing: Timing | None) -> None:
+    """Compare shapes with those of the frames and the weight, lengths, labels and their timing with the shapes.
 
     Raises:
         ShapeError: the first thing that does not fit.
@@ -36,6 +39,8 @@ def check_fit(frame_BTJ: Tensor, label_BPJ: Tensor, weight_VJ: Tensor, bias_V: T
     if not 0 <= blank < vocabulary:
         raise _misfit("blank", f"be from 0 to {vocabulary - 1}", blank)
     _check_labels(labels_BU, label_lengths_B, vocabulary, blank)
+    if timing is not None:
+        _check_timing(timing, label_lengths_B, tuple(labels_BU.shape))
 
 
 def check_band(band: Band, sizes: tuple[int, int, int, int]) -> None:
@@ -77,6 +82,23 @@ def _check_labels(labels_BU: Tensor, label_lengths_B: Tensor, vocabulary: int, b
         row, place = wrong_BU.nonzero()[0].tolist()
         raise _misfit(f"labels[{row}, {place}]", f"be from 0 to {vocabulary - 1} and not blank ({blank})",
                       int(labels_BU[row, place]))
+
+
+def _check_timing(timing: Timing, label_lengths_B: Tensor, shape: tuple[int, ...]) -> None:
+    due_BU = timing.due_BU
+    if tuple(due_BU.shape) != shape:
+        raise _misfit("timing.due", f"have shape {shape}, as the other tensors demand", tuple(due_BU.shape))
+    if not due_BU.is_floating_point():
+        raise _misfit("timing.due", "be floating-point numbers", due_BU.dtype)
+    for name, value in (("late", timing.late), ("early", timing.early), ("buffer", timing.buffer)):
+        if not (math.isfinite(value) and value >= 0):
+            raise _misfit(f"timing.{name}", "be finite and at least 0", value)
+    places_U = torch.arange(shape[1], device=due_BU.device)
+    wrong_BU = due_BU.isinf() & (places_U < label_lengths_B[:, None].to(due_BU.device))
+    if wrong_BU.any():
+        row, place = wrong_BU.nonzero()[0].tolist()
+        raise _misfit(f"timing.due[{row}, {place}]", "be a finite frame, or NaN where the label is not timed",
+                      float(due_BU[row, place]))
 
 
 def _misfit(name: str, rule: str, value: object) -> ShapeError:

@@ -12,24 +12,29 @@ from collections.abc import Sequence
 
 LogProbs = Sequence[Sequence[Sequence[float]]]
 """Normalised log-probabilities of one utterance: [frame][labels emitted so far][symbol]."""
+Prices = Sequence[Sequence[float]]
+"""Nats by which labels get less likely, of one utterance: [frame][label]."""
 
 
-def enumerated_loss(log_probs_TUV: LogProbs, labels: Sequence[int], blank: int = 0) -> float:
+def enumerated_loss(log_probs_TUV: LogProbs, labels: Sequence[int], blank: int = 0,
+                    prices_TU: Prices | None = None) -> float:
     """Negative log-likelihood as the sum over all alignments; their number grows as (T + U choose U).
 
     An alignment interleaves T blanks, the last of which ends it, with the U labels in order.
     """
     frames = len(log_probs_TUV)
     steps = frames - 1 + len(labels)
-    return -_log_sum([_alignment(log_probs_TUV, labels, blank, set(label_steps))
+    return -_log_sum([_alignment(log_probs_TUV, labels, blank, set(label_steps), prices_TU)
                       for label_steps in itertools.combinations(range(steps), len(labels))])
 
 
-def _alignment(log_probs_TUV: LogProbs, labels: Sequence[int], blank: int, label_steps: set[int]) -> float:
+def _alignment(log_probs_TUV: LogProbs, labels: Sequence[int], blank: int, label_steps: set[int],
+               prices_TU: Prices | None) -> float:
     frame, emitted, total = 0, 0, 0.0
     for step in range(len(log_probs_TUV) - 1 + len(labels)):
         if step in label_steps:
             total += log_probs_TUV[frame][emitted][labels[emitted]]
+            total -= prices_TU[frame][emitted] if prices_TU else 0.0
             emitted += 1
         else:
             total += log_probs_TUV[frame][emitted][blank]

@@ -75,7 +75,7 @@ def test_recordings_are_the_same_alone_and_beside_others(tmp_path):
 def test_as_many_cores_as_there_may_be_write_the_same_bytes(tmp_path, monkeypatch):
     write_corpus(tmp_path / "corpus", [Said(f"r{i}", seconds=0.1 + 0.02 * i, hertz=200 + i) for i in range(100)])
     for cores in (1, 3):
-        monkeypatch.setattr("evenvoice.data.extraction._cores", lambda cores=cores: cores)
+        monkeypatch.setattr("evenvoice.data.extraction.cores", lambda cores=cores: cores)
         extract_to(tmp_path / str(cores), tmp_path / "corpus")
     files = [sorted((tmp_path / str(cores)).iterdir()) for cores in (1, 3)]
     assert [sha256(file) for file in files[0]] == [sha256(file) for file in files[1]]

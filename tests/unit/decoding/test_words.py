@@ -4,7 +4,8 @@ import pytest
 
 from evenvoice.data.tokenizer import Tokenizer
 from evenvoice.decoding.search import Hypothesis
-from evenvoice.decoding.words import Transcript, Word, words_of
+from evenvoice.decoding.word import Word
+from evenvoice.decoding.words import Transcript, words_of
 from evenvoice.params import Tokenizer as TokenizerSettings
 
 CHARACTERS = Tokenizer(kind="characters", units=(" ", "a", "b", "c"))  # labels 2, 3, 4, 5

@@ -17,6 +17,7 @@ from evenvoice.losses.transducer.lattice import Arcs, Lengths, align, delayed, w
 from evenvoice.losses.transducer.reference import plain_loss
 from evenvoice.losses.transducer.scoring import Emitted, Evaluator, Joint, Scores
 from evenvoice.losses.transducer.scoring_kernel import KernelEvaluator
+from evenvoice.losses.transducer.timing import Timing
 from evenvoice.losses.transducer.windows import Windows
 
 pytestmark = pytest.mark.filterwarnings("ignore::RuntimeWarning")  # NumPy, of branches that are not taken
@@ -123,18 +124,21 @@ def assert_scores_close(found: Scores, true: Scores) -> None:
         torch.testing.assert_close(one, other, rtol=1e-5, atol=1e-5)
 
 
-def test_the_loss_by_kernels_is_the_loss_in_float64(monkeypatch):
+@pytest.mark.parametrize("timed", [False, True])
+def test_the_loss_by_kernels_is_the_loss_in_float64(monkeypatch, timed):
     sizes = [(9, 6), (4, 6), (9, 0)]
     generator = torch.Generator().manual_seed(3)
     joint = [torch.randn(shape, generator=generator) for shape in ((3, 9, 8), (3, 7, 8), (11, 8), (11,))]
     rest = torch.randint(1, 11, (3, 6), generator=generator), *map(torch.tensor, zip(*sizes, strict=True))
+    due_BU = torch.where(torch.rand(3, 6, generator=generator) < 0.5, 2.5, math.nan)
+    timing = Timing(due_BU=due_BU, late=0.7, early=0.4, buffer=1.0) if timed else None
     used = []
     for module in (lattice, scoring):
         monkeypatch.setattr(module, "has_kernels", lambda tensor: used.append(tensor) or tensor.dtype != torch.float64)
 
     def loss_and_gradients(kind):
         inputs = [tensor.to(kind).requires_grad_() for tensor in joint]
-        losses_B = rnnt(*inputs, *rest, fastemit=0.1, delay_penalty=0.2)
+        losses_B = rnnt(*inputs, *rest, fastemit=0.1, delay_penalty=0.2, timing=timing)
         return losses_B.detach().double(), [one.double() for one in torch.autograd.grad(losses_B.sum(), inputs)]
 
     found, true = loss_and_gradients(torch.float32), loss_and_gradients(torch.float64)

@@ -40,7 +40,7 @@ def reference_losses(joint, targets, sizes, loss=enumerated_loss, blank=0):
                          for row, (frames, labels) in enumerate(sizes)], dtype=torch.float64)
 
 
-def autograd_losses(joint, targets, sizes, fastemit=0.0, delay_penalty=0.0):
+def autograd_losses(joint, targets, sizes, fastemit=0.0, delay_penalty=0.0, prices=None):
     """Graves' recursion node by node, left to autograd."""
     losses = []
     for row, (frames, labels) in enumerate(sizes):
@@ -52,7 +52,8 @@ def autograd_losses(joint, targets, sizes, fastemit=0.0, delay_penalty=0.0):
                 if u:
                     label = scores[t, u - 1, targets[row, u - 1]]
                     label = (1 + fastemit) * label - fastemit * label.detach()
-                    arrivals.append(alpha[t, u - 1] + label + delay_penalty * ((frames - 1) / 2 - t))
+                    price = prices[row][t][u - 1] if prices else 0.0
+                    arrivals.append(alpha[t, u - 1] + label + delay_penalty * ((frames - 1) / 2 - t) - price)
                 if arrivals:
                     alpha[t, u] = torch.stack(arrivals).logsumexp(dim=0)
         losses.append(-(alpha[frames - 1, labels] + scores[frames - 1, labels, 0]))

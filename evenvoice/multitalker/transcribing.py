@@ -1,0 +1,101 @@
+"""Turns that recognisers hear in mixtures: of two talkers, and the base recogniser beside it, which hears one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from evenvoice.data.schemas import HEARD_TURNS
+from evenvoice.data.tables import rows_table, write_table
+from evenvoice.decoding.greedy import GreedyDecoder
+from evenvoice.decoding.search import Hypothesis, Search
+from evenvoice.errors import ArtifactError
+from evenvoice.models.padding import pad_features
+from evenvoice.models.recogniser import Recogniser
+from evenvoice.multitalker.labels import TurnLabels
+from evenvoice.multitalker.store import MixtureStore
+from evenvoice.multitalker.turns import TimedTurn
+from evenvoice.origins import features_digest, model_digest
+from evenvoice.progress import Progress
+from evenvoice.storage import fresh_directory, write_json
+
+MULTITALKER: Final = "multitalker"
+BASE: Final = "base"
+HEARD: Final = ("validate", "test")
+
+
+def transcribe_mixtures(*, mixtures: Path, model: Path, base: Path, out: Path, batch_s: float,
+                        progress: Progress) -> None:
+    """Write the turns that both recognisers hear.
+
+    Raises:
+        ArtifactError: an input is missing or broken, or the model tells no talkers apart.
+    """
+    recognisers = {MULTITALKER: Recogniser.load(model), BASE: Recogniser.load(base)}
+    if recognisers[MULTITALKER].separator is None:
+        raise ArtifactError(name=str(model), rule="tell talkers apart", value="a recogniser of one talker",
+                            action="Run the stage train_multitalker again.")
+    store = MixtureStore.open(mixtures, recognisers[BASE].featurize.n_mels)
+    indices = store.indices(*HEARD)
+    progress.total, progress.unit = len(recognisers) * len(indices), "mixture"
+    rows = [row for name, recogniser in recognisers.items()
+            for row in _rows(name, recogniser, store, indices, batch_s, progress)]
+    with fresh_directory(out) as draft:
+        write_table(draft / "turns.parquet", rows_table(rows, HEARD_TURNS))
+        write_json(draft / "origin.json", {"model": model_digest(model), "base": model_digest(base),
+                                           "mixtures": features_digest(mixtures)})
+
+
+def hear(recogniser: Recogniser, features: Sequence[NDArray[np.floating]]) -> list[list[TimedTurn]]:
+    """The turns of each recording, channel by channel; of a recogniser of one talker, all of it as one turn.
+
+    Args:
+        recogniser: decodes greedily, on the device on which its weights are.
+        features: (frames, n_mels) log-mel features of each recording, decoded together.
+    """
+    transducer = recogniser.transducer
+    padded = pad_features(features, fill_M=transducer.mean_M.cpu().numpy(), least_frames=transducer.encoder.subsampling)
+    search: Search[Any] = GreedyDecoder(transducer.eval())
+    state = search.step(padded.features_BTM.to(transducer.mean_M.device), search.initial_state(len(features)),
+                        padded.frame_lengths_B)
+    found = [best for best, *_ in search.finish(state)]
+    channels = transducer.channels
+    return [turns_of(recogniser, found[first:first + channels]) for first in range(0, len(found), channels)]
+
+
+def turns_of(recogniser: Recogniser, channels: Sequence[Hypothesis]) -> list[TimedTurn]:
+    """The turns of one recording from the hypotheses of its channels."""
+    shape = recogniser.separator
+    labels = TurnLabels(recogniser.tokenizer, "none" if shape is None else shape.tokens)
+    return [turn for channel, hypothesis in enumerate(channels)
+            for turn in labels.heard(hypothesis, channel, recogniser.frame_s)]
+
+
+def _rows(name: str, recogniser: Recogniser, store: MixtureStore, indices: NDArray[np.int64], batch_s: float,
+          progress: Progress) -> Iterator[dict[str, Any]]:
+    for batch in _batches(store, indices, recogniser.frames_in(batch_s)):
+        for i, turns in zip(batch, hear(recogniser, [store.features(i) for i in batch]), strict=True):
+            for turn in turns:
+                yield {"model": name, "mixture": str(store.ids[i]), "split": str(store.splits[i]),
+                       "channel": turn.channel, "text": turn.text, **_times(turn, name)}
+        progress.advance(len(batch))
+
+
+def _times(turn: TimedTurn, name: str) -> dict[str, float | None]:
+    """Of the control, which tells neither, those of its first and last word."""
+    if name == BASE and turn.words:
+        return {"start_s": turn.words[0].start_s, "end_s": turn.words[-1].end_s}
+    return {"start_s": turn.start_s, "end_s": turn.end_s}
+
+
+def _batches(store: MixtureStore, indices: NDArray[np.int64], limit: int) -> Iterator[list[int]]:
+    """Mixtures of like length together, as many as fit ``limit`` frames with their padding, but at least one."""
+    order = indices[np.argsort(-store.frames[indices], kind="stable")].tolist()
+    while order:
+        size = max(1, limit // int(store.frames[order[0]]))
+        yield order[:size]
+        order = order[size:]
