@@ -18,7 +18,7 @@ unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
 .PHONY: help judge run up down up-stack down-stack doctor relocate images stack-images base-image wheelhouse test test-engines test-science test-pythons lint repro lock clean \
-	bench-loss bench-train bench-stream bench-features bench-gpu bench-models bench-choice bench-discovery bench-healing bench-worlds bench-mitigation bench-gates bench-amortized bench-verification env env-dev env-bench
+	bench-loss bench-train bench-stream bench-features bench-gpu bench-models bench-choice bench-discovery bench-healing bench-worlds bench-mitigation bench-gates bench-amortized bench-verification bench-multitalker env env-dev env-bench
 
 help: ## this list
 	@echo "make <target>, where <target> is one of"
@@ -26,6 +26,7 @@ help: ## this list
 	@echo
 	@echo "make takes       PYTHON=python3.12     the Python of .venv, 3.11 to 3.14; another one makes .venv anew"
 	@echo "make run takes   DAG=train_verifier    a speaker verifier instead of a recogniser"
+	@echo "                 DAG=train_multitalker a recogniser of two people at once"
 	@echo "                 PROFILE=digits        values of profiles/digits.yaml over params.yaml"
 	@echo "                 CORPUS=path           your own speech instead of the synthetic corpus"
 	@echo "                 SET='train.steps=100' single parameters"
@@ -39,11 +40,12 @@ help: ## this list
 	@echo "make bench-models takes CORPORA='synthetic digits=path/to/corpora/real' SEEDS=5 STEPS='1200 300' LISTEN_FIRST_S=0.24"
 	@echo "                       ARMS='lstm transformer=muon:0.004,0.008'   what is trained, by which optimiser at which rates"
 	@echo "make bench-mitigation takes CORPORA='synthetic accents=path/to/corpora/real' SEEDS=5"
+	@echo "make bench-multitalker takes CORPORA='digits=path/to/corpora/real' SEEDS=2"
 	@echo "make bench-verification takes CORPORA='synthetic accents=path/to/corpora/real' SEEDS=5 PLANTED=1"
 	@echo "make up takes    AIRFLOW_PORT=8080 MLFLOW_PORT=5000"
 	@echo "make relocate takes FROM=path         the old directory of artifacts, where the database does not say it"
 
-run: env ## train, check, mitigate, gate and register a recogniser, or a speaker verifier
+run: env ## train, check, mitigate, gate and register a recogniser, of one talker or of two, or a speaker verifier
 	@$(VENV_PYTHON) -m ops run $(if $(DAG),--dag "$(DAG)") --profile "$(PROFILE)" --corpus "$(CORPUS)" --set $(SET) \
 		--force-stage "$(FORCE_STAGE)" $(if $(STALE),--stale "$(STALE)") $(if $(RUNNER),--runner "$(RUNNER)") $(if $(JOBS),--jobs $(JOBS)) $(if $(filter-out 0,$(FORCE)),--force) \
 		$(if $(filter-out 0,$(VERIFY)),--verify)
@@ -141,10 +143,13 @@ bench-mitigation: env ## bottom cohort against everyone, over the settings of ev
 bench-verification: env ## does weighting speakers make verification fairer; every weighting and control over SEEDS, for an hour
 	@$(VENV_PYTHON) -m benchmarks.verification --corpora $(CORPORA) --seeds $(SEEDS) $(if $(filter-out 0,$(PLANTED)),--planted)
 
+bench-multitalker: env ## what a recogniser of two people at once needs, arm by arm, over two SEEDS, for an hour
+	@$(VENV_PYTHON) -m benchmarks.multitalker --corpus $(CORPORA) --seeds $(SEEDS)
+
 bench-amortized: env ## models that compute less, beside other ways to save as much, over SEEDS, for an hour
 	@$(VENV_PYTHON) -m benchmarks.amortized --seeds $(SEEDS)
 
-repro: env ## the graph in this checkout by `dvc repro`, without Airflow or MLflow; both products
+repro: env ## the graph in this checkout by `dvc repro`, without Airflow or MLflow; all products
 	@$(VENV_PYTHON) -m ops corpus
 	@$(VENV_PYTHON) -m ops env dvc repro
 

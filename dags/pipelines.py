@@ -1,4 +1,4 @@
-"""The two products and the DAG that makes each: sub-graphs of one dvc.yaml, told apart by where they lead."""
+"""The products and the DAG that makes each: sub-graphs of one dvc.yaml, told apart by where they lead."""
 
 from __future__ import annotations
 
@@ -27,7 +27,9 @@ class Pipeline:
 
 PIPELINES: Final = {pipeline.dag: pipeline for pipeline in (
     Pipeline(dag="train_asr", last="report", product="recogniser", reports="reports"),
-    Pipeline(dag="train_verifier", last="report_verifier", product="verifier", reports="reports/verifier"))}
+    Pipeline(dag="train_verifier", last="report_verifier", product="verifier", reports="reports/verifier"),
+    Pipeline(dag="train_multitalker", last="report_multitalker", product="multitalker",
+             reports="reports/multitalker"))}
 RECOGNISER: Final = PIPELINES["train_asr"]
 
 

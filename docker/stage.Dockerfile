@@ -9,6 +9,7 @@ RUN printf 'evenvoice:x:10001:10001::/tmp:/usr/sbin/nologin\n' >> /etc/passwd \
 
 # pip comes and goes in this one layer, in a venv of its own: nothing in the image can install packages later.
 # /wheels is empty where packages come from an index; its address and certificates are secrets, so no layer holds them.
+# There meeteval comes as source, and its compiler comes and goes in this layer too.
 # Modules are compiled, since containers have a read-only root and would compile at each start; compileall fails over
 # the few templates and broken examples that packages carry, hence `|| true`. It uses every core, pip would use one.
 RUN --mount=type=bind,source=locks,target=/locks \
@@ -16,14 +17,17 @@ RUN --mount=type=bind,source=locks,target=/locks \
     --mount=type=bind,source=trim.py,target=/trim.py \
     --mount=type=secret,id=pip,target=/run/secrets/pip.conf \
     --mount=type=secret,id=certificates,target=/run/secrets/certificates.pem \
-    python3 -m venv /tmp/pip \
+    { ls /wheels/meeteval-*.whl >/dev/null 2>&1 \
+        || { apt-get update -qq && apt-get install -qq --no-install-recommends -y g++; }; } \
+    && python3 -m venv /tmp/pip \
     && python3 -m venv --without-pip /opt/venv \
     && PIP_CONFIG_FILE=/run/secrets/pip.conf /tmp/pip/bin/pip --python /opt/venv/bin/python install \
         --no-compile --no-cache-dir --disable-pip-version-check --root-user-action=ignore --quiet \
         --requirement /locks/stage.txt --constraint /locks/accelerator.txt \
     && python3 /trim.py /opt/venv/lib/python3.11/site-packages \
     && { /opt/venv/bin/python -m compileall -qq -j 0 /opt/venv/lib || true; } \
-    && rm -rf /tmp/* /root/.cache
+    && { ls /wheels/meeteval-*.whl >/dev/null 2>&1 || apt-get purge -qq --auto-remove -y g++; } \
+    && rm -rf /tmp/* /root/.cache /var/lib/apt/lists/*
 
 ENV PATH=/opt/venv/bin:/usr/local/bin:/usr/bin:/bin \
     PYTHONPATH=/opt/evenvoice \

@@ -111,7 +111,8 @@ def _install(venv: Path, wanted: list[str]) -> None:
         print("uv could not install it; trying pip", file=sys.stderr, flush=True)
     if not _run([python, "-m", "pip", "install", "--quiet", *wanted]):
         _give_up("the packages could not be installed (pip's words are above). Is a package index reachable? "
-                 "PIP_INDEX_URL names another one.")
+                 "PIP_INDEX_URL names another one. Is a C++ compiler there, which meeteval needs? On Debian and "
+                 "Ubuntu: apt install g++")
 
 
 def _uv(venv: Path) -> str | None:

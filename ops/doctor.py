@@ -24,7 +24,7 @@ from ops.environment import AIRFLOW_PORT, MLFLOW_PORT, environment
 DISK_GB = 5.0
 MEMORY_GB = 4.0
 PACKAGES = ("airflow", "dvc", "mlflow", "torch", "pyarrow", "soundfile", "soxr", "sentencepiece", "sklearn",
-            "matplotlib", "espeakng_loader")
+            "matplotlib", "espeakng_loader", "meeteval")
 
 
 @dataclass(frozen=True)

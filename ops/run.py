@@ -17,7 +17,7 @@ from datetime import UTC, datetime
 from itertools import product
 from pathlib import Path
 from types import FrameType
-from typing import Any, NoReturn
+from typing import Any, Final, NoReturn
 
 from rich.console import Console
 
@@ -38,6 +38,7 @@ from ops.board import Board, Events, clock
 from ops.console import display
 from ops.database import fresh_database
 from ops.environment import environment
+from ops.multitalker import finish_multitalker
 from ops.processes import end_tree
 from ops.slots import DAG, EXECUTOR, slots_here
 from ops.summary import Outcome, print_failure, print_summary, read_outcome
@@ -117,13 +118,7 @@ def run_in_foreground(root: Path, options: RunOptions, console: Console) -> int:
         run.finish("success" if exit_code == 0 else "failed")
         (run.directory / "airflow.db").unlink(missing_ok=True)
     if exit_code == 0:
-        took = clock(time.monotonic() - began)
-        if making == RECOGNISER:
-            outcome = read_outcome(run)
-            publish_reports(run, outcome)
-            print_summary(run, outcome, console, took=took)
-        else:
-            finish_verifier(run, console, took=took)
+        FINISH[making.product](run, console, took=clock(time.monotonic() - began))
     elif exit_code == 1:
         print_failure(run, board, console)
     return exit_code
@@ -160,6 +155,17 @@ def _with_entries_gathered(changes: Mapping[str, Any]) -> dict[str, Any]:
         elif isinstance(gathered.setdefault(whole, {}), dict):
             gathered[whole] = {**gathered[whole], entry: value}
     return gathered
+
+
+def finish_recogniser(run: Run, console: Console, *, took: str) -> None:
+    """Put the newest report, the model it judges and its cohorts where people look, and sum up."""
+    outcome = read_outcome(run)
+    publish_reports(run, outcome)
+    print_summary(run, outcome, console, took=took)
+
+
+FINISH: Final = {"recogniser": finish_recogniser, "verifier": finish_verifier, "multitalker": finish_multitalker}
+"""What is done with the results of each product when its run has ended."""
 
 
 def publish_reports(run: Run, outcome: Outcome) -> None:

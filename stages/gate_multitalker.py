@@ -10,7 +10,7 @@ from stages.entry import run_stage
 
 def main(params: Params) -> None:
     """Tables in, a verdict out; an unfavourable verdict is a result, not an error."""
-    verdict = judge(read_evidence(evaluation=paths.MULTITALKER, corpus=paths.CORPUS), params.multitalker_gate,
+    verdict = judge(read_evidence(evaluation=paths.MULTITALKER, mixtures=paths.MIXTURES), params.multitalker_gate,
                     seed=params.seed)
     write_json(paths.MULTITALKER_VERDICT, verdict.to_json())
     print(f"{verdict.verdict} ({verdict.challenger})")

@@ -9,7 +9,7 @@ from stages.entry import run_stage
 
 def main(params: Params) -> None:
     """Write reports/multitalker/index.html and model_card.md."""
-    sources = Sources(corpus=paths.CORPUS, mixtures=paths.MIXTURES, evaluation=paths.MULTITALKER,
+    sources = Sources(mixtures=paths.MIXTURES, evaluation=paths.MULTITALKER,
                       verdict=paths.MULTITALKER_VERDICT, models=paths.MULTITALKER_MODELS)
     contents = read_multitalker(sources, params.report.min_speakers)
     write_text(paths.MULTITALKER_REPORT, render_multitalker(contents, seed=params.seed))

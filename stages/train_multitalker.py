@@ -32,7 +32,8 @@ def main(params: Params) -> None:
     store = MixtureStore.open(paths.MIXTURES, params.featurize.n_mels)
     checkpoints, progress = paths.CHECKPOINTS / "multitalker", Progress("train_multitalker")
     progress.note(f"{settings.tokens}: {recogniser.cost}")
-    targets = TurnTargets(store, TurnLabels(recogniser.tokenizer, settings.tokens), recogniser.frame_s)
+    targets = TurnTargets(store, TurnLabels(recogniser.tokenizer, settings.tokens), recogniser.frame_s,
+                          recogniser.transducer.encoder.lookahead)
     with process_group() as world:
         curve = fit(recogniser=recogniser, store=store, indices=store.indices("train"), seed=seed, progress=progress,
                     settings=FitSettings.for_multitalker(params.train, settings, frame_s=recogniser.frame_s),

@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from evenvoice.commands import speaker
+from evenvoice.commands import speaker, talkers
 from evenvoice.commands.models import DEFAULT_MODEL, model_directory
 from evenvoice.commands.recordings import read_recording
 from evenvoice.params import UNKNOWN
@@ -36,6 +36,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true",
                         help="one JSON object per file: text, words with seconds and confidence, log-probability, and "
                              "of an amortized model the share of its encoder's work that was done")
+    parser.add_argument("--talkers", type=int, choices=(1, 2), default=1,
+                        help="2: turns of up to two people at once, with start, end and channel, by a recogniser that "
+                             f"`make run DAG=train_multitalker` trained (default: {talkers.DEFAULT_MULTITALKER})")
+    parser.add_argument("--format", choices=talkers.FORMATS,
+                        help="with --talkers 2: how turns are written; text and json come while reading with --stream")
     speaker.add_arguments(parser)
 
 
@@ -87,9 +92,14 @@ class Job:
 def run(arguments: argparse.Namespace) -> int:
     """Obey the command line."""
     from evenvoice.decoding.stream import build_search
-    from evenvoice.errors import RecordingRejected
+    from evenvoice.errors import ParamsError, RecordingRejected
     from evenvoice.models.recogniser import Recogniser
 
+    if arguments.talkers == talkers.TWO:
+        return talkers.run(arguments)
+    if arguments.format is not None:
+        raise ParamsError(name="--format", rule="come with --talkers 2", value=arguments.format,
+                          action="Leave it out, or add --talkers 2.")
     directory = model_directory(arguments.model)
     recogniser = Recogniser.load(directory)
     build_search(recogniser, beam=arguments.beam, nbest=arguments.nbest)  # refuses a wrong --nbest before any reading

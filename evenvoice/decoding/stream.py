@@ -38,8 +38,10 @@ def build_search(recogniser: Recogniser, *, beam: int = 1, nbest: int = 1) -> Se
     """Greedy search for a beam of one, else beam search.
 
     Raises:
-        ParamsError: a beam wider than 256, fewer than one hypothesis, or more than the beam holds.
+        ParamsError: a beam wider than 256, fewer than one hypothesis, more than the beam holds, or a recogniser of two
+            talkers.
     """
+    demand_one_talker(recogniser)
     if not 1 <= beam <= WIDEST_BEAM:
         raise ParamsError(name="beam", rule=f"be from 1 to {WIDEST_BEAM}", value=beam, action="Narrow the beam.")
     if not 1 <= nbest <= beam:
@@ -49,6 +51,17 @@ def build_search(recogniser: Recogniser, *, beam: int = 1, nbest: int = 1) -> Se
     if beam == 1:
         return GreedyDecoder(transducer)
     return BeamDecoder(transducer, width=beam, nbest=nbest)
+
+
+def demand_one_talker(recogniser: Recogniser) -> None:
+    """Refuse a recogniser that writes two channels where one text is wanted.
+
+    Raises:
+        ParamsError: it tells talkers apart.
+    """
+    if recogniser.separator is not None:
+        raise ParamsError(name="the recogniser", rule="hear one talker", value="one that tells two talkers apart",
+                          action="Transcribe with --talkers 2, or name a model that `make run` trained (--model).")
 
 
 def recognise(recogniser: Recogniser, samples: NDArray[np.float32], rate: int, *, beam: int = 1,

@@ -24,6 +24,7 @@ from torch import Tensor, nn
 
 from evenvoice.data.tokenizer import FILES as TOKENIZER_FILES
 from evenvoice.decoding.search import MAX_SYMBOLS_PER_FRAME
+from evenvoice.decoding.stream import demand_one_talker
 from evenvoice.errors import ParamsError, PreflightError
 from evenvoice.export.description import DESCRIPTION, Description, Graph, StateTensor
 from evenvoice.export.states import named_tensors, rebuilt
@@ -49,13 +50,14 @@ def export(recogniser: Recogniser, directory: Path, *, frames: int = 1, cohort: 
         cohort: what a recogniser with a cohort input is told of all speakers; it becomes a constant of the graph.
 
     Raises:
-        ParamsError: no frames, a cohort that the recogniser does not know, or a directory that holds anything else or
-            cannot be written.
+        ParamsError: no frames, a cohort that the recogniser does not know, one that tells talkers apart, or a directory
+            that holds anything else or cannot be written.
         PreflightError: onnx or onnxscript is not installed.
     """
     if frames < 1:
         raise ParamsError(name="frames", rule="be at least 1", value=frames, action="Give the frames of a chunk.")
     number = recogniser.cohort_number(cohort)
+    demand_one_talker(recogniser)
     _check_installed()
     directory = directory.resolve()
     try:

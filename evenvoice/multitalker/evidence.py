@@ -46,19 +46,19 @@ class Evidence:
         return tuple(one for one in self.groupings if one.comparable)
 
 
-def read_evidence(*, evaluation: Path, corpus: Path) -> Evidence:
-    """Read what the stages evaluate_multitalker and ingest wrote.
+def read_evidence(*, evaluation: Path, mixtures: Path) -> Evidence:
+    """Read what the stages evaluate_multitalker and mix wrote.
 
     Raises:
         ArtifactError: a file is missing or broken.
         GateError: a file lacks what the gate has to know, or the tables contradict each other.
     """
-    summary = corpus / "summary.json"
+    summary = mixtures / "summary.json"
     said = read_json(summary)
     spoken = read_table(evaluation / "spoken.parquet", SPOKEN_TURNS).to_pylist()
-    mixtures = read_table(evaluation / "mixtures.parquet", MIXTURE_ERRORS).to_pylist()
+    errors = read_table(evaluation / "mixtures.parquet", MIXTURE_ERRORS).to_pylist()
     return Evidence(
-        served=summed(_judged(spoken), _judged(mixtures)),
+        served=summed(_judged(spoken), _judged(errors)),
         groupings=tuple(Grouping.read(one, f"groups by {name}")
                         for name, one in read_json(evaluation / "groupings.json").items()),
         labels=Labels.read(evaluation / LABELLED), labelled=str(_needed(said, "labelled", summary)),

@@ -6,7 +6,8 @@ Labels of turns stand behind the tokenizer's units, which stay as they are:
     separator   words  <turn>  words ...
     none        words  words ...                           with a space between turns
 
-A label is told at the end of the encoder frame that emits it, which is when its last sample has been heard.
+A label is told at the end of the encoder frame that emits it, and of those that it waits for where the encoder looks
+ahead. Its last sample has been heard then, but for what the last window of that frame reaches beyond its hop.
 """
 
 from __future__ import annotations
@@ -67,14 +68,21 @@ class TurnLabels:
             labels += [Due(label, None) for label in words]
         return labels
 
-    def heard(self, hypothesis: Hypothesis, channel: int, frame_s: float) -> list[TimedTurn]:
+    def heard(self, hypothesis: Hypothesis, channel: int, frame_s: float, waits_s: float = 0.0) -> list[TimedTurn]:
         """Turns of one channel from what a search found.
 
         Without tokens all of a channel is one turn, which has neither start nor end. With <sot> and <eot> words outside
-        of a turn make one of their own, whose start or end was never told.
+        of a turn make one of their own, whose start or end was never told. What has neither words nor a start is no
+        turn.
+
+        Args:
+            hypothesis: of the channel.
+            channel: its number.
+            frame_s: seconds of an encoder frame.
+            waits_s: seconds that the encoder looks ahead, by which turns are told later.
         """
-        return [_turn(part, hypothesis, self.tokenizer, channel, frame_s)
-                for part in self._parts(hypothesis) if part.places or part.start is not None]
+        turns = [_turn(part, hypothesis, self.tokenizer, channel, frame_s, waits_s) for part in self._parts(hypothesis)]
+        return [turn for turn in turns if turn.words or turn.start_s is not None]
 
     def _parts(self, hypothesis: Hypothesis) -> Iterable[_Part]:
         part = _Part(None, [], None)
@@ -102,11 +110,12 @@ class _Part(NamedTuple):
     end: int | None
 
 
-def _turn(part: _Part, hypothesis: Hypothesis, tokenizer: Tokenizer, channel: int, frame_s: float) -> TimedTurn:
+def _turn(part: _Part, hypothesis: Hypothesis, tokenizer: Tokenizer, channel: int, frame_s: float,
+          waits_s: float) -> TimedTurn:
     units = Hypothesis(labels=tuple(hypothesis.labels[place] for place in part.places),
                        frames=tuple(hypothesis.frames[place] for place in part.places),
                        confidence=tuple(hypothesis.confidence[place] for place in part.places), score=hypothesis.score)
-    start_s, end_s = (None if place is None else (hypothesis.frames[place] + 1) * frame_s
+    start_s, end_s = (None if place is None else (hypothesis.frames[place] + 1) * frame_s + waits_s
                       for place in (part.start, part.end))
     text = " ".join(tokenizer.decode(units.labels).split())
     return TimedTurn(channel=channel, start_s=start_s, end_s=end_s, text=text,

@@ -86,7 +86,8 @@ def _with_pause(samples_T: Samples, pause_s: float, rate: int) -> tuple[Samples,
     low, high = (round(share * len(energy_F)) for share in MIDDLE)
     if not pause_s or high <= low:
         return samples_T, None
-    cut = round((low + int(energy_F[low:high].argmin()) + 0.5) * FRAME_S * rate)
+    frame = round(FRAME_S * rate)
+    cut = (low + int(energy_F[low:high].argmin())) * frame + frame // 2
     before_T, after_T = samples_T[:cut].copy(), samples_T[cut:].copy()
     fade = min(round(FADE_S * rate), len(before_T), len(after_T))
     slope_T = np.linspace(1, 0, fade, dtype=np.float32)

@@ -115,7 +115,8 @@ def _turn(recordings: Recordings, speaker: str, before: str | None, settings: Mi
 def placed(plan: Plan, lengths_s: Sequence[float]) -> list[PlannedTurn]:
     """The turns with their starts, for so many seconds of each.
 
-    A turn never begins before one of the channels is free, nor before its own speaker's last turn has ended.
+    A turn never begins before one of the channels is free, nor before its own speaker has been silent for a gap; where
+    that leaves silence between turns, it is a gap too.
     """
     ends_s: list[float] = []
     of_speaker: dict[str, float] = {}
@@ -125,8 +126,10 @@ def placed(plan: Plan, lengths_s: Sequence[float]) -> list[PlannedTurn]:
         if place:
             free_s = sorted(ends_s)[-CHANNELS] if len(ends_s) >= CHANNELS else 0.0
             overlap_s = turn.overlap * min(length_s, lengths_s[place - 1])
-            start_s = ends_s[-1] - overlap_s if overlap_s else max(ends_s) + turn.gap_s
-            start_s = max(start_s, free_s, found[-1].start_s, of_speaker.get(turn.speaker, -turn.gap_s) + turn.gap_s)
+            silent_s, own_s = max(ends_s), of_speaker.get(turn.speaker, -turn.gap_s) + turn.gap_s
+            start_s = max(ends_s[-1] - overlap_s, free_s, found[-1].start_s, own_s)
+            if not overlap_s or start_s > silent_s:
+                start_s = silent_s + turn.gap_s
         ends_s.append(start_s + length_s)
         of_speaker[turn.speaker] = ends_s[-1]
         found.append(replace(turn, start_s=start_s))

@@ -18,7 +18,7 @@ from evenvoice.origins import check_contents
 
 
 class MixtureStore:
-    """Mixtures in the order in which they were made; every array has one entry for each.
+    """Mixtures in the order of their files, and in each as they were made; every array has one entry for each.
 
     Attributes:
         frames: (mixtures,) log-mel frames.

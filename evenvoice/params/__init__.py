@@ -63,14 +63,13 @@ from evenvoice.params.weightings import (
 
 __all__ = [
     "AIMS", "AMORTIZED", "ARMS", "AUTO", "BASE", "CHOICES", "CONTROLS", "DENSE", "EWC", "L2SP", "MADE_FROM", "METHODS",
-    "MODELS", "OWN_COLUMNS", "PARTS", "SAVINGS", "UNKNOWN", "UNWEIGHTED", "WEIGHTINGS",
-    "WEIGHTING_CONTROLS", "WEIGHTING_TITLES", "Adversarial", "Amortize", "Arms", "Attributes", "Augment", "Cause",
-    "Clusters", "CohortInput", "Discover", "DoubleRate", "Embed", "Evaluate", "EvaluateMultitalker", "Featurize", "Focal", "Frozen", "Gate",
-    "Geodemographic",
-    "Geographic", "Ingest", "InputPath", "Interpolate", "Method", "Mitigate", "Mix", "MultitalkerGate", "NoSettings", "Oversample", "Params",
-    "Place", "Plant", "Positive", "PositiveOrAuto", "Rehearsal", "Report", "Resources", "Reweight", "Section", "Share",
-    "Size", "Split", "Synthetic", "Tokenizer", "Train", "TrainMultitalker", "TrainSpeaker", "Transcribe", "Trial", "VerifierGate",
-    "Verify", "Wanted", "Watched", "Weightings",
-    "check", "is_input_path", "load_params", "mappings", "models_in", "models_of", "names", "overlay", "parse_params",
-    "refuse_unknown", "settle",
+    "MODELS", "OWN_COLUMNS", "PARTS", "SAVINGS", "UNKNOWN", "UNWEIGHTED", "WEIGHTINGS", "WEIGHTING_CONTROLS",
+    "WEIGHTING_TITLES", "Adversarial", "Amortize", "Arms", "Attributes", "Augment", "Cause", "Clusters", "CohortInput",
+    "Discover", "DoubleRate", "Embed", "Evaluate", "EvaluateMultitalker", "Featurize", "Focal", "Frozen", "Gate",
+    "Geodemographic", "Geographic", "Ingest", "InputPath", "Interpolate", "Method", "Mitigate", "Mix",
+    "MultitalkerGate", "NoSettings", "Oversample", "Params", "Place", "Plant", "Positive", "PositiveOrAuto",
+    "Rehearsal", "Report", "Resources", "Reweight", "Section", "Share", "Size", "Split", "Synthetic", "Tokenizer",
+    "Train", "TrainMultitalker", "TrainSpeaker", "Transcribe", "Trial", "VerifierGate", "Verify", "Wanted", "Watched",
+    "Weightings", "check", "is_input_path", "load_params", "mappings", "models_in", "models_of", "names", "overlay",
+    "parse_params", "refuse_unknown", "settle",
 ]

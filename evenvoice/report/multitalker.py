@@ -24,7 +24,6 @@ from evenvoice.verification.groups import LABELLED, WHOLE
 class Sources:
     """Where the report's inputs lie; ``models`` has a directory for each model."""
 
-    corpus: Path
     mixtures: Path
     evaluation: Path
     verdict: Path
@@ -47,7 +46,6 @@ class MultitalkerContents:
     """
 
     verdict: Row
-    corpus: Row
     mixtures: Row
     rates: tuple[Row, ...]
     groupings: dict[str, Row]
@@ -100,8 +98,8 @@ def read_multitalker(sources: Sources, minimum: int) -> MultitalkerContents:
     rates = read_table(sources.evaluation / "rates.parquet", TURN_RATES).to_pylist()
     hidden = hidden_groups(rates, minimum)
     return MultitalkerContents(
-        verdict=published_verdict(verdict, hidden), corpus=read_json(sources.corpus / SUMMARY),
-        mixtures=read_json(sources.mixtures / SUMMARY), rates=tuple(shown_rates(rates, hidden)),
+        verdict=published_verdict(verdict, hidden), mixtures=read_json(sources.mixtures / SUMMARY),
+        rates=tuple(shown_rates(rates, hidden)),
         groupings={name: shown_grouping(one, hidden)
                    for name, one in read_json(sources.evaluation / "groupings.json").items()},
         figures=read_json(sources.evaluation / "figures.json"),
@@ -142,6 +140,6 @@ def _check_origins(model: Path, training: Row, origins: Row, verdict: Row) -> No
 
 def _digests(sources: Sources, model: Path) -> dict[str, str]:
     """sha256 of each input small enough to be an input of this page, in name order."""
-    files = [sources.corpus / SUMMARY, sources.mixtures / SUMMARY, sources.verdict,
+    files = [sources.mixtures / SUMMARY, sources.verdict,
              *sorted(path for path in sources.evaluation.iterdir() if path.name != LABELLED), *sorted(model.iterdir())]
     return {str(path): sha256(path) for path in files}

@@ -7,7 +7,7 @@
     python -m evenvoice.tracking audit
     python -m evenvoice.tracking relocate [--from DIRECTORY]
 
-Each but relocate takes --product verifier.
+Each but relocate takes --product verifier and --product multitalker.
 
 EVENVOICE_HOME and MLFLOW_TRACKING_URI say where the registry is. The last line of the output is the result as JSON,
 also written to effects/<command>.json, except by relocate, which belongs to no run. Exit codes: 0 done (a model that
@@ -27,11 +27,11 @@ from pathlib import Path
 from typing import Any
 
 from evenvoice.errors import EvenvoiceError
-from evenvoice.params import load_params
+from evenvoice.params import Params, load_params
 from evenvoice.storage import write_json
 from evenvoice.tracking.lineage import checked_commit, checked_run_id
 from evenvoice.tracking.location import Location
-from evenvoice.tracking.names import EVERY, RECOGNISER, VERIFIER
+from evenvoice.tracking.names import EVERY, MULTITALKER, RECOGNISER, VERIFIER, Names
 
 Result = dict[str, Any]
 
@@ -72,7 +72,7 @@ def _register(chosen: argparse.Namespace) -> Result:
     product = _product(chosen)
     dag_run = checked_run_id(chosen.run_id)
     location, params = Location.from_environment(), load_params()
-    settings = ServedSettings(sample_rate=params.ingest.sample_rate, max_duration_s=params.ingest.max_duration_s)
+    settings = ServedSettings(sample_rate=params.ingest.sample_rate, max_duration_s=_longest_s(product.names, params))
     return asdict(register(store=Store(location, product.names), location=location, product=product,
                            files=product.files(Path()), settings=settings, dag_run=dag_run,
                            min_speakers=params.report.min_speakers))
@@ -86,9 +86,8 @@ def _promote(chosen: argparse.Namespace) -> Result:
     product = _product(chosen)
     dag_run = checked_run_id(chosen.run_id)
     location, params = Location.from_environment(), load_params()
-    gate = params.verifier_gate if product.names == VERIFIER else params.gate
-    rules = Rules(margin=gate.regression_margin, confidence=gate.confidence,
-                  replicates=params.evaluate.replicates, seed=params.seed)
+    margin, confidence = _not_worse(product.names, params)
+    rules = Rules(margin=margin, confidence=confidence, replicates=params.evaluate.replicates, seed=params.seed)
     asked = chosen.approved_by is not None or chosen.reason is not None
     approval = Approval(by=chosen.approved_by or "", reason=chosen.reason or "") if asked else None
     return asdict(promote(store=Store(location, product.names), location=location, product=product,
@@ -142,10 +141,32 @@ def _relocate(chosen: argparse.Namespace) -> Result:
 
 
 def _product(chosen: argparse.Namespace) -> Any:
-    from evenvoice.tracking import recogniser, verifier
+    from evenvoice.tracking import multitalker, recogniser, verifier
 
-    found = {one.names.product: one for one in (recogniser.RECOGNISER, verifier.VERIFIER)}
+    found = {one.names.product: one for one in (recogniser.RECOGNISER, verifier.VERIFIER, multitalker.MULTITALKER)}
     return found[chosen.product]
+
+
+def _longest_s(names: Names, params: Params) -> float:
+    """The longest recording that is served: as long as those that a run may train and test on."""
+    if names != MULTITALKER:
+        return params.ingest.max_duration_s
+    if params.mix.corpus:
+        from evenvoice.multitalker.taking import LONGEST_S
+
+        return LONGEST_S
+    return params.mix.most_turns * (params.ingest.max_duration_s + params.mix.longest_gap_s)
+
+
+def _not_worse(names: Names, params: Params) -> tuple[float, float]:
+    """Relative rise that is still not worse than the champion, and the confidence of saying so.
+
+    Word errors of several talkers may rise as far as those of one.
+    """
+    if names == VERIFIER:
+        return params.verifier_gate.regression_margin, params.verifier_gate.confidence
+    gate = params.multitalker_gate if names == MULTITALKER else params.gate
+    return params.gate.regression_margin, gate.confidence
 
 
 def _champion(text: str) -> tuple[int | None]:

@@ -68,12 +68,16 @@ def keep_speakers(evaluation: Path, model: str, into: Path) -> str:
     return sha256(into)
 
 
-def compare(*, champion: Path, champion_digest: str | None, challenger: Path, rules: Rules) -> Comparison:
+def compare(*, champion: Path, champion_digest: str | None, challenger: Path, rules: Rules,
+            schema: pa.Schema = SPEAKER_ERRORS) -> Comparison:
     """Bootstrap (W_challenger - W_champion) / W_champion over the test speakers of both.
 
     Two one-sided bounds decide: not worse when the upper one is at most the margin (a non-inferiority test), worse when
     the lower one exceeds it. Without the champion's own table, or
     when the two were tested on other speakers or other words, nothing is compared and the reason says why.
+
+    Args:
+        schema: of both tables; all columns but ``errors`` have to be the same in them.
 
     Raises:
         ArtifactError: the champion's table is not the one that was registered.
@@ -83,8 +87,8 @@ def compare(*, champion: Path, champion_digest: str | None, challenger: Path, ru
     if sha256(champion) != champion_digest:
         raise ArtifactError(name=str(champion), rule=f"have SHA-256 {champion_digest}", value=sha256(champion),
                             action="The table was altered: restore it from a backup.")
-    old, new = read_table(champion, SPEAKER_ERRORS), read_table(challenger, SPEAKER_ERRORS)
-    if not (old["speaker"].equals(new["speaker"]) and old["words"].equals(new["words"])):
+    old, new = read_table(champion, schema), read_table(challenger, schema)
+    if not all(old[name].equals(new[name]) for name in schema.names if name != "errors"):
         shared = len(set(old["speaker"].to_pylist()) & set(new["speaker"].to_pylist()))
         return not_comparable(f"the champion was tested on other data ({old.num_rows} speakers, "
                                f"{new.num_rows} now, {shared} shared)")

@@ -26,4 +26,6 @@ class Names:
 RECOGNISER: Final = Names(product="recogniser", experiment="train_asr", model="evenvoice-asr", trail="audit.jsonl")
 VERIFIER: Final = Names(product="verifier", experiment="train_verifier", model="evenvoice-verifier",
                         trail="audit-verifier.jsonl")
-EVERY: Final = (RECOGNISER, VERIFIER)
+MULTITALKER: Final = Names(product="multitalker", experiment="train_multitalker", model="evenvoice-multitalker",
+                           trail="audit-multitalker.jsonl")
+EVERY: Final = (RECOGNISER, VERIFIER, MULTITALKER)

@@ -1,4 +1,4 @@
-"""What a pipeline makes, as far as recording, registering and promoting differ between a recogniser and a verifier."""
+"""What a pipeline makes, as far as recording, registering and promoting differ between products."""
 
 from __future__ import annotations
 

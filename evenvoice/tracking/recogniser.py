@@ -15,6 +15,7 @@ from evenvoice.tracking.cost import costs
 from evenvoice.tracking.names import RECOGNISER as NAMES
 from evenvoice.tracking.product import Interface, ServedSettings
 from evenvoice.tracking.run_files import RunFiles
+from evenvoice.tracking.served_audio import COLUMNS
 from evenvoice.tracking.store import Point
 
 REQUIREMENTS: Final = ("mlflow", "numpy", "pandas", "pydantic", "PyYAML", "safetensors", "scipy", "sentencepiece",
@@ -56,7 +57,7 @@ class Recogniser:
         """Recordings in, text out."""
         return Interface(
             code=Path(__file__).with_name("served_model.py"), requirements=REQUIREMENTS,
-            inputs={"audio": "binary", "path": "string", "samples": "doubles"}, outputs={"text": "string"},
+            inputs=COLUMNS, outputs={"text": "string"},
             params={"sample_rate": ("integer", settings.sample_rate), "cohort": ("string", UNKNOWN)},
             example={"audio": example_audio()}, config={"max_duration_s": settings.max_duration_s})
 

@@ -30,22 +30,16 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import pandas as pd
 from mlflow.models import set_model
 from mlflow.pyfunc.model import PythonModel, PythonModelContext
 
-from evenvoice.data.audio import Waveform, decode, within_full_scale
-from evenvoice.data.sound import check_rate, check_samples
-from evenvoice.errors import RecordingRejected
 from evenvoice.params import UNKNOWN
 from evenvoice.tracking.manifest import verify
-from evenvoice.tracking.served_audio import is_filled, read_path
+from evenvoice.tracking.served_audio import waveform_of
 
 if TYPE_CHECKING:
     from evenvoice.models.recogniser import Recogniser
-
-COLUMNS = ("audio", "path", "samples")
 
 
 class ServedRecogniser(PythonModel):  # type: ignore[misc, unused-ignore]  # mlflow is typed only where it is installed
@@ -83,30 +77,10 @@ class ServedRecogniser(PythonModel):  # type: ignore[misc, unused-ignore]  # mlf
                                       for number, row in enumerate(rows, start=1)]}, dtype=object)
 
     def _transcribe(self, row: dict[Any, Any], name: str, rate: int, cohort: str) -> str:
-        waveform = self._waveform(row, name, rate)
+        waveform = waveform_of(row, name, rate=rate, max_duration_s=self._max_duration_s)
         from evenvoice.decoding.stream import recognise
 
         return recognise(self._recogniser, waveform.samples, waveform.rate, cohort=cohort)[0].text
-
-    def _waveform(self, row: dict[Any, Any], name: str, rate: int) -> Waveform:
-        given = {column: row[column] for column in COLUMNS if is_filled(row.get(column))}
-        if len(given) != 1:
-            raise RecordingRejected(name=name, rule=f"fill exactly one of {', '.join(COLUMNS)}",
-                                    value=", ".join(given) or "none", action="Send each recording in one form.")
-        if "audio" in given:
-            return decode(bytes(given["audio"]), name=name, max_duration_s=self._max_duration_s)
-        if "path" in given:
-            return read_path(Path(given["path"]), name, self._max_duration_s,
-                             instead="Send the file's bytes in the column audio.")
-        return self._checked(np.asarray(given["samples"], dtype=np.float32), name, rate)
-
-    def _checked(self, samples: np.ndarray[Any, np.dtype[np.float32]], name: str, rate: int) -> Waveform:
-        check_rate(rate, name)
-        if samples.ndim != 1 or not 0 < len(samples) <= rate * self._max_duration_s:
-            raise RecordingRejected(name=name, rule=f"be mono samples of at most {self._max_duration_s:g} s",
-                                    value=f"shape {samples.shape} at {rate} Hz", action="Cut it, or mix it to mono.")
-        check_samples(samples, name)
-        return within_full_scale(Waveform(samples=samples, rate=rate), scaled=True)
 
 
 set_model(ServedRecogniser())

@@ -87,7 +87,8 @@ class Objective(nn.Module):
         lengths_B, output = scores.frame_lengths_B - listening, self.transducer.joiner.output
         losses_B = rnnt(scores.frame_BTJ[:, listening:].contiguous(), scores.label_BUJ, output.weight, output.bias,
                         batch.labels_BU, lengths_B, batch.label_lengths_B, blank=BLANK,
-                        fastemit=0.0 if self.turns is None else self.turns.fastemit, timing=self._timing(batch, listening))
+                        fastemit=0.0 if self.turns is None else self.turns.fastemit,
+                        timing=self._timing(batch, listening))
         if self.ctc_weight:
             losses_B = losses_B + self.ctc_weight * _ctc(scores.ctc_logits_BTV[:, listening:], lengths_B, batch)
         if self.turns is not None and self.turns.activity:
@@ -97,7 +98,8 @@ class Objective(nn.Module):
     def _timing(self, batch: Batch, listening: int) -> Timing | None:
         if self.turns is None or batch.due_BU is None:
             return None
-        return Timing(due_BU=batch.due_BU - listening, late=self.turns.late, early=self.turns.early, buffer=self.turns.late_after)
+        return Timing(due_BU=batch.due_BU - listening, late=self.turns.late, early=self.turns.early,
+                      buffer=self.turns.late_after)
 
 
 def _activity(scores: Scores, batch: Batch) -> Tensor:

@@ -36,7 +36,7 @@ class Said:
 
 
 def write_corpus(directory: Path, recordings: Sequence[Said]) -> None:
-    """Write the utterances table of a corpus, each recording by its own speaker."""
+    """Write utterances and summary of a corpus, each recording by its own speaker."""
     (directory / "utterances").mkdir(parents=True)
     shards = ParquetShards(directory / "utterances", "utterances", UTTERANCES, shard_mb=1)
     for said in recordings:
@@ -46,6 +46,7 @@ def write_corpus(directory: Path, recordings: Sequence[Said]) -> None:
             "text": said.text, "duration_s": said.declared_s or said.seconds, "audio": audio}
         shards.append(row, size=len(audio))
     shards.close()
+    write_json(directory / "summary.json", {"labelled": "recorded", "speakers_overlap": False})
 
 
 def counting_features(frames: int, n_mels: int) -> np.ndarray:

@@ -145,7 +145,8 @@ def write_mixtures(directory: Path, rows: Sequence[Row]) -> None:
         turns = [turn for row in rows if row["split"] == split for turn in row["turns"]]
         splits[split] = {"mixtures": sum(row["split"] == split for row in rows), "turns": len(turns),
                          "speakers": len({turn["speaker"] for turn in turns}), "hours": 0.1, "overlap_share": 0.1}
-    write_json(directory / "summary.json", {"splits": splits, "source": "mixed"})
+    write_json(directory / "summary.json", {"splits": splits, "source": "mixed", "labelled": "recorded",
+                                            "speakers_overlap": False})
     write_contents(directory)
 
 

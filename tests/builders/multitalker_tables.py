@@ -103,18 +103,16 @@ def _around(name: str, value: float) -> dict[str, float]:
 def write_multitalker(root: Path, groups: Mapping[str, Group], *, examples: list[Row] | None = None, seed: int = 0
                       ) -> Sources:
     """Every input of the page below ``root``, with the verdict of the real gate."""
-    sources = Sources(corpus=root / "corpus", mixtures=root / "mixtures", evaluation=root / "multitalker",
+    sources = Sources(mixtures=root / "mixtures", evaluation=root / "multitalker",
                       verdict=root / "reports" / "verdict.json", models=root / "models")
     origins = _write_model(sources.models / CHALLENGER)
-    write_json(sources.corpus / "summary.json", {
-        "labelled": "recorded", "speakers_overlap": False, "hours": 12.0,
-        "splits": {"train": {"speakers": 100}, "test": {"speakers": sum(one.speakers for one in groups.values())}}})
-    write_json(sources.mixtures / "summary.json", {"source": "mixed", "splits": {
-        split: {"mixtures": 300, "turns": 700, "speakers": 90, "hours": 1.4, "overlap_share": 0.11}
-        for split in ("train", "validate", SPLIT)}})
+    write_json(sources.mixtures / "summary.json", {
+        "source": "mixed", "labelled": "recorded", "speakers_overlap": False, "splits": {
+            split: {"mixtures": 300, "turns": 700, "speakers": 90, "hours": 1.4, "overlap_share": 0.11}
+            for split in ("train", "validate", SPLIT)}})
     _write_evaluation(sources.evaluation, groups, examples or [], seed)
     write_json(sources.evaluation / "origins.json", origins)
-    verdict = judge(read_evidence(evaluation=sources.evaluation, corpus=sources.corpus), limits(), seed=0)
+    verdict = judge(read_evidence(evaluation=sources.evaluation, mixtures=sources.mixtures), limits(), seed=0)
     write_json(sources.verdict, verdict.to_json())
     return sources
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import ast
+import base64
+import json
 import os
 import shutil
 import subprocess
@@ -77,6 +80,37 @@ class World:
                        "MLFLOW_TRACKING_URI": self.location.tracking_uri}
         return subprocess.Popen([sys.executable, "-m", "evenvoice.tracking", *arguments], cwd=workspace,
                                 env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+LOAD = """
+import base64, sys, warnings; warnings.simplefilter("ignore")
+import mlflow.pyfunc, pandas
+model = mlflow.pyfunc.load_model(sys.argv[1])
+print(model.predict(pandas.DataFrame({"audio": [base64.b64decode(sys.argv[2])]})).columns.tolist())
+import ast, json
+from importlib.metadata import packages_distributions
+from pathlib import Path
+own = [module.__file__ for name, module in sys.modules.items() if name.partition(".")[0] == "evenvoice"]
+nodes = [node for file in own for node in ast.walk(ast.parse(Path(file).read_text()))]
+names = [alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names]
+names += [node.module for node in nodes if isinstance(node, ast.ImportFrom)]
+foreign = {name.partition(".")[0] for name in names} - set(sys.stdlib_module_names) - {"evenvoice"}
+print(json.dumps(sorted(packages_distributions()[name][0] for name in foreign)))
+import evenvoice; print(evenvoice.__file__)
+"""
+
+
+def loaded_elsewhere(world: World, model: str, audio: bytes, directory: Path) -> tuple[list[str], set[str], str]:
+    """Load a registered model where evenvoice is not on the path, and let it hear something.
+
+    Returns:
+        The columns of its answer, the packages that its code imports, and where that code lies.
+    """
+    done = subprocess.run([sys.executable, "-c", LOAD, model, base64.b64encode(audio).decode()], cwd=directory,
+                          capture_output=True, text=True, check=True,
+                          env={"PATH": os.environ["PATH"], "MLFLOW_TRACKING_URI": world.location.tracking_uri})
+    columns, imported, package = done.stdout.splitlines()[-3:]
+    return ast.literal_eval(columns), set(json.loads(imported)), package
 
 
 def weights_of(world: World) -> Path:

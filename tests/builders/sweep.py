@@ -45,9 +45,12 @@ CHANGES: Final[Mapping[str, object]] = {
     "amortize.steps": 5,
     "wanted.learn": False,
     "weightings.focal.gamma": 1.0, "verify.clusters": 3, "verifier_gate.max_gap": 0.4,
+    "mix.test": 10, "train_multitalker.steps": 4, "evaluate_multitalker.cut_tolerance_s": 0.2,
+    "multitalker_gate.max_cut": 0.2,
     "evaluate.replicates": 300, "gate.max_gap": 0.4, "report.min_speakers": 3, "resources.light.minutes": 61.0}
 """One parameter of every section, with another value than it has."""
-GROUPS: Final = (("weightings", "verify", "verifier_gate"),
+GROUPS: Final = (("weightings", "verify", "verifier_gate", "mix", "train_multitalker", "evaluate_multitalker",
+                  "multitalker_gate"),
                  ("resources", "report", "gate", "evaluate", "wanted"),
                  ("amortize", "arms", "mitigate", "discover", "embed", "train_speaker", "transcribe"),
                  ("train", "tokenizer", "featurize", "synthetic", "ingest", "seed"))

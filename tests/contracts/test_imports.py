@@ -27,7 +27,8 @@ def test_the_contracts_of_pyproject_are_kept() -> None:
 
 
 @pytest.mark.parametrize(("technology", "doors"), [
-    ("mlflow", {"evenvoice.tracking.store", "evenvoice.tracking.served_model", "evenvoice.tracking.served_verifier"}),
+    ("mlflow", {"evenvoice.tracking.store", "evenvoice.tracking.served_model", "evenvoice.tracking.served_multitalker",
+                "evenvoice.tracking.served_verifier"}),
     ("docker", {"dags.runners.container", "dags.runners.engine", "ops.stack.lifecycle"}),
     ("dvc", {"worker.dvc_door"}),
     ("boto3", {"evenvoice.object_store.client"}),

@@ -58,7 +58,7 @@ def parsed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
 
 
 def test_all_dags_parse_without_the_science(parsed: dict[str, Any]) -> None:
-    assert set(parsed) == {"train_asr", "train_verifier", "rollback", "reap_containers"}
+    assert set(parsed) == {*PIPELINES, "rollback", "reap_containers"}
     assert parsed["train_asr"]["schedule"] == "AssetOrTimeSchedule"
     assert parsed["train_asr"]["catchup"] is False
     assert "INSUFFICIENT waits for your approval" in parsed["train_asr"]["doc"]
@@ -77,11 +77,25 @@ def test_the_edges_between_stages_are_those_of_dvc_yaml(parsed: dict[str, Any], 
     assert settled <= edges
 
 
-def test_the_two_products_share_what_both_need_and_nothing_else(parsed: dict[str, Any]) -> None:
-    recogniser, verifier = (set(parsed[dag]["stages"].values()) for dag in PIPELINES)
+def test_products_share_what_several_need_and_nothing_else(parsed: dict[str, Any]) -> None:
+    recogniser, verifier, multitalker = (set(parsed[dag]["stages"].values()) for dag in PIPELINES)
+    voices = {"ingest", "featurize", "embed", *(f"train_speaker@{name}" for name in WEIGHTINGS)}
+    cohorts = {"tokenizer", "train", "transcribe@base", *(f"discover@{name}" for name in AIMS)}
 
-    assert recogniser & verifier == {"ingest", "featurize", "embed", *(f"train_speaker@{name}" for name in WEIGHTINGS)}
-    assert recogniser | verifier == set(load_graph(ROOT).names)
+    assert recogniser & verifier == voices == verifier & multitalker
+    assert recogniser & multitalker == voices | cohorts
+    assert recogniser | verifier | multitalker == set(load_graph(ROOT).names)
+
+
+def test_a_recogniser_of_two_talkers_needs_the_base_recogniser_and_none_that_is_made_from_it(
+        parsed: dict[str, Any]) -> None:
+    facts = parsed["train_multitalker"]
+    stages = {stage: task for task, stage in facts["stages"].items()}
+
+    assert {stage for stage in stages if stage.endswith("multitalker") or stage == "mix"} == {
+        "mix", *(f"{stage}_multitalker" for stage in ("train", "transcribe", "evaluate", "gate", "report"))}
+    assert not [stage for stage in stages if stage.startswith(("mitigate", "verify", "thin", "amortize"))]
+    assert facts["tasks"]["train_multitalker"] == sorted(["mix", "train"])
 
 
 def test_a_matrix_is_a_task_group(parsed: dict[str, Any]) -> None:

@@ -48,8 +48,8 @@ def replace_in_place(path: Path) -> None:
     assert (path.stat().st_size, path.stat().st_mtime_ns) == (before.st_size, before.st_mtime_ns)
 
 
-def test_the_corpus_the_census_and_the_cohorts_of_an_earlier_run_are_paths() -> None:
-    assert MARKED == ["ingest.corpus", "ingest.census", "discover.watched.rules"]
+def test_corpora_the_census_and_the_cohorts_of_an_earlier_run_are_paths() -> None:
+    assert MARKED == ["ingest.corpus", "ingest.census", "mix.corpus", "discover.watched.rules"]
 
 
 def test_watched_cohorts_are_not_described_so_that_ingest_need_not_run_again_for_them(tmp_path: Path) -> None:

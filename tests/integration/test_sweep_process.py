@@ -109,6 +109,22 @@ def test_the_verifier_is_made_apart_and_each_of_its_changes_runs_what_lies_below
     assert nobody == frozenset()
 
 
+def test_the_recogniser_of_two_talkers_is_made_apart_from_what_the_other_one_left(site: Site, first: Run) -> None:
+    made = {"mix", *(f"{stage}_multitalker" for stage in ("train", "transcribe", "evaluate", "gate", "report"))}
+    _, worked = site.run({}, dag="train_multitalker")
+    # the base recogniser and its cohorts came with the other product
+    assert worked == made
+
+    changes: dict[str, object] = {}
+    for section in ("report", "multitalker_gate", "evaluate", "evaluate_multitalker", "train_multitalker", "mix"):
+        changes |= changes_of([section])
+        run, worked = site.run(changes, dag="train_multitalker")
+        assert worked == below(load_graph(run.workspace), changes_of([section])), section
+
+    _, nobody = site.run({})
+    assert nobody == frozenset()
+
+
 def test_going_back_runs_nothing_and_restores_the_first_results(site: Site, first: Run) -> None:
     run, worked = site.run({})
 

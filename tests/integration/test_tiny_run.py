@@ -80,6 +80,18 @@ def test_one_changed_number_runs_only_the_stages_behind_it(root: Path, first: Wa
     assert verdict(root)["limits"]["max_gap"] == 0.4
 
 
+def test_a_recogniser_of_two_talkers_is_made_from_what_the_first_run_left(root: Path, first: Walk) -> None:
+    walked = walk(root, "--dag", "train_multitalker")
+
+    assert {name for name, state in walked.states.items() if state == "done"} - EFFECTS == {
+        "mix", *(f"{stage}_multitalker" for stage in ("train", "transcribe", "evaluate", "gate", "report"))}
+    judged = json.loads((root / "reports" / "multitalker" / "verdict.json").read_text(encoding="utf-8"))
+    assert (judged["challenger"], judged["model"]["version"]) == ("multitalker", 1)
+    assert f"verdict      {judged['verdict']}" in walked.output
+    assert (root / "reports" / "multitalker" / "model" / "model.safetensors").is_file()
+    assert "evenvoice transcribe MEETING.wav --talkers 2" in walked.output
+
+
 def test_a_failed_stage_shows_its_own_words_and_how_to_go_on(root: Path, first: Walk) -> None:
     manifest = root / "speech.csv"
     manifest.write_text("path,speaker,text\nmissing.wav,ann,hello\n", encoding="utf-8")  # one speaker, four splits

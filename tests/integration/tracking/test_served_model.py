@@ -27,8 +27,9 @@ from evenvoice.models.cohorts import KnownCohorts
 from evenvoice.storage import write_json
 from evenvoice.tracking import manifest
 from evenvoice.tracking.recogniser import REQUIREMENTS
+from evenvoice.tracking.served_audio import waveform_of
 from tests.builders.models import tiny_recogniser
-from tests.builders.registry import World, flip_last_byte, weights_of
+from tests.builders.registry import World, flip_last_byte, loaded_elsewhere, weights_of
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore"),  # MLflow and SQLAlchemy warn about each other
@@ -120,9 +121,9 @@ def test_the_served_model_hears_samples_beyond_full_scale_as_those_that_fill_it(
     full = TONE.samples / np.abs(TONE.samples).max()
     wav = io.BytesIO()
     soundfile.write(wav, factor * TONE.samples, 8000, format="WAV", subtype="FLOAT")
-    served = model.unwrap_python_model()
     for row in ({"samples": factor * TONE.samples}, {"audio": wav.getvalue()}):
-        np.testing.assert_allclose(served._waveform(row, "recording 1", 8000).samples, full, atol=1e-6)
+        waveform = waveform_of(row, "recording 1", rate=8000, max_duration_s=30.0)
+        np.testing.assert_allclose(waveform.samples, full, atol=1e-6)
     heard = [model.predict(pd.DataFrame({"samples": [samples]}), params={"sample_rate": 8000})["text"].tolist()
              for samples in (factor * TONE.samples, full)]
     assert heard[0] == heard[1]
@@ -204,26 +205,7 @@ def test_behind_http_base64_is_transcribed_and_a_path_is_refused(world: World, t
 
 def test_the_model_loads_where_evenvoice_is_not_installed(world: World, tmp_path: Path) -> None:
     world.registered("run-1")
-    flac = base64.b64encode(encode_flac(TONE)).decode()
-    program = f"""
-import base64, warnings; warnings.simplefilter("ignore")
-import mlflow.pyfunc, pandas
-model = mlflow.pyfunc.load_model("models:/evenvoice-asr/1")
-print(model.predict(pandas.DataFrame({{"audio": [base64.b64decode("{flac}")]}})).columns.tolist())
-import ast, json, sys
-from importlib.metadata import packages_distributions
-from pathlib import Path
-own = [module.__file__ for name, module in sys.modules.items() if name.partition(".")[0] == "evenvoice"]
-nodes = [node for file in own for node in ast.walk(ast.parse(Path(file).read_text()))]
-names = [alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names]
-names += [node.module for node in nodes if isinstance(node, ast.ImportFrom)]
-foreign = {{name.partition(".")[0] for name in names}} - set(sys.stdlib_module_names) - {{"evenvoice"}}
-print(json.dumps(sorted(packages_distributions()[name][0] for name in foreign)))
-import evenvoice; print(evenvoice.__file__)
-"""
-    done = subprocess.run([sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True, check=True,
-                          env={"PATH": os.environ["PATH"], "MLFLOW_TRACKING_URI": world.location.tracking_uri})
-    columns, imported, package = done.stdout.splitlines()[-3:]
-    assert columns == "['text']"
-    assert set(json.loads(imported)) <= set(REQUIREMENTS)
+    columns, imported, package = loaded_elsewhere(world, "models:/evenvoice-asr/1", encode_flac(TONE), tmp_path)
+    assert columns == ["text"]
+    assert imported <= set(REQUIREMENTS)
     assert str(world.location.home) in package

@@ -12,6 +12,8 @@ from evenvoice.progress import Progress
 from evenvoice.training.loop import fit
 from tests.builders.models import MELS, weights
 from tests.builders.talkers import (
+    LONGER,
+    learn,
     mixture_store,
     tiny_multitalker,
     turn_settings,
@@ -76,10 +78,11 @@ class TestEveryEncoder:
 
 
 def test_what_was_learned_by_heart_is_heard_on_the_channel_that_was_free():
-    recogniser, store = trained(tiny_multitalker(width=32), 150, learning_rate=0.02), mixture_store()
+    recogniser, store = tiny_multitalker(width=32), mixture_store(LONGER)
+    learn(recogniser, store, turn_targets(recogniser, store))
     heard = hear(recogniser, [store.features(i) for i in range(3)])
     assert [[(turn.channel, turn.text) for turn in turns] for turns in heard] == [
-        [(0, "yes"), (1, "no")], [(0, "one")], []]
+        [(0, "yes one"), (1, "no two")], [(0, "one no")], []]
     assert all(turn.start_s < turn.end_s for turns in heard for turn in turns)
 
 
