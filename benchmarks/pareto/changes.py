@@ -130,8 +130,8 @@ def _log_changes(seeds: Sequence[Seed], bootstraps: Sequence[SpeakerBootstrap], 
     """Model -> log of its WER over the base's among the members; 0 of the base itself."""
     found = []
     for seed, bootstrap, members_S in zip(seeds, bootstraps, members, strict=True):
-        logs = dict(zip(seed.table.models, bootstrap.log_wers(seed.table.error_matrix, seed.table.words, members_S),
-                        strict=True))
+        [log_wers] = bootstrap.log_wers(seed.table.error_matrix, seed.table.words, [members_S])
+        logs = dict(zip(seed.table.models, log_wers, strict=True))
         found.append({model: ratio_of_models(log, logs[BASE]) for model, log in logs.items()})
     return {model: OverSeeds.of([of_seed[model] for of_seed in found]) for model in found[0]}
 

@@ -8,8 +8,9 @@ Shapes: S speakers, P shufflings, K boxes.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -43,7 +44,7 @@ class Boxes:
     def __len__(self) -> int:
         return len(self.ends)
 
-    def sums(self, counts_PS: Integers) -> Floats:
+    def sums(self, counts_PS: NDArray[Any]) -> Floats:
         """Sum (P, K) inside each box."""
         north_east, south_east, north_west, south_west = self.corners
         cumulated = _cumulated(counts_PS, self.cells, self.shape)
@@ -61,26 +62,24 @@ class Boxes:
         return {feature: bounds for feature, bounds in enumerate(both) if bounds.edges}
 
 
-def boxes_by_edges(values_SF: Floats, cuts: int, min_speakers: int) -> list[Boxes]:
+def boxes_by_edges(values_SF: Floats, grid: Sequence[Floats], speakers_S: Integers, min_speakers: int) -> list[Boxes]:
     """The boxes of two, of three and of four finite edges that leave enough speakers on either side.
 
     Args:
-        values_SF: two features of each speaker, none unknown.
-        cuts: edges along each feature at most; none gives no boxes.
+        values_SF: two features of each speaker, or pool of speakers, none unknown.
+        grid: where edges may lie along each feature, ascending.
+        speakers_S: how many each row stands for.
         min_speakers: inside and outside of a box at least.
     """
-    if not cuts or not len(values_SF):
-        return []
-    thresholds = [widest_gaps(values_S, cuts) for values_S in values_SF.T]
-    shape = (len(thresholds[0]) + 1, len(thresholds[1]) + 1)
+    shape = (len(grid[0]) + 1, len(grid[1]) + 1)
     rows_S, columns_S = (np.searchsorted(edges, values_S, side="left")
-                         for edges, values_S in zip(thresholds, values_SF.T, strict=True))
+                         for edges, values_S in zip(grid, values_SF.T, strict=True))
     ends_K4 = _intervals(shape)
     edges_K = ((ends_K4[:, 0::2] > 0).sum(axis=1) + (ends_K4[:, 1::2] < np.array(shape)).sum(axis=1))
     every = Boxes(cells=rows_S * shape[1] + columns_S, shape=shape, corners=_corners(ends_K4, shape), ends=ends_K4,
-                  bounds=tuple(np.concatenate([[-np.inf], edges, [np.inf]]) for edges in thresholds))  # type: ignore[arg-type]
-    speakers_K = every.sums(np.ones((1, len(values_SF)), dtype=np.int64))[0]
-    large_K = (speakers_K >= min_speakers) & (len(values_SF) - speakers_K >= min_speakers)
+                  bounds=tuple(np.concatenate([[-np.inf], edges, [np.inf]]) for edges in grid))  # type: ignore[arg-type]
+    speakers_K = every.sums(speakers_S[None])[0]
+    large_K = (speakers_K >= min_speakers) & (speakers_S.sum() - speakers_K >= min_speakers)
     return [_chosen(every, large_K & (edges_K == edges)) for edges in (2, 3, 4)]
 
 
@@ -89,44 +88,55 @@ class Moved:
     """The same box with one side elsewhere.
 
     Args:
-        members: (K, S) who is inside.
+        boxes: K of them.
+        order: speakers within all of its other sides, so that those of box k are ``order[starts[k]:stops[k]]``.
     """
 
     boxes: tuple[Box, ...]
-    members: NDArray[np.bool_]
+    order: NDArray[np.intp]
+    starts: NDArray[np.intp]
+    stops: NDArray[np.intp]
 
     def __len__(self) -> int:
         return len(self.boxes)
 
-    def sums(self, counts_PS: Integers) -> Floats:
+    def sums(self, counts_PS: NDArray[Any]) -> Floats:
         """Sum (P, K) inside each box."""
-        return counts_PS.astype(np.float64) @ self.members.T.astype(np.float64)
+        before_PS = np.cumsum(counts_PS[:, self.order], axis=1, dtype=np.float64)
+        before_PS = np.concatenate([np.zeros((len(counts_PS), 1)), before_PS], axis=1)
+        sums_PK: Floats = before_PS[:, self.stops] - before_PS[:, self.starts]
+        return sums_PK
 
     def box(self, k: int) -> Box:
         """Box k."""
         return self.boxes[k]
 
 
-def moved(box: Box, feature: int, side: Side, values_SF: Floats, cuts: int,
-          min_speakers: int) -> Moved:
+def moved(box: Box, feature: int, side: Side, values_SF: Floats, grid: Floats, min_speakers: int) -> Moved:
     """A box first as it is, then with one side between any two speakers up to the next places of the grid.
 
-    The side lies on the grid that :func:`boxes_by_edges` makes of the same values.
+    Args:
+        grid: of the feature; the side lies on it.
     """
     values_S, bounds = values_SF[:, feature], box[feature]
     edge = getattr(bounds, side)
-    grid = np.concatenate([[-np.inf], widest_gaps(values_S, cuts), [np.inf]])
-    place = int(np.searchsorted(grid, edge))
-    distinct = np.unique(values_S)
-    middles = (distinct[1:] + distinct[:-1]) / 2
-    near = middles[(middles > grid[place - 1]) & (middles < grid[place + 1]) & (middles != edge)]
-    sides = [replace(bounds, **{side: float(at)}) for at in (edge, *near)]
-    boxes = [{**box, feature: one} for one in sides if one.low < one.high]
-    members_KS = np.stack([inside(one, values_SF) for one in boxes])
-    speakers_K = members_KS.sum(axis=1)
+    ends = np.concatenate([[-np.inf], grid, [np.inf]])
+    place = int(np.searchsorted(ends, edge))
+    known = np.unique(values_S[np.isfinite(values_S)])
+    middles = (known[1:] + known[:-1]) / 2
+    near = middles[(middles > ends[place - 1]) & (middles < ends[place + 1]) & (middles != edge)]
+    sides = [one for at in (edge, *near.tolist()) if (one := replace(bounds, **{side: float(at)})).low < one.high]
+    others = {number: one for number, one in box.items() if number != feature}
+    within = np.flatnonzero(inside(others, values_SF))
+    lying = np.where(np.isnan(values_S[within]), -np.inf, values_S[within])
+    order = np.argsort(lying, kind="stable")
+    starts, stops = (np.searchsorted(lying[order], [getattr(one, which) for one in sides], side="right")
+                     for which in SIDES)
+    starts = np.where([one.low == -np.inf for one in sides], 0, starts)
+    speakers_K = stops - starts
     large_K = (speakers_K >= min_speakers) & (len(values_SF) - speakers_K >= min_speakers)
-    return Moved(boxes=tuple(one for one, large in zip(boxes, large_K, strict=True) if large),
-                 members=members_KS[large_K])
+    return Moved(boxes=tuple({**box, feature: one} for one, large in zip(sides, large_K, strict=True) if large),
+                 order=within[order], starts=starts[large_K], stops=stops[large_K])
 
 
 def widest_gaps(values_S: Floats, cuts: int) -> Floats:
@@ -145,7 +155,7 @@ def widest_gaps(values_S: Floats, cuts: int) -> Floats:
                      for start, stop in zip(starts, [*starts[1:], len(middles)], strict=True)])
 
 
-def _cumulated(counts_PS: Integers, cells_S: NDArray[np.intp], shape: tuple[int, int]) -> Floats:
+def _cumulated(counts_PS: NDArray[Any], cells_S: NDArray[np.intp], shape: tuple[int, int]) -> Floats:
     """What lies below and left of each corner of the grid, per shuffling: (P, corners)."""
     many, size = len(counts_PS), shape[0] * shape[1]
     places_PS = np.arange(many)[:, None] * size + cells_S

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from evenvoice.cohorts.table import CohortTable, Floats
 from evenvoice.params import OWN_COLUMNS
@@ -56,7 +57,8 @@ def statistic(name: str, thresholds: tuple[float, ...] | None = None) -> Feature
 def indicator(name: str, value: str) -> Feature:
     """Whether an attribute has one value: 1 or 0."""
     def read(table: CohortTable) -> Floats:
-        return np.array([np.nan if item is None else float(item == value) for item in getattr(table, name)])
+        values_S: NDArray[np.object_] = getattr(table, name)
+        return np.where(values_S == None, np.nan, (values_S == value).astype(np.float64))  # noqa: E711
 
     return Feature(told={"kind": ATTRIBUTE, "name": name, "value": value}, read=read, thresholds=(0.5,),
                    above=f"{name} is {value}", below=f"{name} is not {value}")

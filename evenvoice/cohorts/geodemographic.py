@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from typing import Final
 
 import numpy as np
+import pyarrow as pa
 
 from evenvoice.cohorts.description import Found, Given, Method, NotApplicable
 from evenvoice.cohorts.features import Feature, indicator, statistic
@@ -47,7 +48,8 @@ def _fit(features: Sequence[Feature], given: Given, settings: Discover, rng: np.
 
 def _census_features(discover: CohortTable) -> list[Feature]:
     """One feature per census statistic, with cuts at the median and, for shares, at the majority."""
-    one_per_code = np.unique([code or "" for code in discover.postal_code], return_index=True)[1]
+    number_of_code = pa.array(discover.postal_code, pa.string()).fill_null("").dictionary_encode().indices
+    one_per_code = np.unique(number_of_code.to_numpy(), return_index=True)[1]
     features = []
     for column, name in enumerate(discover.census_columns):
         values = discover.census[one_per_code, column]

@@ -11,6 +11,7 @@ Shapes: S speakers, C clusters, P shufflings.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
@@ -20,6 +21,7 @@ from numpy.typing import NDArray
 from evenvoice.cohorts.permutation import log_likelihood
 from evenvoice.cohorts.table import CohortTable, Floats, Integers, word_error_rate
 from evenvoice.cohorts.tree import MIN_VALIDATE_SPEAKERS
+from evenvoice.metrics.dealing import DEALT_ALONE, Dealing
 
 NOT_CUT: Final = -np.inf
 Part = tuple[int, ...]
@@ -108,8 +110,8 @@ def _tested(part: Part, discover: Clustered, validate: Clustered, settings: Join
             rng: np.random.Generator) -> ConsideredPart:
     gain, worse = _best_cut(discover, part, settings)
     better = tuple(sorted(set(part) - set(worse)))
-    as_good = sum(_best_cut(_shuffled(discover, rng), part, settings)[0] >= gain
-                  for _ in range(settings.permutations))
+    as_good = sum(_cut_of(counts_C3, part, settings)[0] >= gain
+                  for counts_C3 in _by_chance(discover, part, settings, rng))
     p_value = (1 + as_good) / (1 + settings.permutations)
     kept, why = _judged(worse, better, discover, validate, p_value, settings)
     return ConsideredPart(worse=worse, better=better, speakers=len(discover.words_S), gain=gain, p_value=p_value,
@@ -129,19 +131,36 @@ def _judged(worse: Part, better: Part, discover: Clustered, validate: Clustered,
     return True, f"WER differs by {found:+.1%} on discover and {shown:+.1%} on validate speakers"
 
 
-def _shuffled(heard: Clustered, rng: np.random.Generator) -> Clustered:
-    """Whole speakers in clusters that chance gave them; how many a cluster has stays."""
-    return Clustered(errors_S=heard.errors_S, words_S=heard.words_S, cluster_S=rng.permutation(heard.cluster_S))
+def _by_chance(heard: Clustered, part: Part, settings: JoiningSettings, rng: np.random.Generator) -> Iterator[Floats]:
+    """Counts of clusters when whole speakers are in clusters that chance gave them; how many a cluster has stays."""
+    if len(heard.cluster_S) > DEALT_ALONE:
+        number_S = np.searchsorted(part, heard.cluster_S)
+        yield from Dealing(number_S, _counted(heard), len(part)).deal(settings.permutations, rng)
+        return
+    for _ in range(settings.permutations):
+        yield _counts(Clustered(errors_S=heard.errors_S, words_S=heard.words_S,
+                                cluster_S=rng.permutation(heard.cluster_S)), part)
+
+
+def _counted(heard: Clustered) -> Integers:
+    """One, words and errors of each speaker (S, 3)."""
+    return np.column_stack([np.ones_like(heard.words_S), heard.words_S, heard.errors_S])
+
+
+def _counts(heard: Clustered, part: Part) -> Floats:
+    """Speakers, words and errors of each cluster of a part (C, 3)."""
+    clusters_C = np.array(part, dtype=np.intp)
+    return np.column_stack([np.bincount(heard.cluster_S, weights_S, clusters_C.max() + 1)[clusters_C]
+                            for weights_S in _counted(heard).T])
 
 
 def _best_cut(heard: Clustered, part: Part, settings: JoiningSettings) -> tuple[float, Part]:
     """The largest gain, and the clusters on the worse side of it; minus infinity where no cut is allowed."""
-    if not len(heard.cluster_S):
-        return NOT_CUT, ()
-    clusters_C = np.array(part, dtype=np.intp)
-    speakers_C, words_C, errors_C = (
-        np.bincount(heard.cluster_S, weights_S, clusters_C.max() + 1)[clusters_C]
-        for weights_S in (np.ones(len(heard.cluster_S)), heard.words_S, heard.errors_S))
+    return _cut_of(_counts(heard, part), part, settings) if len(heard.cluster_S) else (NOT_CUT, ())
+
+
+def _cut_of(counts_C3: Floats, part: Part, settings: JoiningSettings) -> tuple[float, Part]:
+    speakers_C, words_C, errors_C = counts_C3.T
     order_C = np.argsort(-(errors_C / np.maximum(words_C, 1)), kind="stable")
     speakers_K, words_K, errors_K = (counts_C[order_C].cumsum() for counts_C in (speakers_C, words_C, errors_C))
     gains_K = _gains(errors_K, words_K)
@@ -150,7 +169,7 @@ def _best_cut(heard: Clustered, part: Part, settings: JoiningSettings) -> tuple[
     if not len(gains_K) or gains_K.max() == NOT_CUT:
         return NOT_CUT, ()
     cut = int(gains_K.argmax())
-    return float(gains_K[cut]), tuple(sorted(clusters_C[order_C[:cut + 1]].tolist()))
+    return float(gains_K[cut]), tuple(sorted(np.array(part)[order_C[:cut + 1]].tolist()))
 
 
 def _gains(errors_K: Floats, words_K: Floats) -> Floats:

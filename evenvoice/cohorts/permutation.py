@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Final, Literal, Protocol
+from typing import Any, Final, Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +19,8 @@ from evenvoice.cohorts.bounds import Bounds, Box
 from evenvoice.cohorts.table import Floats, Integers
 
 Gain = Literal["poisson", "difference"]
+Counts = NDArray[Any]
+"""Of whole speakers, or of pools of them, where they may be floating-point numbers."""
 CELLS_AT_ONCE: Final = 300_000
 """Gains computed together: what they take stays in a processor's cache."""
 _TINY: Final = 1e-300
@@ -30,7 +32,7 @@ class Candidates(Protocol):
     def __len__(self) -> int:
         """How many: K."""
 
-    def sums(self, counts_PS: Integers) -> Floats:
+    def sums(self, counts_PS: Counts) -> Floats:
         """Sum (P, K) of the counts of the speakers on the one side of each split."""
 
     def box(self, k: int) -> Box:
@@ -56,7 +58,7 @@ class Cuts:
     def __len__(self) -> int:
         return len(self.sizes)
 
-    def sums(self, counts_PS: Integers) -> Floats:
+    def sums(self, counts_PS: Counts) -> Floats:
         """Sum (P, K) below each cut."""
         return np.cumsum(counts_PS[:, self.order], axis=1, dtype=np.float64)[:, self.sizes - 1]
 
@@ -69,7 +71,7 @@ Families = Sequence[Sequence[Candidates]]
 """What a node is searched for, by how much a search of that kind finds in noise."""
 
 
-def split_gains(*, errors_PS: Integers, words_PS: Integers, candidates: Candidates, min_words: int,
+def split_gains(*, errors_PS: Counts, words_PS: Counts, candidates: Candidates, min_words: int,
                 gain: Gain) -> Floats:
     """Gain (P, K) of every split; minus infinity where a side has fewer than ``min_words`` words.
 
@@ -105,7 +107,7 @@ def log_likelihood(errors_PK: Floats, words_PK: Floats) -> Floats:
     return logs_PK
 
 
-def largest_gains(*, errors_PS: Integers, words_PS: Integers, families: Families, min_words: int,
+def largest_gains(*, errors_PS: Counts, words_PS: Counts, families: Families, min_words: int,
                   gain: Gain) -> Floats:
     """The largest gain in each family, per shuffling: (P, F); minus infinity where a family has no split."""
     largest_PF = np.full((len(errors_PS), len(families)), -np.inf)

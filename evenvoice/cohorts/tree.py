@@ -4,13 +4,12 @@ The geographic and the geodemographic method differ only in the features that th
 searched beside straight cuts. Growing asks of each split that chance rarely finds one as good; pruning asks that other
 speakers show the difference in the same direction. Neither looks at test speakers.
 
-Shapes: S speakers, F features, K cuts of one feature.
+Shapes: S speakers, F features.
 """
 
 from __future__ import annotations
 
 import heapq
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final
@@ -18,20 +17,10 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from evenvoice.cohorts.bounds import Box, Part, box_words, edges, inside, part
-from evenvoice.cohorts.boxes import SIDES, boxes_by_edges, moved
+from evenvoice.cohorts.bounds import Box, Part, box_words, inside, part
 from evenvoice.cohorts.features import Feature
-from evenvoice.cohorts.permutation import (
-    Candidates,
-    Cuts,
-    Families,
-    Gain,
-    beyond_chance,
-    largest_gains,
-    permutation_p_value,
-    shuffled_gains,
-    split_gains,
-)
+from evenvoice.cohorts.node import Node, SplitSettings
+from evenvoice.cohorts.permutation import beyond_chance, permutation_p_value
 from evenvoice.cohorts.table import CohortTable, Floats, Integers, word_error_rate
 
 UNPLACED: Final = -1
@@ -41,16 +30,12 @@ MIN_VALIDATE_SPEAKERS: Final = 3
 
 
 @dataclass(frozen=True, kw_only=True)
-class TreeSettings:
+class TreeSettings(SplitSettings):
     """When a tree stops: see the fields of the same name in evenvoice.params.Discover."""
 
     max_cohorts: int
-    gain: Gain
     permutations: int
     significance: float
-    min_speakers: int
-    min_words: int
-    box_edges: int = 0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,11 +73,10 @@ class FrozenTree:
 
     def assign(self, table: CohortTable) -> NDArray[np.intp]:
         """Cohort number (S,) of each speaker, :data:`UNPLACED` for one of whom no feature is known."""
-        nodes_S = _nodes(self.splits, feature_values(self.features, table))
-        cohort_of = {node: cohort for cohort, node in enumerate(self.leaves)}
-        cohorts_S = np.array([cohort_of[node] for node in nodes_S.tolist()], dtype=np.intp)
-        cohorts_S[~placeable(self.features, table)] = UNPLACED
-        return cohorts_S
+        values_SF = feature_values(self.features, table)
+        cohort_of = np.full(max(self.leaves) + 1, UNPLACED, dtype=np.intp)
+        cohort_of[list(self.leaves)] = np.arange(len(self.leaves))
+        return np.where(_known(values_SF), cohort_of[_nodes(self.splits, values_SF)], UNPLACED)
 
     def part(self, cohort: int) -> Part:
         """Where the speakers of a cohort are."""
@@ -137,7 +121,11 @@ def feature_values(features: Sequence[Feature], table: CohortTable) -> Floats:
 
 def placeable(features: Sequence[Feature], table: CohortTable) -> NDArray[np.bool_]:
     """Speakers (S,) of whom at least one feature is known."""
-    return np.asarray(~np.isnan(feature_values(features, table)).all(axis=1))
+    return _known(feature_values(features, table))
+
+
+def _known(values_SF: Floats) -> NDArray[np.bool_]:
+    return np.asarray(~np.isnan(values_SF).all(axis=1))
 
 
 def fit_tree(*, features: Sequence[Feature], discover: CohortTable, validate: CohortTable, settings: TreeSettings,
@@ -145,7 +133,8 @@ def fit_tree(*, features: Sequence[Feature], discover: CohortTable, validate: Co
     """Grow on ``discover``, prune on ``validate``, order the leaves by the WER of ``discover``, and freeze."""
     fitted = discover.where(placeable(features, discover))
     grown = _grow(features, fitted, settings, rng)
-    considered = _prune(grown, features, fitted, validate.where(placeable(features, validate)))
+    considered = _prune(grown, [_Heard.of(features, table) for table in (
+        fitted, validate.where(placeable(features, validate)))])
     splits = tuple(item.split for item in considered if item.outcome == "kept")
     nodes_S = _nodes(splits, feature_values(features, fitted))
     leaves = sorted(set(nodes_S.tolist()), key=lambda node: -word_error_rate(
@@ -157,111 +146,74 @@ def _grow(features: Sequence[Feature], table: CohortTable, settings: TreeSetting
           rng: np.random.Generator) -> list[ConsideredSplit]:
     """Test the best split of all nodes, part its node if chance does not explain it, and go on."""
     values_SF = feature_values(features, table)
-    frontier: list[tuple[float, int, NDArray[np.intp]]] = []
+    frontier: list[tuple[float, int, NDArray[np.intp], Node]] = []
     considered: list[ConsideredSplit] = []
 
-    def families_of(rows_S: NDArray[np.intp]) -> Families:
-        return _families(features, values_SF[rows_S], settings)
-
-    def look_at(node: int, rows_S: NDArray[np.intp]) -> None:
-        gains_PF = largest_gains(errors_PS=table.errors[rows_S][None], words_PS=table.words[rows_S][None],
-                                 families=families_of(rows_S), min_words=settings.min_words, gain=settings.gain)
-        if gains_PF.max() > 0:
-            heapq.heappush(frontier, (-float(gains_PF.max()), node, rows_S))
+    def look_at(number: int, rows_S: NDArray[np.intp]) -> None:
+        node = Node(features, values_SF[rows_S], table.errors[rows_S], table.words[rows_S], settings)
+        if node.gains.max() > 0:
+            heapq.heappush(frontier, (-float(node.gains.max()), number, rows_S, node))
 
     look_at(ROOT, np.arange(len(table)))
     leaves = 1
     while frontier and leaves < settings.max_cohorts:
-        _, node, rows_S = heapq.heappop(frontier)
-        item = _tested(node, families_of(rows_S), values_SF[rows_S], table.errors[rows_S], table.words[rows_S],
-                       settings, rng, first_child=2 * len(considered) + 1)
+        _, number, rows_S, node = heapq.heappop(frontier)
+        item = _tested(number, node, settings, rng, first_child=2 * len(considered) + 1)
         considered.append(item)
         if item.outcome == "kept":
             leaves += 1
-            inside_S = inside(item.split.box, values_SF[rows_S])
+            inside_S = inside(item.split.box, node.values_SF)
             look_at(item.split.outside, rows_S[~inside_S])
             look_at(item.split.inside, rows_S[inside_S])
     return considered
 
 
-def _families(features: Sequence[Feature], values_SF: Floats, settings: TreeSettings) -> Families:
-    """Straight cuts are one family, and boxes of two, of three and of four edges one each."""
-    cuts = [_cuts(column, feature, values_SF[:, column], settings.min_speakers)
-            for column, feature in enumerate(features)]
-    return [cuts, *([boxes] for boxes in boxes_by_edges(values_SF, settings.box_edges, settings.min_speakers))]
-
-
-def _tested(node: int, families: Families, values_SF: Floats, errors_S: Integers, words_S: Integers,
-            settings: TreeSettings, rng: np.random.Generator, first_child: int) -> ConsideredSplit:
+def _tested(number: int, node: Node, settings: TreeSettings, rng: np.random.Generator, first_child: int
+            ) -> ConsideredSplit:
     """The test is of the best split of all families; the split is that of the family which stands out most.
 
     Only after the test is the grid left, and each side of a box moved to where it parts the speakers best.
     """
-    gains_F = largest_gains(errors_PS=errors_S[None], words_PS=words_S[None], families=families,
-                            min_words=settings.min_words, gain=settings.gain)[0]
-    null_PF = shuffled_gains(errors_S=errors_S, words_S=words_S, families=families, gain=settings.gain,
-                             min_words=settings.min_words, permutations=settings.permutations, rng=rng)
-    p_value = permutation_p_value(float(gains_F.max()), null_PF)
+    null_PF = node.by_chance(settings.permutations, rng)
+    p_value = permutation_p_value(float(node.gains.max()), null_PF)
     holds = p_value <= settings.significance
-    box, gain = _best(families[beyond_chance(gains_F, null_PF)], errors_S, words_S, settings)
-    if holds and edges(box) > 1:
-        box, gain = _fitted(box, values_SF, errors_S, words_S, settings)
+    box, gain = node.best(beyond_chance(node.gains, null_PF))
+    if holds:
+        box, gain = node.fitted(box, gain)
     return ConsideredSplit(
-        split=Split(node=node, box=box, inside=first_child + 1, outside=first_child),
-        speakers=len(errors_S), gain=gain, p_value=p_value, outcome="kept" if holds else "rejected",
+        split=Split(node=number, box=box, inside=first_child + 1, outside=first_child),
+        speakers=len(node.errors_S), gain=gain, p_value=p_value, outcome="kept" if holds else "rejected",
         why="" if holds else f"chance alone finds a split as good in {p_value:.1%} of shufflings")
 
 
-def _best(family: Sequence[Candidates], errors_S: Integers, words_S: Integers,
-          settings: TreeSettings) -> tuple[Box, float]:
-    """The split of a family with the largest gain; of equals the first."""
-    best: Box = {}
-    largest = -math.inf
-    for candidates in family:
-        gains_K = split_gains(errors_PS=errors_S[None], words_PS=words_S[None], candidates=candidates,
-                              min_words=settings.min_words, gain=settings.gain)[0]
-        if gains_K.max(initial=-math.inf) > largest:
-            k = int(gains_K.argmax())
-            largest = float(gains_K[k])
-            best = candidates.box(k)
-    return best, largest
+@dataclass(frozen=True, kw_only=True)
+class _Heard:
+    """Speakers of one split, as the tree sees them."""
+
+    values_SF: Floats
+    errors_S: Integers
+    words_S: Integers
+
+    @classmethod
+    def of(cls, features: Sequence[Feature], table: CohortTable) -> _Heard:
+        return cls(values_SF=feature_values(features, table), errors_S=table.errors, words_S=table.words)
+
+    def difference(self, split: Split, splits: Sequence[Split]) -> tuple[float, int]:
+        """WER inside minus WER outside a split, in points, and the speakers on its smaller side."""
+        nodes_S = _nodes(splits, self.values_SF)
+        inside_S, outside_S = nodes_S == split.inside, nodes_S == split.outside
+        difference = (word_error_rate(self.errors_S[inside_S], self.words_S[inside_S])
+                      - word_error_rate(self.errors_S[outside_S], self.words_S[outside_S]))
+        return difference, int(min(inside_S.sum(), outside_S.sum()))
 
 
-def _fitted(box: Box, values_SF: Floats, errors_S: Integers, words_S: Integers,
-            settings: TreeSettings) -> tuple[Box, float]:
-    """A box whose sides were moved one after the other, each to the best place up to its neighbours on the grid."""
-    gain = -math.inf
-    for feature, bounds in sorted(box.items()):
-        for side in SIDES:
-            if math.isfinite(getattr(bounds, side)):
-                candidates = moved(box, feature, side, values_SF, settings.box_edges, settings.min_speakers)
-                box, gain = _best([candidates], errors_S, words_S, settings)
-    return box, gain
-
-
-def _cuts(column: int, feature: Feature, values_S: Floats, min_speakers: int) -> Cuts:
-    values_S = np.where(np.isnan(values_S), -np.inf, values_S)
-    order_S = np.argsort(values_S, kind="stable")
-    sorted_S = values_S[order_S]
-    if feature.thresholds is None:
-        thresholds_K = _midpoints(sorted_S)
-    else:
-        thresholds_K = np.array(feature.thresholds, dtype=np.float64)
-    sizes_K = np.searchsorted(sorted_S, thresholds_K, side="right")
-    large_K = (sizes_K >= min_speakers) & (len(values_S) - sizes_K >= min_speakers)
-    return Cuts(feature=column, order=order_S, sizes=sizes_K[large_K], thresholds=thresholds_K[large_K])
-
-
-def _midpoints(sorted_S: Floats) -> Floats:
-    distinct = np.unique(sorted_S[np.isfinite(sorted_S)])
-    return (distinct[:-1] + distinct[1:]) / 2
-
-
-def _prune(considered: list[ConsideredSplit], features: Sequence[Feature], discover: CohortTable,
-           validate: CohortTable) -> list[ConsideredSplit]:
+def _prune(considered: list[ConsideredSplit], heard: Sequence[_Heard]) -> list[ConsideredSplit]:
     """Merge, from the leaves upwards, splits that validate speakers do not show.
 
     A split above one that holds stays: without it the one below would lose its place in the tree.
+
+    Args:
+        heard: discover speakers and validate speakers.
     """
     judged = list(considered)
     for position in reversed(range(len(judged))):
@@ -272,13 +224,13 @@ def _prune(considered: list[ConsideredSplit], features: Sequence[Feature], disco
         if any(split.node in (item.split.inside, item.split.outside) for split in splits):
             judged[position] = replace(item, why="a split below it holds on validate speakers")
             continue
-        judged[position] = _judged_on_validate(item, splits, features, discover, validate)
+        judged[position] = _judged_on_validate(item, *(one.difference(item.split, splits) for one in heard))
     return judged
 
 
-def _judged_on_validate(item: ConsideredSplit, splits: Sequence[Split], features: Sequence[Feature],
-                        discover: CohortTable, validate: CohortTable) -> ConsideredSplit:
-    (found, _), (shown, speakers) = (_difference(item.split, splits, features, table) for table in (discover, validate))
+def _judged_on_validate(item: ConsideredSplit, discover: tuple[float, int], validate: tuple[float, int]
+                        ) -> ConsideredSplit:
+    (found, _), (shown, speakers) = discover, validate
     if speakers < MIN_VALIDATE_SPEAKERS:
         return replace(item, outcome="pruned", why=f"{speakers} validate speakers on its smaller side, "
                                                    f"{MIN_VALIDATE_SPEAKERS} needed")
@@ -286,16 +238,6 @@ def _judged_on_validate(item: ConsideredSplit, splits: Sequence[Split], features
         return replace(item, outcome="pruned",
                        why=f"WER differs by {found:+.1%} on discover but {shown:+.1%} on validate speakers")
     return replace(item, why=f"WER differs by {found:+.1%} on discover and {shown:+.1%} on validate speakers")
-
-
-def _difference(split: Split, splits: Sequence[Split], features: Sequence[Feature],
-                table: CohortTable) -> tuple[float, int]:
-    """WER inside minus WER outside a split, in points, and the speakers on its smaller side."""
-    nodes_S = _nodes(splits, feature_values(features, table))
-    inside_S, outside_S = nodes_S == split.inside, nodes_S == split.outside
-    difference = (word_error_rate(table.errors[inside_S], table.words[inside_S])
-                  - word_error_rate(table.errors[outside_S], table.words[outside_S]))
-    return difference, int(min(inside_S.sum(), outside_S.sum()))
 
 
 def _nodes(splits: Sequence[Split], values_SF: Floats) -> NDArray[np.intp]:

@@ -78,9 +78,9 @@ def groups_of(table: SplitTable, partitions: Sequence[Partition], bootstrap: Spe
                for partition in partitions if partition.applicable for cohort in partition.ranked]
     wanted += [(partition.method, aside.cohort, members_S) for partition in partitions for aside in partition.aside
                if (members_S := table.members(partition.method, aside.cohort)).any()]
-    return [Group(method, cohort, members_S,
-                  dict(zip(table.models, bootstrap.log_wers(table.error_matrix, table.words, members_S), strict=True)))
-            for method, cohort, members_S in wanted]
+    log_wers = bootstrap.log_wers(table.error_matrix, table.words, [members_S for _, _, members_S in wanted])
+    return [Group(*one, dict(zip(table.models, of_models, strict=True)))
+            for one, of_models in zip(wanted, log_wers, strict=True)]
 
 
 def wer_rows(table: SplitTable, group: Group, confidence: float) -> Iterator[Row]:

@@ -11,6 +11,7 @@ import numpy as np
 from evenvoice.gates.evidence import Evidence
 from evenvoice.gates.limits import Bounds, Count
 from evenvoice.metrics.bootstrap import (
+    Drawn,
     Mask,
     Resampled,
     SpeakerBootstrap,
@@ -44,9 +45,10 @@ class Counts:
 
     def __init__(self, evidence: Evidence, limits: Gate, seed: int) -> None:
         self._evidence, self._limits = evidence, limits
-        self._bootstrap = SpeakerBootstrap(len(evidence.test.speakers), REPLICATES,
-                                           np.random.default_rng([seed, STREAM]))
-        self.log_wers = {scope: self._log_wer(evidence.challenger, scope) for scope in self._scopes()
+        self._models = list(dict.fromkeys(evidence.judged))
+        scopes = list(self._scopes())
+        self._drawn = dict(zip(scopes, self._all_drawn(scopes, seed), strict=True))
+        self.log_wers = {scope: self._log_wer(evidence.challenger, drawn) for scope, drawn in self._drawn.items()
                          if self.speakers(scope) >= limits.min_speakers}
         self._gaps, self._changes = dict(self._gap_counts()), dict(self._change_counts())
         self._savings = dict(self._saving_counts())
@@ -61,7 +63,7 @@ class Counts:
 
     def speakers(self, scope: Scope) -> int:
         """Test speakers in it; those without words are no evidence."""
-        return int(np.count_nonzero(self._evidence.test.words[self.members(scope)]))
+        return int(self._drawn[scope].heard_U.sum())
 
     def gap(self, scope: Scope) -> Bounds | None:
         """(W_cohort - W_against) / W_against; None for a top cohort by itself, and where either is too small."""
@@ -93,8 +95,15 @@ class Counts:
         for partition in self._evidence.comparable:
             yield from (Scope(partition.method, cohort) for cohort in partition.ranked)
 
-    def _log_wer(self, model: str, scope: Scope) -> Resampled:
-        return self._bootstrap.log_wer(self._evidence.test.table(model), self.members(scope))
+    def _all_drawn(self, scopes: list[Scope], seed: int) -> list[Drawn]:
+        test = self._evidence.test
+        bootstrap = SpeakerBootstrap(len(test.speakers), REPLICATES, np.random.default_rng([seed, STREAM]))
+        errors_SM = np.column_stack([test.errors[model] for model in self._models])
+        return bootstrap.draw(np.column_stack([test.words, errors_SM]), test.words,
+                              [self.members(scope) for scope in scopes])
+
+    def _log_wer(self, model: str, drawn: Drawn) -> Resampled:
+        return drawn.log_wers()[self._models.index(model)]
 
     def _gap_counts(self) -> Iterator[tuple[Scope, Count]]:
         for partition in self._evidence.comparable:
@@ -109,9 +118,9 @@ class Counts:
             return None if scope.cohort == partition.top else self.log_wers.get(Scope(partition.method, partition.top))
         if self._limits.reference == "whole":
             return self.log_wers.get(WHOLE)
-        others = ~self.members(scope)
-        enough = np.count_nonzero(self._evidence.test.words[others]) >= self._limits.min_speakers
-        return self._bootstrap.log_wer(self._evidence.test.table(self._evidence.challenger), others) if enough else None
+        others = self._drawn[WHOLE].without(self._drawn[scope])
+        enough = others.heard_U.sum() >= self._limits.min_speakers
+        return self._log_wer(self._evidence.challenger, others) if enough else None
 
     def _whole_count(self) -> Count | None:
         if WHOLE not in self.log_wers:
@@ -130,7 +139,7 @@ class Counts:
                 yield scope, self._change(scope, DENSE, self._limits.saving_margin)
 
     def _change(self, scope: Scope, reference: str, margin: float) -> Count:
-        change = ratio_of_models(self.log_wers[scope], self._log_wer(reference, scope))
+        change = ratio_of_models(self.log_wers[scope], self._log_wer(reference, self._drawn[scope]))
         return self._count(scope, change, math.log1p(margin))
 
     def _count(self, scope: Scope, statistic: Resampled, limit: float) -> Count:

@@ -7,7 +7,11 @@ model of a split, which makes comparisons paired. Everything is done on the loga
 ``estimate +- t(level, freedom) * standard error``, with the bootstrap's standard error and Student's t in place of
 percentiles, because percentile intervals are too short for a few dozen speakers (tests/unit/metrics/test_coverage.py).
 
-Shapes: S speakers, R replicates, K columns, M models.
+Beyond :data:`RESAMPLED_ALONE` speakers random groups of speakers are resampled in their place. Sums over independent
+speakers vary as much from group to group as the speakers in them say, so standard errors stay what they are (random
+groups, K. M. Wolter, Introduction to Variance Estimation, 2007, ch. 2), while work and memory no longer grow.
+
+Shapes: S speakers, U units that are resampled (speakers, or groups of them), R replicates, K columns, M models.
 """
 
 from __future__ import annotations
@@ -32,6 +36,9 @@ HALF_AN_ERROR: Final = 0.5
 then 2.6 errors, where the exact one for independent words is 3.0."""
 NEVER_THE_LARGEST: Final = -1e3
 """Stands for a standardised replicate in which the group was not drawn."""
+RESAMPLED_ALONE: Final = 10_000
+"""Speakers that are resampled one by one; of more there are as many groups. A standard error from so many groups is
+itself uncertain by less than one per cent."""
 CELLS_AT_ONCE: Final = 2_000_000
 """Weights drawn or multiplied together: bounds the working memory to some 16 MB."""
 
@@ -91,6 +98,11 @@ def multinomial_weights(speakers: int, replicates: int, rng: np.random.Generator
     return weights_RS
 
 
+def _units(speakers: int, rng: np.random.Generator) -> NDArray[np.intp] | None:
+    """Which of :data:`RESAMPLED_ALONE` groups of equal size each speaker is in, by chance; None where each is one."""
+    return rng.permutation(speakers) % RESAMPLED_ALONE if speakers > RESAMPLED_ALONE else None
+
+
 def _chunks(replicates: int, speakers: int) -> list[slice]:
     height = max(1, CELLS_AT_ONCE // max(speakers, 1))
     return [slice(start, min(start + height, replicates)) for start in range(0, replicates, height)]
@@ -129,46 +141,86 @@ class Resampled:
         return float(stdtrit(self.freedom, level)) * self.standard_error if self.freedom >= 1 else float("nan")
 
 
+@dataclass(frozen=True, eq=False)
+class Drawn:
+    """Columns summed over one group.
+
+    Attributes:
+        heard_U: members in each unit who said something.
+        totals_K: over the speakers as they are.
+        sums_RK: over the resampled ones.
+    """
+
+    heard_U: Integers
+    totals_K: Floats
+    sums_RK: Floats
+
+    def without(self, group: Drawn) -> Drawn:
+        """The rest of this one, where a group that lies in it is left out."""
+        return Drawn(self.heard_U - group.heard_U, self.totals_K - group.totals_K, self.sums_RK - group.sums_RK)
+
+    def log_wers(self) -> list[Resampled]:
+        """Log of the pooled WER of each column over the first one; NaN throughout without words."""
+        units = int(np.count_nonzero(self.heard_U))
+        return [_log_wer(errors=float(errors), words=float(self.totals_K[0]), units=units, errors_R=errors_R,
+                         words_R=self.sums_RK[:, 0])
+                for errors, errors_R in zip(self.totals_K[1:], self.sums_RK.T[1:], strict=True)]
+
+
 class SpeakerBootstrap:
     """The replicates of one split; every group and model of the split shares them."""
 
     def __init__(self, speakers: int, replicates: int, rng: np.random.Generator) -> None:
-        self._weights_RS = multinomial_weights(speakers, replicates, rng)
+        self._unit_S = _units(speakers, rng)
+        self._weights_RU = multinomial_weights(min(speakers, RESAMPLED_ALONE), replicates, rng)
 
-    def sums(self, columns_SK: NDArray[Any], members_S: Mask) -> Floats:
-        """(R, K) weighted sums of each column over the members."""
-        chosen_SK = np.asarray(columns_SK[members_S], dtype=np.float64)
-        sums_RK = np.empty((len(self._weights_RS), chosen_SK.shape[1]))
-        for rows in _chunks(len(self._weights_RS), self._weights_RS.shape[1]):
-            sums_RK[rows] = self._weights_RS[rows][:, members_S].astype(np.float64) @ chosen_SK
-        return sums_RK
+    def draw(self, columns_SK: NDArray[Any], words_S: NDArray[Any], groups: Sequence[Mask]) -> list[Drawn]:
+        """Sums of each column over the members of each group, together since the weights are read but once."""
+        totals = [self._totals(columns_SK, members_S) for members_S in groups]
+        width = columns_SK.shape[1]
+        sums_RK = np.empty((len(self._weights_RU), width * len(groups)))
+        everything_UK = np.concatenate(totals, axis=1)
+        for rows in _chunks(*self._weights_RU.shape):
+            sums_RK[rows] = self._weights_RU[rows].astype(np.float64) @ everything_UK
+        return [Drawn(self._heard(words_S, members_S), totals_UK.sum(axis=0),
+                      sums_RK[:, place * width:(place + 1) * width])
+                for place, (members_S, totals_UK) in enumerate(zip(groups, totals, strict=True))]
 
-    def log_wers(self, errors_SM: NDArray[Any], words_S: NDArray[Any], members_S: Mask) -> list[Resampled]:
-        """Log of the pooled WER of one group under each of M models.
-
-        A group without words has NaN throughout.
-        """
-        sums_RK = self.sums(np.column_stack([words_S, errors_SM]), members_S)
-        words = float(words_S[members_S].sum())
-        speakers = int(np.count_nonzero(words_S[members_S]))
-        return [_log_wer(errors=float(errors_S[members_S].sum()), words=words, speakers=speakers,
-                         errors_R=sums_RK[:, column + 1], words_R=sums_RK[:, 0])
-                for column, errors_S in enumerate(errors_SM.T)]
+    def log_wers(self, errors_SM: NDArray[Any], words_S: NDArray[Any], groups: Sequence[Mask]) -> list[list[Resampled]]:
+        """Log of the pooled WER of each group under each of M models."""
+        return [drawn.log_wers() for drawn in self.draw(np.column_stack([words_S, errors_SM]), words_S, groups)]
 
     def log_wer(self, table: SpeakerTable, members_S: Mask | None = None) -> Resampled:
-        """:meth:`log_wers` of one model; everyone, unless ``members_S`` says who."""
+        """:meth:`log_wers` of one group under one model; everyone, unless ``members_S`` says who."""
         members = np.ones(len(table.words), dtype=bool) if members_S is None else members_S
-        return self.log_wers(table.errors[:, None], table.words, members)[0]
+        return self.log_wers(table.errors[:, None], table.words, [members])[0][0]
+
+    def units_of(self, speaker_N: NDArray[np.intp]) -> NDArray[np.intp]:
+        """The unit (N,) that each of these speakers is resampled with."""
+        return speaker_N if self._unit_S is None else self._unit_S[speaker_N]
+
+    def _totals(self, columns_SK: NDArray[Any], members_S: Mask) -> Floats:
+        """Sums of each column over the members in each unit (U, K)."""
+        if self._unit_S is None:
+            return np.where(members_S[:, None], columns_SK, 0).astype(np.float64)
+        unit_N, chosen_NK = self._unit_S[members_S], columns_SK[members_S]
+        return np.column_stack([np.bincount(unit_N, column_N, RESAMPLED_ALONE) for column_N in chosen_NK.T])
+
+    def _heard(self, words_S: NDArray[Any], members_S: Mask) -> Integers:
+        heard_S = members_S & (words_S > 0)
+        if self._unit_S is None:
+            return heard_S.astype(np.int64)
+        return np.bincount(self._unit_S[heard_S], minlength=RESAMPLED_ALONE)
 
 
-def _log_wer(*, errors: float, words: float, speakers: int, errors_R: Floats, words_R: Floats) -> Resampled:
+def _log_wer(*, errors: float, words: float, units: int, errors_R: Floats, words_R: Floats) -> Resampled:
     if words == 0:
         return Resampled(float("nan"), np.full(len(words_R), np.nan), float("nan"), 0)
     estimate = float(np.log(max(errors, HALF_AN_ERROR) / words))
     with np.errstate(divide="ignore"):
         replicates_R = np.where(words_R > 0, np.log(np.maximum(errors_R, HALF_AN_ERROR)) - np.log(words_R), np.nan)
-    spread = _standard_error(replicates_R, speakers)
-    return Resampled(estimate, replicates_R, max(spread, counting_error(errors, words)), speakers - 1)
+    spread = _standard_error(replicates_R, units)
+    return Resampled(estimate, replicates_R, max(spread, counting_error(errors, words)), units - 1)
 
 
 def counting_error(errors: float, words: float) -> float:
@@ -179,9 +231,9 @@ def counting_error(errors: float, words: float) -> float:
     return float(np.sqrt(max(0.0, 1 - errors / words) / max(errors, 1)))
 
 
-def _standard_error(replicates_R: Floats, speakers: int) -> float:
-    """Resampling S speakers understates the variance by (S - 1) / S."""
-    return float(np.nanstd(replicates_R)) * float(np.sqrt(speakers / (speakers - 1))) if speakers > 1 else 0.0
+def _standard_error(replicates_R: Floats, units: int) -> float:
+    """Resampling U units understates the variance by (U - 1) / U."""
+    return float(np.nanstd(replicates_R)) * float(np.sqrt(units / (units - 1))) if units > 1 else 0.0
 
 
 def ratio_of_groups(group: Resampled, reference: Resampled) -> Resampled:

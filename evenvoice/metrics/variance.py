@@ -32,7 +32,7 @@ class CohortVariance:
     Attributes:
         estimate: less what chance adds; not above 0 where cohorts differ by no more than chance.
         replicates: (R,) of the plain variance.
-        freedom: speakers of the smallest cohort, less one.
+        freedom: units of the bootstrap that the smallest cohort is in, less one.
     """
 
     estimate: float
@@ -48,9 +48,10 @@ def cohort_variances(bootstrap: SpeakerBootstrap, errors_SM: Integers, words_S: 
     if len(heard) < 2:
         return None
     columns_SK = np.column_stack([np.ones(len(words_S), dtype=np.int64), words_S, errors_SM])
-    sums_RKC = np.stack([bootstrap.sums(columns_SK, members_S) for members_S in heard], axis=2)
-    sums_KC = np.stack([columns_SK[members_S].sum(axis=0) for members_S in heard], axis=1)
-    freedom = min(int(np.count_nonzero(members_S)) for members_S in heard) - 1
+    drawn = bootstrap.draw(columns_SK, words_S, heard)
+    sums_RKC = np.stack([of_cohort.sums_RK for of_cohort in drawn], axis=2)
+    sums_KC = np.stack([of_cohort.totals_K for of_cohort in drawn], axis=1)
+    freedom = min(int(np.count_nonzero(of_cohort.heard_U)) for of_cohort in drawn) - 1
     return [_variance(_weighted(sums_KC, model), _weighted(sums_RKC, model), freedom)
             for model in range(errors_SM.shape[1])]
 

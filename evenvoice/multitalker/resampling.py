@@ -119,16 +119,17 @@ class TurnBootstrap(SpeakerBootstrap):
         replicates_RQ = self._weighted_quantiles(values_K, speaker_K, shares)
         estimates_Q = (np.quantile(values_K, shares, method="inverted_cdf") if len(values_K)
                        else np.full(len(shares), np.nan))
-        return [_resampled(float(estimate), replicates_R, len(np.unique(speaker_K)))
+        return [_resampled(float(estimate), replicates_R, len(np.unique(self.units_of(speaker_K))))
                 for estimate, replicates_R in zip(estimates_Q, replicates_RQ.T, strict=True)]
 
     def _weighted_quantiles(self, values_K: Floats, speaker_K: Integers, shares: Sequence[float]) -> Floats:
         """(R, Q) of values in order."""
-        replicates_RQ = np.full((len(self._weights_RS), len(shares)), np.nan)
+        unit_K = self.units_of(speaker_K)
+        replicates_RQ = np.full((len(self._weights_RU), len(shares)), np.nan)
         height = max(1, CELLS_AT_ONCE // max(1, len(values_K)))
-        for start in range(0, len(self._weights_RS) if len(values_K) else 0, height):
+        for start in range(0, len(self._weights_RU) if len(values_K) else 0, height):
             rows = slice(start, start + height)
-            reached_RK = np.cumsum(self._weights_RS[rows][:, speaker_K], axis=1, dtype=np.int32)
+            reached_RK = np.cumsum(self._weights_RU[rows][:, unit_K], axis=1, dtype=np.int32)
             drawn_R = reached_RK[:, -1] > 0
             for column, share in enumerate(shares):
                 place_R = np.argmax(reached_RK >= share * reached_RK[:, -1:], axis=1)

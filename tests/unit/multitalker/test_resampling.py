@@ -68,7 +68,8 @@ def test_a_quantile_is_a_latency_that_there_was():
 def test_replicates_weigh_a_turn_by_how_often_its_speaker_was_drawn():
     values, speakers = np.array([0.1, 0.2, 0.3, 0.4, 0.5]), np.array([2, 1, 0, 1, 2])
     [found] = quantiles(values, speakers, shares=(0.7,))
-    weights_RS = TurnBootstrap(3, 200, np.random.default_rng(0)).sums(np.eye(3), EVERYONE).astype(int)
+    [drawn] = TurnBootstrap(3, 200, np.random.default_rng(0)).draw(np.eye(3), np.ones(3), [EVERYONE])
+    weights_RS = drawn.sums_RK.astype(int)
     expected = [np.quantile(np.repeat(values, weights_S[speakers]), 0.7, method="inverted_cdf")
                 for weights_S in weights_RS]
     assert found.replicates == pytest.approx(expected)
