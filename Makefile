@@ -18,7 +18,7 @@ unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
 .PHONY: help judge run up down up-stack down-stack doctor relocate images stack-images base-image wheelhouse test test-engines test-science test-pythons lint repro lock clean \
-	bench-loss bench-train bench-stream bench-features bench-gpu bench-models bench-choice bench-discovery bench-healing bench-worlds bench-mitigation bench-gates bench-amortized bench-verification bench-multitalker env env-dev env-bench
+	bench-loss bench-train bench-stream bench-features bench-gpu bench-models bench-choice bench-discovery bench-gate bench-healing bench-worlds bench-mitigation bench-gates bench-amortized bench-verification bench-multitalker env env-dev env-bench
 
 help: ## this list
 	@echo "make <target>, where <target> is one of"
@@ -37,6 +37,9 @@ help: ## this list
 	@echo "                 JOBS=1                stages one after another; otherwise one per core, if memory allows"
 	@echo "make images takes BASE_IMAGE=tag WHEELHOUSE=folder ACCELERATOR=cuda TAG=local DOCKER=/path/docker"
 	@echo "make judge takes HYPOTHESES=table.tsv SPEAKERS=table.tsv BY=gender,device OUT=judged"
+	@echo "                 MODEL=models:/name/3 CORPUS=path  a registered model instead of HYPOTHESES"
+	@echo "                 EMBEDDINGS=table.parquet  clusters of like voices are judged too"
+	@echo "                 RECORD=1              in MLflow as well; RECORD=http://host:5000 at that one"
 	@echo "make bench-models takes CORPORA='synthetic digits=path/to/corpora/real' SEEDS=5 STEPS='1200 300' LISTEN_FIRST_S=0.24"
 	@echo "                       ARMS='lstm transformer=muon:0.004,0.008'   what is trained, by which optimiser at which rates"
 	@echo "make bench-mitigation takes CORPORA='synthetic accents=path/to/corpora/real' SEEDS=5"
@@ -61,7 +64,8 @@ doctor: env ## what this machine lacks, and what to do about it
 
 judge: env ## judge anybody's recogniser by what it wrote (docs/judge.md)
 	@$(VENV_PYTHON) -m evenvoice judge $(HYPOTHESES) $(if $(SPEAKERS),--speakers "$(SPEAKERS)") $(if $(BY),--by "$(BY)") \
-		$(if $(OUT),--out "$(OUT)")
+		$(if $(OUT),--out "$(OUT)") $(if $(MODEL),--model "$(MODEL)" --corpus "$(CORPUS)") $(if $(EMBEDDINGS),--embeddings "$(EMBEDDINGS)") \
+		$(if $(filter-out 0,$(RECORD)),--record $(if $(filter-out 1,$(RECORD)),"$(RECORD)"))
 
 relocate: env ## after .evenvoice was moved or copied: let the registry know its new place
 	@$(VENV_PYTHON) -m ops env python -m evenvoice.tracking relocate $(if $(FROM),--from "$(FROM)")
@@ -130,6 +134,9 @@ bench-choice: env ## which rule chooses the challenger best, on arms of known ef
 
 bench-discovery: env-bench ## which planted regions are found: straight cuts beside boxes, in some minutes
 	@$(VENV_PYTHON) -m benchmarks.discovery
+
+bench-gate: env-bench ## how far a verdict can be trusted, on speakers of known error rates, for 40 minutes
+	@$(VENV_PYTHON) -m benchmarks.trust
 
 bench-healing: env ## harm found, speech collected, harm healed: two runs over SEEDS, for hours
 	@$(VENV_PYTHON) -m benchmarks.healing --seeds $(SEEDS)

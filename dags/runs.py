@@ -6,6 +6,7 @@
     .evenvoice/corpora/          what VERIFY=1 read of recordings
     .evenvoice/runs/<run>/       run.json, plan.json, progress.jsonl, logs/, finished
     .evenvoice/runs/<run>/workspace/   the snapshot that the stages work in
+    .evenvoice/judged/<run>/     page and verdict of the DAG judge; <run>.heard/ beside it, what a model wrote
 
 Imports no Airflow, so `make run` reads the same files that the tasks write.
 """

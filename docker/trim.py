@@ -9,7 +9,7 @@ import shutil
 import sys
 from pathlib import Path
 
-TESTS = ("matplotlib", "networkx", "pyarrow", "scipy", "sklearn", "sympy")
+TESTS = ("matplotlib", "networkx", "pyarrow", "scipy", "sklearn", "statsmodels", "sympy")
 """Their own tests; numpy's stay, since numpy.testing imports from them."""
 FOLDERS = ("pyarrow/include", "numpy/_core/include", "torch/include", "matplotlib/mpl-data/sample_data")
 """Headers to compile against, sample data."""

@@ -9,8 +9,6 @@ import traceback
 from collections.abc import Sequence
 from typing import Final
 
-from evenvoice.commands import cohorts, export, judge, transcribe, verify
-from evenvoice.commands.parsing import add_commands
 from evenvoice.errors import EvenvoiceError
 
 DEFECT: Final = 70
@@ -22,8 +20,8 @@ PIPE_CLOSED: Final = 141
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Parse the command line and obey; returns the exit status."""
-    arguments = _parser().parse_args(argv)
     try:
+        arguments = _parser().parse_args(argv)
         status: int = arguments.run(arguments)
         sys.stdout.flush()
     except EvenvoiceError as error:
@@ -43,6 +41,10 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
+    # here, since Python itself would end with 1 where one of their packages is missing
+    from evenvoice.commands import cohorts, export, judge, transcribe, verify
+    from evenvoice.commands.parsing import add_commands
+
     parser = argparse.ArgumentParser(prog="evenvoice",
                                      description="Use what a run left, or judge what any recogniser wrote.")
     add_commands(parser, (("transcribe", transcribe, "write down what is said in recordings"),

@@ -24,3 +24,10 @@ def add_commands(parser: argparse.ArgumentParser, commands: Sequence[tuple[str, 
         command = chosen.add_parser(name, help=text, description=f"{text[0].upper()}{text[1:]}.")
         command.set_defaults(run=module.run)
         module.add_arguments(command)
+
+
+def positive(text: str) -> int:
+    """A whole number of at least 1, as an argument's type."""
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"must be a number of at least 1, got {text} instead")
+    return int(text)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from evenvoice.commands import speaker, talkers
 from evenvoice.commands.models import DEFAULT_MODEL, model_directory
+from evenvoice.commands.parsing import positive
 from evenvoice.commands.recordings import read_recording
 from evenvoice.params import UNKNOWN
 
@@ -29,9 +30,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--model", type=Path, metavar="DIR",
                         help=f"directory of a trained recogniser (default: {DEFAULT_MODEL})")
     parser.add_argument("--stream", action="store_true", help="print words as soon as they are final, while reading")
-    parser.add_argument("--beam", type=_positive, default=1, metavar="N",
+    parser.add_argument("--beam", type=positive, default=1, metavar="N",
                         help="hypotheses to search with (default: 1, greedy)")
-    parser.add_argument("--nbest", type=_positive, default=1, metavar="N",
+    parser.add_argument("--nbest", type=positive, default=1, metavar="N",
                         help="transcripts to print, at most --beam")
     parser.add_argument("--json", action="store_true",
                         help="one JSON object per file: text, words with seconds and confidence, log-probability, and "
@@ -143,9 +144,3 @@ def _rounded(value: Any) -> Any:
     if isinstance(value, dict):
         return {name: _rounded(part) for name, part in value.items()}
     return [_rounded(part) for part in value] if isinstance(value, list | tuple) else value
-
-
-def _positive(text: str) -> int:
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"must be a number of at least 1, got {text} instead")
-    return int(text)

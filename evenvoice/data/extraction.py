@@ -22,7 +22,7 @@ from typing import TypeVar
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
-from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
+from threadpoolctl import threadpool_limits
 
 from evenvoice.data.audio import decode, wav_samples
 from evenvoice.data.feature_store import STATISTICS

@@ -22,6 +22,8 @@ from evenvoice.evaluation.rows import Row, compare
 from evenvoice.evaluation.saving import HARDER, saving_row, who_gets_more
 from evenvoice.metrics.equal_counts import equal_counts
 from evenvoice.metrics.partitions import DESCRIPTION, Partition, partition_folder, partitions_of, read_partition
+from evenvoice.metrics.publication import REGRESSION
+from evenvoice.metrics.regression import regressions
 from evenvoice.metrics.selection import choose
 from evenvoice.metrics.speakers import read_splits, write_speakers
 from evenvoice.origins import ORIGINS, SUMMARY, WORKED, collect, stage_of
@@ -108,6 +110,7 @@ def evaluate(*, hypotheses: Path, cohorts: Path, models: Path, out: Path, timing
         write_json(draft / ORIGINS, origins.to_json())
         write_json(draft / "methods.json", {partition.method: partition.to_json() for partition in partitions})
         write_json(draft / "selection.json", chosen.to_json())
+        write_json(draft / REGRESSION, regressions(tables["test"], partitions, (BASE, chosen.challenger)))
         write_json(draft / "saving.json", {} if timed is None else {**timed, "harder_gets_more": who_gets_more(
             tables["test"], read_worked(hypotheses / AMORTIZED / WORKED, tables["test"]),
             np.random.default_rng([seed, STREAM, HARDER]))})

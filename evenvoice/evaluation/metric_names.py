@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from evenvoice.evaluation.rows import WHOLE, Row
 from evenvoice.metrics.partitions import metric_scope
@@ -33,6 +33,32 @@ def flat_metrics(cohort_wer: Sequence[Row], gaps: Sequence[Row], comparisons: Se
         named[f"saving/share/{scope}"] = None if executed is None else 1 - executed
         named[f"saving/relative/{scope}"] = row["relative"]
     return {name: value for name, value in named.items() if value is not None}
+
+
+def regression_metrics(regression: Mapping[str, Row]) -> dict[str, float]:
+    """Figures of a regression on declared groups: ``regression/faas/<model>/<split>``,
+    ``regression/p/<model>/<split>/<partition>`` and ``regression/rate_ratio/<model>/<split>/<partition>/<cohort>``.
+
+    FAAS and p tell about all cohorts, so they are no part of metrics.json.
+
+    Args:
+        regression: by model, what :func:`evenvoice.metrics.publication.published_regression` leaves of it.
+    """
+    named: dict[str, float | None] = {}
+    for model, found in regression.items():
+        scope = f"{model}/test"
+        named[f"regression/faas/{scope}"] = found["faas"]
+        for column, p, ratios in _columns(found):
+            named[f"regression/p/{scope}/{column}"] = p
+            named |= {f"regression/rate_ratio/{scope}/{metric_scope(column, cohort)}": ratio
+                      for cohort, ratio in ratios}
+    return {name: value for name, value in named.items() if value is not None}
+
+
+def _columns(found: Row) -> Iterator[tuple[str, float | None, list[tuple[str, float | None]]]]:
+    for column in found["columns"]:
+        yield (column["partition"], column["p"],
+               [(group["cohort"], group["rate_ratio"]) for group in column["groups"]])
 
 
 def _scope(row: Row) -> str:

@@ -145,6 +145,8 @@ def comparison_rows(table: SplitTable, group: Group, confidence: float) -> Itera
 def variance_rows(table: SplitTable, partition: Partition, bootstrap: SpeakerBootstrap, confidence: float
                   ) -> Iterator[Row]:
     """Of VARIANCES: the variance over cohorts of every other model against the base's."""
+    if table.models == (BASE,):
+        return
     found = cohort_variances(bootstrap, table.error_matrix, table.words,
                              [table.members(partition.method, cohort) for cohort in partition.ranked])
     of = dict(zip(table.models, found, strict=True)) if found is not None else {}

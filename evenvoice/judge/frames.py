@@ -24,9 +24,7 @@ def rows_of(table: Any, name: str) -> Iterator[Row]:
     Raises:
         CorpusError: it is neither.
     """
-    import pyarrow as pa
-
-    arrow = table if isinstance(table, pa.Table) else _from_pandas(table, name)
+    arrow = arrow_of(table, name)
     index: Any = PurePath(f"{name}{PARQUET}")
     number = 0
     for batch in arrow.to_batches(BATCH):
@@ -35,9 +33,16 @@ def rows_of(table: Any, name: str) -> Iterator[Row]:
             yield Row(values, index, number)
 
 
-def _from_pandas(table: Any, name: str) -> pa.Table:
+def arrow_of(table: Any, name: str) -> pa.Table:
+    """An Arrow table as it is, or what a pandas data frame holds.
+
+    Raises:
+        CorpusError: it is neither.
+    """
     import pyarrow as pa
 
+    if isinstance(table, pa.Table):
+        return table
     try:
         return pa.Table.from_pandas(table, preserve_index=False)
     except (AttributeError, TypeError, pa.ArrowException) as error:

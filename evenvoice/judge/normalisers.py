@@ -29,7 +29,7 @@ def normaliser(name: str) -> Normaliser:
     """The one of this name, or ``module:function`` of one's own.
 
     Raises:
-        ParamsError: there is no such one.
+        ParamsError: there is no such one; or, by the one of one's own when it is called, that it fails.
     """
     if name == "none":
         return lambda text: " ".join(text.split())
@@ -38,15 +38,32 @@ def normaliser(name: str) -> Normaliser:
     if name == "english":
         return _english()
     module, colon, function = name.partition(":")
+    found = failed = None
     try:
         found = getattr(import_module(module), function) if colon else None
-    except (ImportError, AttributeError):
-        found = None
+    except Exception as error:  # somebody's module may raise anything
+        failed = error
     if not callable(found):
-        raise ParamsError(name="--normaliser", value=name,
+        raise ParamsError(name="--normaliser", value=f"{name} ({failed})" if failed else name,
                           rule=f"be one of {', '.join(NORMALISERS)}, or MODULE:FUNCTION that takes and gives a text",
-                          action="Correct the name; a module of your own has to be on PYTHONPATH.")
-    return found  # type: ignore[no-any-return]
+                          action="Correct the name; a module of your own has to be on PYTHONPATH.") from failed
+    return _checked(name, found)
+
+
+def _checked(name: str, own: Callable[[str], object]) -> Normaliser:
+    """What somebody wrote, whose mistakes are no defect of evenvoice."""
+    def normalise_by(text: str) -> str:
+        try:
+            written, failed = own(text), None
+        except Exception as error:
+            written, failed = None, error
+        if not isinstance(written, str):
+            raise ParamsError(name=f"--normaliser {name}", rule="take and give a text", action="Correct it.",
+                              value=f"{type(failed).__name__}: {failed}" if failed else type(written).__name__
+                              ) from failed
+        return written
+
+    return normalise_by
 
 
 @lru_cache

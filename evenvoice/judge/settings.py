@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from importlib.resources import files
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import Field
 
 from evenvoice.errors import ParamsError
-from evenvoice.params import Discover, Evaluate, Gate, Report, Section, check, overlay
+from evenvoice.params import Discover, Evaluate, Gate, Positive, Report, Section, Share, check, overlay
 from evenvoice.settings import Layer, read_settings, read_value
 
 
@@ -26,10 +26,27 @@ class Shares(Section):
         return self.model_dump(by_alias=True)
 
 
+class Speech(Section):
+    """How a corpus is read that a registered model is to hear, and what is refused; a run's ``ingest`` has the same."""
+
+    layout: Literal["auto", "kaldi", "manifest", "librispeech", "commonvoice"] = Field(
+        description="How the corpus is laid out; auto looks at its files.")
+    select: str = Field(description="Only rows whose path begins with this; empty takes all.")
+    text_column: str = Field(description="Column of a manifest that holds the transcript.")
+    sample_rate: int = Field(ge=8000, le=48000, description="In Hz, for models that name no rate of their own.")
+    min_duration_s: float = Field(ge=0, description="Shorter recordings are refused.")
+    max_duration_s: float = Field(gt=0, le=600, description="Longer recordings are refused.")
+    max_transcript_chars: Positive = Field(description="Longer transcripts are refused.")
+    markup: Literal["refuse", "drop", "keep"] = Field(description="Tags and HTML entities in transcripts.")
+    max_chars_per_s: float = Field(gt=0, description="More text per second than anyone can say is refused.")
+    max_rejected: Share = Field(description="Share of refused recordings that is still tolerated.")
+
+
 class Judging(Section):
     """All of settings.yaml."""
 
     seed: int = Field(ge=0, lt=2**31, description="All randomness follows from it.")
+    ingest: Speech
     split: Shares
     discover: Discover
     evaluate: Evaluate
@@ -44,10 +61,13 @@ def read_judging(path: Path | None = None, changes: Sequence[str] = ()) -> Judgi
         changes: such as ``gate.max_gap=0.3``.
 
     Raises:
-        ParamsError: an unknown name, or a value out of its range.
+        ParamsError: no such file, an unknown name, or a value out of its range.
     """
     with files("evenvoice.judge").joinpath("settings.yaml").open(encoding="utf-8") as file:
         source = Path(file.name)
+    if path is not None and not path.is_file():
+        raise ParamsError(name=str(path), rule="be a file of settings", value="no such file",
+                          action="Correct the path, or leave --settings out.")
     content: dict[str, Any] = read_settings(source).content
     for layer in (*([read_settings(path)] if path else []), *(_change(change) for change in changes)):
         content = overlay(content, layer.content)

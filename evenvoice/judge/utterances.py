@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-from evenvoice.data.corpora.rows import SPARSE, Row, read_rows
+from evenvoice.data.corpora.rows import Row, read_rows
 from evenvoice.errors import CorpusError
 
 KEY: Final = ("utterance", "utterance_id", "utt_id", "id", "audio_filepath", "path", "audio")
@@ -105,8 +105,10 @@ def _needed(row: Row, names: Sequence[str]) -> str:
 
 
 def _written(row: Row, column: str) -> str:
-    """A recogniser may write nothing, but a line that lacks the column was not transcribed."""
-    if column not in row.values or (row.values[column] is None and row.index.suffix.lower() in SPARSE):
-        raise CorpusError(name=row.where, rule=f"have {column!r}, as the rows before it", value="no such column",
-                          action="Transcribe every recording with every recogniser, or leave the recording out.")
+    """A recogniser may write nothing, but where there is no text at all, nobody transcribed."""
+    if row.values.get(column) is None:
+        raise CorpusError(name=row.where, rule=f"have {column!r}, as other rows",
+                          value="null" if column in row.values else "no such column",
+                          action="Transcribe every recording with every recogniser, or leave the recording out; where "
+                                 "one heard nothing, write an empty text.")
     return row.text(column) or ""

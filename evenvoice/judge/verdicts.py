@@ -9,6 +9,7 @@ Shapes: S speakers.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
@@ -19,6 +20,7 @@ from numpy.typing import NDArray
 from evenvoice.cohorts import find_cohorts, load_method
 from evenvoice.cohorts.description import Found, FoundEach, NotApplicable, partition_of
 from evenvoice.cohorts.table import CohortTable, coordinates
+from evenvoice.data.corpora.attributes import in_table
 from evenvoice.data.splits import draw
 from evenvoice.errors import CorpusError
 from evenvoice.evaluation.rows import Compared, compare
@@ -28,6 +30,7 @@ from evenvoice.judge.people import People
 from evenvoice.judge.settings import Judging
 from evenvoice.judge.tally import Tally
 from evenvoice.metrics.partitions import Partition
+from evenvoice.metrics.regression import regressions
 from evenvoice.metrics.speakers import SplitTable
 from evenvoice.params import BASE, METHODS, OWN_COLUMNS
 
@@ -60,6 +63,8 @@ class Cohorts:
         of: partition -> cohort of each speaker (S,).
         tested: (S,) who is judged.
         extra: partition -> what its method says of it beside its cohorts.
+        declared: what became of the columns that groups are declared by; empty without any.
+        kept: column -> value that the table of values does not know -> speakers.
     """
 
     apart: bool
@@ -68,6 +73,8 @@ class Cohorts:
     of: Mapping[str, Strings]
     tested: NDArray[np.bool_]
     extra: Mapping[str, Mapping[str, Any]]
+    declared: str
+    kept: Mapping[str, Mapping[str, int]]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,6 +84,7 @@ class Judged:
     Attributes:
         verdicts: recogniser -> what is said of it; the base's only where it is alone.
         compared: rows of the tables, the base under the name that a run's base model has.
+        regression: model of the tables -> errors regressed on declared groups; empty without any.
         under: normaliser -> recogniser -> its verdict when everything is brought to one spelling by that one.
     """
 
@@ -84,6 +92,7 @@ class Judged:
     cohorts: Cohorts
     table: SplitTable
     compared: Compared
+    regression: Mapping[str, Mapping[str, Any]]
     verdicts: Mapping[str, Verdict]
     under: Mapping[str, Mapping[str, Verdict]]
 
@@ -122,6 +131,7 @@ def judge_tally(tally: Tally, people: People, settings: Judging, *, ways: Sequen
     compared = compare(tables[ways[0]], found.partitions, settings.evaluate,
                        np.random.default_rng([settings.seed, STREAM]))
     return Judged(systems=tally.systems, cohorts=found, table=tables[ways[0]], compared=compared,
+                  regression=regressions(tables[ways[0]], found.partitions, tables[ways[0]].models),
                   verdicts=verdicts[ways[0]], under={way: verdicts[way] for way in ways[1:]})
 
 
@@ -132,7 +142,9 @@ def find(tally: Tally, way: str, people: People, settings: Judging,
     known = {"places": people.has_places(), "voices": bool(embeddings), "columns": bool(columns)}
     methods = {method: kind for method in METHODS if known.get(kind := load_method(method).goes_by)}
     if not methods:
-        raise CorpusError(name="the speakers", rule="be told apart by something", value="nothing is known of them",
+        lacking = "; ".join(f"{column}: {found}" for column, found in people.left_out(tally.speakers).items())
+        raise CorpusError(name="the speakers", rule="be told apart by something",
+                          value=lacking or "nothing is known of them",
                           action=f"Give --speakers with columns such as {', '.join(OWN_COLUMNS)}, lat and lon, or name "
                                  "a column with --by.")
     apart = {*methods.values()} != {"columns"} or settings.gate.reference == "top"
@@ -141,9 +153,11 @@ def find(tally: Tally, way: str, people: People, settings: Judging,
     discover = settings.discover.model_copy(
         update={"attributes": settings.discover.attributes.model_copy(update={"columns": list(columns)})})
     partitions: dict[str, tuple[str, Found | NotApplicable]] = {}
+    declared = ""
     for method in methods:
         found = find_cohorts(method, table, discover, settings.seed)
         title = load_method(method).title
+        declared = found.reason if isinstance(found, FoundEach) else declared
         partitions |= found.partitions if isinstance(found, FoundEach) else {method: (title, found)}
     frozen = {name: partition_of(name, part, table) for name, (_, part) in partitions.items()}
     return Cohorts(
@@ -151,7 +165,15 @@ def find(tally: Tally, way: str, people: People, settings: Judging,
         titles={name: title for name, (title, _) in partitions.items()},
         of={name: np.array(labels, dtype=object) for name, (_, labels) in frozen.items()},
         tested=np.array([splits.get(speaker, "test") == "test" for speaker in tally.speakers], dtype=bool),
-        extra={name: part.extra if isinstance(part, Found) else {} for name, (_, part) in partitions.items()})
+        extra={name: part.extra if isinstance(part, Found) else {} for name, (_, part) in partitions.items()},
+        declared=declared, kept=_kept(people, columns, tally.speakers))
+
+
+def _kept(people: People, columns: Sequence[str], speakers: Sequence[str]) -> dict[str, dict[str, int]]:
+    """Values as they were written, since the table of values does not know them."""
+    unknown = {column: Counter(value for value in people.values(column, speakers)
+                               if value is not None and not in_table(column, value)) for column in columns}
+    return {column: dict(sorted(counts.items())) for column, counts in unknown.items() if counts}
 
 
 def _cohort_table(tally: Tally, way: str, people: People, columns: Sequence[str], splits: Mapping[str, str],

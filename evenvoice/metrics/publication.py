@@ -20,6 +20,8 @@ Row = Mapping[str, Any]
 Hidden = Mapping[str, frozenset[str]]
 """Method -> cohorts that are not shown."""
 WHOLE: Final = "whole"
+REGRESSION: Final = "regression.json"
+"""Of the evaluation: errors of each model that is judged, regressed on declared groups; as plain values."""
 UNPLACED: Final = "speakers without a cohort"
 LINES: Final = ("reasons", "undecided", "further")
 """Sentences of a verdict."""
@@ -89,6 +91,27 @@ def _published_saving(saving: Row | None, hidden: Hidden) -> Row | None:
         return None
     return {**saving, "regression": {scope: found for scope, found in saving["regression"].items()
                                      if not is_hidden(*_method_and_cohort(scope), hidden)}}
+
+
+def published_regression(found: Row, hidden: Hidden) -> dict[str, Any]:
+    """A regression on declared groups without what it says about hidden ones.
+
+    What tells about all groups of a column (p, score, the predicted level) goes where one of them is hidden, and FAAS
+    with it, which is a mean over columns. What is a ratio to a hidden group goes too.
+    """
+    some = any(hidden.get(column["partition"]) for column in found["columns"])
+    return {**found, "faas": None if some else found["faas"],
+            "columns": [_published_column(column, hidden.get(column["partition"], frozenset()))
+                        for column in found["columns"]]}
+
+
+def _published_column(column: Row, hidden: frozenset[str]) -> Row:
+    if not hidden:
+        return column
+    shown = [] if column["reference"] in hidden else [
+        {**group, "predicted_wer": None} for group in column["groups"] if group["cohort"] not in hidden]
+    return {**column, "reference": column["reference"] if shown else None, "df": None, "p": None, "score": None,
+            "groups": shown}
 
 
 def published_line(line: str, hidden: Hidden) -> str:

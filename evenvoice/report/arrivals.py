@@ -73,7 +73,7 @@ def _kept(corpus: Row, minimum: int) -> Iterator[tuple[str, str]]:
         if few := len(counts) - len(shown):
             parts.append(f"{few} {'values' if few > 1 else 'value'} of fewer than {minimum} speakers each")
         yield (_count(sum(counts.values())),
-               f"speakers have a {column} that the table of values does not know, kept as it was written: "
+               f"speakers have a value of {column} that the table of values does not know, kept as it was written: "
                f"{', '.join(parts)}")
 
 

@@ -9,8 +9,18 @@ from pathlib import Path
 
 from evenvoice.data.schemas import COHORT_WER, COMPARISONS, CURVE, EQUAL_COUNTS, GAPS, REJECTED, SAVING, VARIANCES
 from evenvoice.data.tables import read_table
+from evenvoice.metrics.contradictions import contradictions
 from evenvoice.metrics.partitions import DESCRIPTION, columns_of, partition_folder, partitions_of
-from evenvoice.metrics.publication import Hidden, Row, hidden_cohorts, is_hidden, published_line, published_verdict
+from evenvoice.metrics.publication import (
+    REGRESSION,
+    Hidden,
+    Row,
+    hidden_cohorts,
+    is_hidden,
+    published_line,
+    published_regression,
+    published_verdict,
+)
 from evenvoice.origins import ORIGINS, SUMMARY, Origins, collect, demand_same
 from evenvoice.params import ARMS, BASE, METHODS
 from evenvoice.storage import read_json, sha256
@@ -61,6 +71,8 @@ class Contents:
         declared: what became of these columns; empty without any.
         saving: the amortized model beside its dense control; ``saved``: their times, and whether harder speech gets
             more computation. Empty where the run has none.
+        regression: model -> errors regressed on declared groups; empty without any.
+        contradictions: sentences, where that says something else than the verdict.
         titles: model -> its name for people, in the order of every table and figure.
         hidden: per method, cohorts that are not shown because they, or their complement, are too small.
         inputs: file name -> sha256 of everything the report was made from.
@@ -78,6 +90,8 @@ class Contents:
     saving: tuple[Row, ...]
     saved: Row
     selection: Row
+    regression: Row
+    contradictions: tuple[str, ...]
     titles: dict[str, str]
     curves: dict[str, tuple[Row, ...]]
     training: dict[str, Row]
@@ -91,6 +105,16 @@ class Contents:
     def challenger(self) -> str:
         """Name of the arm that was judged."""
         return str(self.verdict["challenger"])
+
+    @property
+    def unit(self) -> str:
+        """What errors are counted in: word, or character where a judged table has no spaces between words."""
+        return str(self.corpus.get("unit", "word"))
+
+    @property
+    def rate(self) -> str:
+        """What errors over all of these are called."""
+        return "WER" if self.unit == "word" else "CER"
 
     @property
     def arms(self) -> tuple[str, ...]:
@@ -169,8 +193,9 @@ def read_contents(sources: Sources, minimum: int) -> Contents:
     training = {name: _training(read_json(sources.models / name / SUMMARY), bottom_hidden=bottom_hidden)
                 for name in models}
     titles = {candidate["model"]: _title(candidate["model"], training) for candidate in selection["candidates"]}
+    verdict, regression = read_json(sources.verdict), read_json(sources.evaluation / REGRESSION)
     return Contents(
-        verdict=published_verdict(read_json(sources.verdict), hidden),
+        verdict=published_verdict(verdict, hidden),
         corpus=read_json(sources.corpus / "summary.json"),
         methods=tuple(_methods(sources.cohorts, hidden)),
         declared=_declared(sources.cohorts),
@@ -186,6 +211,8 @@ def read_contents(sources: Sources, minimum: int) -> Contents:
                      if not is_hidden(row["method"], row["cohort"], hidden)),
         saved=read_json(sources.evaluation / "saving.json"),
         selection=_selection(selection, titles, hidden),
+        regression={model: published_regression(found, hidden) for model, found in regression.items()},
+        contradictions=contradicted(regression.get(verdict["challenger"]), verdict, hidden),
         titles=titles,
         curves={name: tuple(read_table(sources.models / name / "curve.parquet", CURVE).to_pylist()) for name in models},
         training=training,
@@ -195,6 +222,15 @@ def read_contents(sources: Sources, minimum: int) -> Contents:
         minimum=minimum,
         inputs=_digests(sources, models),
     )
+
+
+def contradicted(regression: Row | None, verdict: Row, hidden: Hidden) -> tuple[str, ...]:
+    """Where the regression of the model that was judged contradicts the verdict on it.
+
+    Columns with a hidden group are passed over: what would be said of them tells about all their groups.
+    """
+    found = {} if regression is None else contradictions(regression, verdict)
+    return tuple(sentence for partition, sentence in found.items() if not hidden.get(partition))
 
 
 def _evaluated(sources: Sources) -> Origins:

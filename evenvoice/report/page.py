@@ -21,6 +21,7 @@ from evenvoice.report.figures import (
     forest_figure,
     gaps_figure,
     learning_figure,
+    ratios_figure,
     regions_figure,
     shares_figure,
 )
@@ -43,6 +44,7 @@ def render_page(contents: Contents, *, ingest: Ingest, report: Report, seed: int
         "learning": learning_figure(contents.verdict["wanted"]),
         "bakeoff": _asset("bakeoff.svg"),
         "forest": cohort_figures(contents),
+        "ratios": ratio_figures(contents),
     }
     return template("page.html.j2", escape=True).render(
         contents=contents, figures=figures, claims=claims(contents), who=WHO,
@@ -66,12 +68,18 @@ def cohort_figures(contents: Contents) -> dict[str, str | None]:
             else forest_figure(contents, method.name) for method in contents.methods}
 
 
+def ratio_figures(contents: Contents) -> dict[str, str | None]:
+    """Rate ratios of the regression, a figure for each column."""
+    columns = contents.regression.get(contents.challenger, {"columns": ()})["columns"]
+    return {column["partition"]: ratios_figure(contents, column) for column in columns}
+
+
 def template(name: str, *, escape: bool) -> jinja2.Template:
     """A template of this package, with the filters below."""
     environment = jinja2.Environment(loader=jinja2.PackageLoader("evenvoice.report"), undefined=jinja2.StrictUndefined,
                                      autoescape=escape, trim_blocks=True, lstrip_blocks=True)  # noqa: S701  Markdown
     environment.filters.update(percent=percent, interval=interval, change=change, reach=reach, bounds=bounds,
-                               count=count, big=big, settings=settings)
+                               count=count, big=big, settings=settings, p_value=p_value)
     return environment.get_template(name)
 
 
@@ -101,6 +109,11 @@ def bounds(row: Any, name: str) -> str:
     """The gate's bounds of a figure in a row: "at least 10.1 %, at most 14.2 %"; empty when it has none."""
     low, high = row[f"{name}_at_least"], row[f"{name}_at_most"]
     return "" if low is None or high is None else f"at least {percent(low)}, at most {percent(high)}"
+
+
+def p_value(value: Any) -> str:
+    """0.0312 -> "0.031"; smaller ones than 0.001 -> "< 0.001"; None -> an en dash."""
+    return "–" if value is None else "< 0.001" if value < 0.001 else f"{value:.3f}"
 
 
 def settings(trial: Mapping[str, Any]) -> str:

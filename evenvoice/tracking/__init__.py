@@ -6,6 +6,7 @@ a crash, and each is one command: ``python -m evenvoice.tracking record|register
     run_files      what a finished run left in its workspace
     published      which of its figures may leave the workspace
     record         one MLflow run per DAG run
+    judged         one MLflow run per judgement of somebody's recogniser
     manifest       hashes of the files a model is loaded from
     register       a model version, unless these inputs have one
     served_model   the pyfunc model that transcribes audio

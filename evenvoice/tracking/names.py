@@ -13,8 +13,8 @@ class Names:
     Attributes:
         product: and folder of the model files inside a logged model.
         experiment: in MLflow; also the name of the DAG.
-        model: in the registry.
-        trail: file of the audit record.
+        model: in the registry; empty where none is registered.
+        trail: file of the audit record; empty where nothing is promoted.
     """
 
     product: str
@@ -29,3 +29,7 @@ VERIFIER: Final = Names(product="verifier", experiment="train_verifier", model="
 MULTITALKER: Final = Names(product="multitalker", experiment="train_multitalker", model="evenvoice-multitalker",
                            trail="audit-multitalker.jsonl")
 EVERY: Final = (RECOGNISER, VERIFIER, MULTITALKER)
+JUDGEMENT: Final = Names(product="judgement", experiment="evenvoice-judge", model="", trail="")
+"""Of somebody's recogniser: recorded, and never registered."""
+RECORDED: Final = (*EVERY, JUDGEMENT)
+"""Those that have an experiment."""

@@ -8,14 +8,23 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from typing import Any
 
 from evenvoice.data.schemas import COHORT_WER, CURVE, GAPS
 from evenvoice.data.tables import read_table
+from evenvoice.evaluation.metric_names import regression_metrics
 from evenvoice.metrics.partitions import metric_scope
-from evenvoice.metrics.publication import WHOLE, Hidden, hidden_cohorts, is_hidden, published_verdict
+from evenvoice.metrics.publication import (
+    REGRESSION,
+    WHOLE,
+    Hidden,
+    hidden_cohorts,
+    is_hidden,
+    published_regression,
+    published_verdict,
+)
 from evenvoice.storage import read_json
 from evenvoice.tracking.run_files import RunFiles
 from evenvoice.tracking.store import Point
@@ -26,7 +35,7 @@ SPREADS = ("spread", "null_spread", "null_spread_high")
 
 
 def metrics(files: RunFiles, min_speakers: int) -> dict[str, float]:
-    """Every publishable figure by its metric name: metrics.json, and bounds, spreads and compute beside it.
+    """Every publishable figure by its metric name: metrics.json; beside it bounds, spreads, regression and compute.
 
     Raises:
         ArtifactError: a table of the evaluation is missing or unreadable.
@@ -38,8 +47,10 @@ def metrics(files: RunFiles, min_speakers: int) -> dict[str, float]:
     gaps = read_table(files.evaluation / "gaps.parquet", GAPS).to_pylist()
     for model in files.models:
         found |= _flattened(f"compute/{model}", read_json(files.compute(model)))
-        found |= dict(_bounds(rows, model, hidden))
-        found |= dict(_spreads(gaps, model, hidden))
+        found |= dict(bounds(rows, model, hidden))
+        found |= dict(spreads(gaps, model, hidden))
+    regressed = read_json(files.evaluation / REGRESSION)
+    found |= regression_metrics({model: published_regression(one, hidden) for model, one in regressed.items()})
     return {metric_name(name): value for name, value in sorted(found.items())}
 
 
@@ -86,14 +97,16 @@ def _metric_part(method: str, cohort: str) -> str:
     return metric_scope(method, cohort).removeprefix(f"{method}/")
 
 
-def _bounds(rows: list[dict[str, Any]], model: str, hidden: Hidden) -> Iterator[tuple[str, float]]:
+def bounds(rows: Iterable[Mapping[str, Any]], model: str, hidden: Hidden) -> Iterator[tuple[str, float]]:
+    """Intervals of the WER of each cohort of the COHORT_WER table, of one model."""
     for row in rows:
         if (row["model"], row["split"]) == (model, "test") and not is_hidden(row["method"], row["cohort"], hidden):
             scope = WHOLE if row["method"] == WHOLE else metric_scope(row["method"], row["cohort"])
             yield from ((f"{bound}/{model}/test/{scope}", row[bound]) for bound in BOUNDS if row[bound] is not None)
 
 
-def _spreads(rows: list[dict[str, Any]], model: str, hidden: Hidden) -> Iterator[tuple[str, float]]:
+def spreads(rows: Iterable[Mapping[str, Any]], model: str, hidden: Hidden) -> Iterator[tuple[str, float]]:
+    """Spreads over cohorts of the GAPS table, of one model, beside those of chance."""
     for row in rows:
         if (row["model"], row["split"]) == (model, "test") and not hidden.get(row["method"]):
             yield from ((f"{figure}/{row['method']}/{model}/test", row[figure]) for figure in SPREADS

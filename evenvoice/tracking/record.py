@@ -52,8 +52,8 @@ def record(*, store: Store, location: Location, files: RunFiles, dag_run: str, c
     with location.locked():
         known = store.find_run(dag_run)
         run = known or store.create_run(dag_run)
-    store.log(run, params=_flat_params(params.model_dump(by_alias=True)), tags=origin.tags(),
-              points=_changed(figures, run) + curves)
+    store.log(run, params=flat_params(params.model_dump(by_alias=True)), tags=origin.tags(),
+              points=changed(figures, run) + curves)
     for path in kept:
         store.log_file(run.id, path)
     _log_json(store, run.id, "made_with.json", files.made_with())
@@ -70,18 +70,19 @@ def _executed(files: RunFiles) -> dict[str, str]:
     return {tag: str(description[name]) for tag, name in told.items() if name in description}
 
 
-def _changed(figures: Mapping[str, float], run: RecordedRun) -> list[Point]:
+def changed(figures: Mapping[str, float], run: RecordedRun) -> list[Point]:
     """Figures that the run does not show yet; one that shows another value is followed by a newer one."""
     since_start = round(time.time() * 1000) - run.started_at_ms
     return [Point(name=name, value=value, step=0, after_ms=since_start if name in run.metrics else 0)
             for name, value in figures.items() if run.metrics.get(name) != value]
 
 
-def _flat_params(content: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
+def flat_params(content: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
+    """Nested values by names with dots, as texts that MLflow takes."""
     flat: dict[str, str] = {}
     for name, value in content.items():
         if isinstance(value, Mapping):
-            flat |= _flat_params(value, f"{prefix}{name}.")
+            flat |= flat_params(value, f"{prefix}{name}.")
         else:
             flat[f"{prefix}{name}"] = str(value)[:LONGEST_PARAM]
     return flat

@@ -27,7 +27,7 @@ from evenvoice.errors import ArtifactError, TrackingError, TransientError
 from evenvoice.storage import read_bytes, sync
 from evenvoice.tracking import manifest
 from evenvoice.tracking.location import Location, local_path
-from evenvoice.tracking.names import EVERY
+from evenvoice.tracking.names import EVERY, RECORDED
 
 COMMAND: Final = "`make relocate` (or `python -m evenvoice.tracking relocate`)"
 WAIT_S: Final = 20.0
@@ -181,8 +181,8 @@ def _origins(connection: sqlite3.Connection, target: Path) -> list[Path]:
     if not _columns(connection, "experiments"):
         return []
     stated = {local_path(text) for (text,) in connection.execute(
-        f"SELECT artifact_location FROM experiments WHERE name IN ({', '.join('?' * len(EVERY))}) "  # noqa: S608
-        "AND artifact_location IS NOT NULL", tuple(names.experiment for names in EVERY))}
+        f"SELECT artifact_location FROM experiments WHERE name IN ({', '.join('?' * len(RECORDED))}) "  # noqa: S608
+        "AND artifact_location IS NOT NULL", tuple(names.experiment for names in RECORDED))}
     return sorted(path for path in stated if path is not None and os.path.realpath(path) != os.path.realpath(target))
 
 

@@ -71,6 +71,30 @@ class Version:
     tags: Mapping[str, str]
 
 
+@dataclass(frozen=True, kw_only=True)
+class Pyfunc:
+    """Somebody's registered model, told without loading it.
+
+    Attributes:
+        identity: another one whenever its files are others.
+        inputs: its signature's, as MLflow writes them down; None where it has no signature.
+        defaults: parameters of its signature.
+        metadata: what whoever logged it said of it.
+    """
+
+    name: str
+    version: int
+    identity: str
+    inputs: Sequence[Mapping[str, Any]] | None
+    defaults: Mapping[str, Any]
+    metadata: Mapping[str, Any]
+
+    @property
+    def uri(self) -> str:
+        """Of this version."""
+        return f"models:/{self.name}/{self.version}"
+
+
 def _translated(method: Callable[Concatenate[Store, P], R]) -> Callable[Concatenate[Store, P], R]:
     @wraps(method)
     def call(self: Store, /, *args: P.args, **kwargs: P.kwargs) -> R:
@@ -144,13 +168,13 @@ class Store:
     # runs
 
     @_translated
-    def find_run(self, dag_run: str) -> RecordedRun | None:
-        """The run of a DAG run, or None."""
+    def find_run(self, identity: str, *, tag: str = lineage.DAG_RUN) -> RecordedRun | None:
+        """The run of a DAG run, or of what else ``tag`` tells runs apart by, or None."""
         experiment = self._client.get_experiment_by_name(self.names.experiment)
         if experiment is None:
             return None
         found = self._client.search_runs([experiment.experiment_id], max_results=1,
-                                         filter_string=f"tags.`{lineage.DAG_RUN}` = '{dag_run}'")
+                                         filter_string=f"tags.`{tag}` = '{identity}'")
         if not found:
             return None
         run = found[0]
@@ -158,12 +182,16 @@ class Store:
                            started_at_ms=int(run.info.start_time))
 
     @_translated
-    def create_run(self, dag_run: str) -> RecordedRun:
-        """Start the run of a DAG run; the caller holds the lock and knows that there is none."""
+    def create_run(self, identity: str, *, tag: str = lineage.DAG_RUN, name: str | None = None) -> RecordedRun:
+        """Start the run that ``find_run`` finds; the caller holds the lock and knows that there is none.
+
+        Args:
+            name: for people; the identity where there is no other.
+        """
         experiment = self._client.get_experiment_by_name(self.names.experiment)
         experiment_id = experiment.experiment_id if experiment else self._client.create_experiment(
             self.names.experiment, artifact_location=self._artifacts)
-        run = self._client.create_run(experiment_id, run_name=dag_run, tags={lineage.DAG_RUN: dag_run})
+        run = self._client.create_run(experiment_id, run_name=name or identity, tags={tag: identity})
         return RecordedRun(id=run.info.run_id, tags=run.data.tags, metrics={},
                            started_at_ms=int(run.info.start_time))
 
@@ -267,6 +295,35 @@ class Store:
 
         source = self._client.get_model_version_download_uri(self.names.model, str(number))
         return Path(download_artifacts(artifact_uri=f"{source}/artifacts/{self.names.product}", dst_path=str(into)))
+
+    # anybody's models
+
+    @_translated
+    def pyfunc(self, name: str, *, number: str | None, alias: str | None) -> Pyfunc:
+        """The version of this number or alias, or else the newest."""
+        from mlflow.models import get_model_info
+
+        if alias is not None:
+            number = self._client.get_model_version_by_alias(name, alias).version
+        if number is None:
+            versions = self._client.search_model_versions(f"name = '{name}'")
+            number = str(max((int(version.version) for version in versions), default=0))
+        version = self._client.get_model_version(name, number)
+        info = get_model_info(f"models:/{name}/{version.version}")
+        signature = info.signature
+        return Pyfunc(name=name, version=int(version.version), metadata=info.metadata or {},
+                      identity=f"{info.model_uuid} {version.run_id} {version.creation_timestamp}",
+                      inputs=signature.inputs.to_dict() if signature and signature.inputs else None,
+                      defaults={param.name: param.default for param in (signature.params or ())} if signature else {})
+
+    @_translated
+    def load_pyfunc(self, uri: str) -> Any:
+        """Load one, whose packages have to be those of this environment."""
+        import mlflow.pyfunc
+
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            return mlflow.pyfunc.load_model(uri)
 
     def _registered_model(self) -> Any:
         from mlflow.exceptions import MlflowException

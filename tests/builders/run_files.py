@@ -41,6 +41,7 @@ def write_run(workspace: Path, *, model: Path, verdict: str = "PASS", errors: Se
     write_table(files.evaluation / "gaps.parquet", _gaps())
     write_table(files.evaluation / "speakers.parquet", _speakers(errors, words, speaker))
     write_json(files.evaluation / "metrics.json", _metrics(cohorts))
+    write_json(files.evaluation / "regression.json", {})  # nothing is declared
     origins = Origins(features="f" * 64, tokenizer="a" * 64,
                       models={name: model_digest(files.model(name)) for name in ("base", "ewc")})
     write_json(files.verdict_file, {**_verdict(verdict, cohorts, limits or {"max_gap": 0.5}),

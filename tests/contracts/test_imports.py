@@ -39,6 +39,7 @@ def test_each_technology_is_imported_in_one_place(graph: grimp.ImportGraph, tech
 
 @pytest.mark.parametrize("heavy", ["torch", "pyarrow"])
 def test_dags_workers_and_the_configuration_import_nothing_heavy(graph: grimp.ImportGraph, heavy: str) -> None:
-    for module in ("dags.train_asr", "dags.rollback", "dags.reap_containers", "worker.__main__", "evenvoice.params",
-                   "evenvoice.errors", "evenvoice.storage", "evenvoice.progress", "evenvoice.data.corpora.fingerprint"):
+    for module in ("dags.train_asr", "dags.rollback", "dags.reap_containers", "dags.judge", "worker.__main__",
+                   "evenvoice.params", "evenvoice.errors", "evenvoice.storage", "evenvoice.progress",
+                   "evenvoice.data.corpora.fingerprint"):
         assert not graph.chain_exists(importer=module, imported=heavy), f"{module} reaches {heavy}"

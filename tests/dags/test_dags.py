@@ -58,7 +58,7 @@ def parsed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
 
 
 def test_all_dags_parse_without_the_science(parsed: dict[str, Any]) -> None:
-    assert set(parsed) == {*PIPELINES, "rollback", "reap_containers"}
+    assert set(parsed) == {*PIPELINES, "judge", "rollback", "reap_containers"}
     assert parsed["train_asr"]["schedule"] == "AssetOrTimeSchedule"
     assert parsed["train_asr"]["catchup"] is False
     assert "INSUFFICIENT waits for your approval" in parsed["train_asr"]["doc"]

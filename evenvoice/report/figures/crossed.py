@@ -18,6 +18,8 @@ from evenvoice.report.figures.style import COHORT_SCALE, FAINT, INK, figure, pla
 
 PALE: Final = 0.75
 """Of the colour scale: upwards of it, ink is white."""
+NARROWEST: Final = 7.6
+"""Inches, as other figures: all are stretched to the page, letters with them."""
 
 
 def crossed_figure(contents: Contents, method: Method) -> str | None:
@@ -32,7 +34,7 @@ def crossed_figure(contents: Contents, method: Method) -> str | None:
         return None
     rows, columns = ([value for value in of_column if any(cell[side] == value for cell in shown)]
                      for side, of_column in enumerate(values))
-    with figure(2.4 + 1.35 * len(columns), 0.9 + 0.72 * len(rows)) as drawing:
+    with figure(max(NARROWEST, 2.4 + 1.35 * len(columns)), 0.9 + 0.72 * len(rows)) as drawing:
         axes = drawing.subplots()
         judged = {cohort["cohort"] for cohort in method.cohorts}
         _draw_cells(axes, rows, columns, shown, judged)
@@ -44,7 +46,7 @@ def crossed_figure(contents: Contents, method: Method) -> str | None:
         axes.set_ylabel(method.columns[0].replace("_", " "))
         axes.tick_params(length=0)
         axes.spines[:].set_visible(False)
-        return svg(drawing, f"Word error rate by {' and '.join(method.columns)}")
+        return svg(drawing, f"{contents.unit.capitalize()} error rate by {' and '.join(method.columns)}")
 
 
 def _values(contents: Contents, alone: str) -> list[str]:

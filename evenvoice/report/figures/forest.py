@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Set
+
 from matplotlib.axes import Axes
 
 from evenvoice.metrics.publication import Row
@@ -31,17 +33,28 @@ def forest_figure(contents: Contents, method: str) -> str | None:
                                  f"{', not judged' if row['cohort'] in aside else ''}" for row in rows[models[-1]]}
         axes.set_yticks(range(len(cohorts)), [labels[name] for name in cohorts])
         axes.set_ylim(-0.6, len(cohorts) - 0.2)
-        axes.set_xlim(left=0)
-        axes.set_xlabel("word error rate on test speakers, %")
+        axes.set_xlim(0, _right(rows, aside))
+        axes.set_xlabel(f"{contents.unit} error rate on test speakers, %")
         grid(axes)
         axes.spines["left"].set_visible(False)
         axes.legend(loc="upper center", bbox_to_anchor=(0.5, 1 + 0.5 / (len(cohorts) + 1)), ncols=3)
-        return svg(drawing, f"Word error rate per cohort, {method}")
+        return svg(drawing, f"{contents.unit.capitalize()} error rate per cohort, {method}")
 
 
 def _rows(contents: Contents, model: str, method: str) -> list[Row]:
     return [row for row in contents.cohort_wer if row["model"] == model and row["method"] == method
             and row["split"] == "test" and row["wer"] is not None]
+
+
+def _right(rows: Mapping[str, list[Row]], aside: Set[str]) -> float | None:
+    """Where the axis ends; an interval of a few speakers who are not judged may reach beyond, or it would squeeze all.
+
+    None for wherever the bars do, where nobody is judged.
+    """
+    ends = [row["wer_high"] or row["wer"] for of_model in rows.values() for row in of_model
+            if row["cohort"] not in aside]
+    estimates = [row["wer"] for of_model in rows.values() for row in of_model]
+    return 105 * max(*ends, *estimates) if ends else None
 
 
 def _points(axes: Axes, rows: list[Row], cohorts: list[str], shift: float, colour: str, label: str) -> None:

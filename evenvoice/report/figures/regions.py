@@ -28,9 +28,9 @@ WORLD = (-170.0, 180.0, -56.0, 75.0)
 
 
 def regions_figure(contents: Contents) -> str | None:
-    """Regions on a map, shaded by the challenger's WER on test speakers; None where no tree applies."""
+    """Regions on a map, shaded by the challenger's WER on test speakers; None where there are no two to tell apart."""
     tree = next((method for method in contents.methods if method.name == "geographic"), None)
-    if tree is None or not tree.applicable:
+    if tree is None or not tree.applicable or len(tree.extra.get("boxes", {})) < 2:
         return None
     shown = {row["cohort"] for row in tree.cohorts}
     boxes = {cohort: box for cohort, box in tree.extra.get("boxes", {}).items() if cohort in shown}
@@ -49,7 +49,7 @@ def regions_figure(contents: Contents) -> str | None:
         axes.set_ylim(extent[2:])
         axes.set_aspect(1 / squeeze)
         axes.set_axis_off()
-        return svg(drawing, "Regions of the geographic tree, shaded by word error rate")
+        return svg(drawing, f"Regions of the geographic tree, shaded by {contents.unit} error rate")
 
 
 def _outlines(axes: Axes, extent: tuple[float, float, float, float]) -> None:

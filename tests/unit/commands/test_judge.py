@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -54,10 +57,58 @@ def test_what_cannot_be_judged_is_refused_and_an_earlier_judgement_stays(tmp_pat
     assert (tmp_path / "out" / "verdict.json").read_bytes() == before
 
 
+HEADER = "id\tspeaker\ttext\tpred_text\tgender\taccent\n"
+
+
+@pytest.mark.parametrize(("rows", "by", "says"), [
+    (["1 a one one female x", "2 b one one male y"], "tone", "--by tone must name a column that there is, got only"),
+    (["1 a one one female x", "2 a one one male x"], None, "in line 3 of .* must have one gender, got 'male', and"),
+    (["1 a one one female x", "1 b one one male x"], None, "line 3 of .*, utterance '1' must come once"),
+    (["1 a one one female x", "2 b ... one male x"], None, "line 3 of .*, utterance '2' must hold a word when"),
+    (["1 a one one female x", "2 b one one male x"], "accent", "have two values or more, got 'x' for every speaker"),
+    (["1 a one one female x", "2 b one one male y"], "accent", "fewer values than speakers, got 2 values of 2 speak"),
+    (["1 a one one female x", "2  one one male y"], None, "line 3 of .*, utterance '2' must have a speaker"),
+    (["1 a one one female x", "2 b one male y"], None, "line 3 of .* must have 6 columns, got 5")],
+    ids=["unknown column", "two genders", "duplicated id", "empty reference", "a group of all speakers",
+         "a value of each speaker", "no speaker", "no hypothesis"])
+def test_a_table_that_cannot_be_judged_is_refused_by_what_is_wrong(tmp_path, capsys, rows, by, says):
+    path = tmp_path / "hyp.tsv"
+    path.write_text(HEADER + "".join(row.replace(" ", "\t") + "\n" for row in rows), encoding="utf-8")
+    out = tmp_path / "out"
+    assert main(["judge", str(path), "--out", str(out), *(["--by", by] if by else [])]) == 3
+    assert re.search(f"^CorpusError: .*{says}", capsys.readouterr().err)
+    assert not out.exists()
+
+
+def test_hypotheses_of_other_utterances_than_the_references_are_refused(tmp_path, capsys):
+    for name, lines in (("ref", "u1 one\nu2 two\n"), ("hyp", "u1 one\nu3 two\n"), ("utt2spk", "u1 a\nu2 b\n")):
+        (tmp_path / name).write_text(lines, encoding="utf-8")
+    assert main(["judge", str(tmp_path / "hyp"), "--references", str(tmp_path / "ref"), "--utt2spk",
+                 str(tmp_path / "utt2spk"), "--out", str(tmp_path / "out")]) == 3
+    assert re.search("hyp must be about the utterances of .*ref, got nothing about 'u2'", capsys.readouterr().err)
+
+
+@pytest.mark.parametrize("option", ["--speakers", "--embeddings", "--references", "--utt2spk"])
+def test_a_file_that_is_not_there_is_named(tmp_path, capsys, option):
+    path = table(tmp_path / "hyp.tsv", {"female": 0.1, "male": 0.1}, speakers=1)
+    assert main(["judge", str(path), "--out", str(tmp_path / "out"), option, str(tmp_path / "gone.tsv")]) == 3
+    assert "gone.tsv must be a file that can be read, got No such file or directory" in capsys.readouterr().err
+
+
+def test_a_folder_of_something_else_is_not_replaced(tmp_path, capsys, monkeypatch):
+    path = table(tmp_path / "hyp.tsv", {"female": 0.1, "male": 0.1}, speakers=1)
+    monkeypatch.chdir(tmp_path)
+    for out in (str(tmp_path), ".", str(path), ".."):
+        assert main(["judge", str(path), "--out", out]) == 3
+        assert f"--out {out} must be a new folder, or that of an earlier judgement" in capsys.readouterr().err
+    assert path.exists()
+
+
 @pytest.mark.parametrize(("arguments", "says"), [
     (["--set", "gate.max_gap=yes"], "gate.max_gap must be a valid number"),
     (["--set", "gate.max_gapp=1"], "gate.max_gapp must be a known name"),
     (["--set", "max_gap"], "--set must be NAME=VALUE"),
+    (["--settings", "gone.yaml"], "gone.yaml must be a file of settings, got no such file"),
     (["--normaliser", "danish"], "--normaliser must be one of none, ")])
 def test_a_wrong_setting_is_refused_by_name(tmp_path, capsys, arguments, says):
     path = table(tmp_path / "hyp.tsv", {"female": 0.1, "male": 0.1})
@@ -81,3 +132,11 @@ def test_a_defect_does_not_read_as_a_verdict(tmp_path, capsys, monkeypatch):
     monkeypatch.setattr("evenvoice.commands.judge.read_judging", lambda *_: 1 / 0)
     assert main(["judge", str(tmp_path / "hyp.tsv")]) == 70
     assert "This is a defect of evenvoice" in capsys.readouterr().err
+
+
+def test_a_missing_package_does_not_read_as_a_verdict():
+    code = ("import sys; sys.modules['pyarrow'] = None; from evenvoice.__main__ import main; "
+            "sys.exit(main(['judge', 'x']))")
+    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert ended.returncode == 70
+    assert "pyarrow" in ended.stderr

@@ -34,7 +34,7 @@ def test_a_table_at_hand_is_judged_as_a_file_is(made):
 def test_what_is_known_of_speakers_may_stand_in_a_table_of_its_own():
     heard = frame({"female": 0.25, "male": 0.1})
     speakers = heard[["speaker", "gender"]].rename(columns={"gender": "device"})
-    told = judge_table(heard.drop(columns="gender"), speakers=speakers, by=["device"], settings=QUICK)
+    told = judge_table(heard.drop(columns="gender"), speakers=speakers, by="device", settings=QUICK)
     assert told.judged.outcome == "FAIL"
     assert {partition.method for partition in told.judged.cohorts.partitions} == {"attributes-device"}
 

@@ -30,7 +30,7 @@ def test_values_are_brought_to_one_spelling(tmp_path):
 
 
 def test_columns_of_ones_own_that_make_groups_are_judged_unless_others_are_asked_for(tmp_path):
-    assert people(tmp_path).columns(["ann", "bob", "cat"]) == ("gender", "age_band")
+    assert people(tmp_path).columns(["ann", "bob", "cat"]) == ("gender",)
     assert people(tmp_path, by=("device",)).columns(["ann", "bob", "cat"]) == ("device",)
 
 
@@ -42,6 +42,33 @@ def test_columns_of_ones_own_that_make_groups_are_judged_unless_others_are_asked
 def test_a_column_that_makes_no_groups_is_refused_where_it_was_asked_for(tmp_path, column, speakers, says):
     with pytest.raises(CorpusError, match=says):
         people(tmp_path, by=(column,)).columns(speakers)
+
+
+def test_a_column_that_makes_no_groups_is_left_out_with_a_note_where_nobody_asked_for_it(tmp_path):
+    everyone = ["ann", "bob", "cat"]
+    assert people(tmp_path).notes(everyone) == ["No groups by age_band: 3 values of 3 speakers.",
+                                                "No groups by accent: 'Welsh' for every speaker."]
+    assert people(tmp_path, by=("device",)).notes(everyone) == []
+
+
+def test_a_place_is_in_degrees_and_nan_is_none(tmp_path):
+    header = "speaker\tgender\tlat\tlon\n"
+    assert not people(tmp_path, table=f"{header}ann\tF\tnan\tnan\n").has_places()
+    with pytest.raises(CorpusError, match=r"lon in line 2 of .* must be between -180 and 180 degrees, got 200\.0"):
+        people(tmp_path, table=f"{header}ann\tF\t1\t200\n")
+
+
+def test_speakers_whom_no_recording_is_of_may_be_in_the_table_and_a_few_may_lack(tmp_path):
+    assert people(tmp_path, by=("device",)).notes(["ann", "bob", "dan"]) == []
+
+
+def test_a_table_that_lacks_most_speakers_is_noted_and_one_that_lacks_all_is_refused(tmp_path):
+    found = people(tmp_path, by=("device",))
+    assert found.notes(["ann", "dan", "eve"]) == [
+        "2 of 3 speakers are not in the table of speakers: are they named alike in both?"]
+    with pytest.raises(CorpusError, match="the table of speakers must be about speakers of the recordings, got 'ann' "
+                                          "and 2 more, where 'spk_ann' and 1 more speak"):
+        found.notes(["spk_ann", "spk_bob"])
 
 
 def test_a_speaker_of_two_genders_is_refused_and_one_who_grew_older_is_not(tmp_path):

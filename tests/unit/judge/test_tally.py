@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from evenvoice.errors import CorpusError
+from evenvoice.errors import CorpusError, ParamsError
 from evenvoice.judge.normalisers import normaliser, unit_of
 from evenvoice.judge.tally import Tally
 from evenvoice.judge.utterances import Utterance
@@ -62,3 +62,19 @@ def test_english_is_brought_to_one_spelling():
 
 def test_a_normaliser_of_ones_own_goes_by_module_and_function():
     assert normaliser("builtins:str")("As it is") == "As it is"
+
+
+@pytest.mark.parametrize(("name", "says"), [
+    ("danish", "got danish instead"), (":lower", r"got :lower \(Empty module name\)"),
+    ("nowhere:lower", r"got nowhere:lower \(No module named 'nowhere'\)"),
+    ("builtins:nothing", r"got builtins:nothing \(module 'builtins' has no attribute 'nothing'\)")])
+def test_a_normaliser_that_is_not_there_is_refused_with_the_reason(name, says):
+    with pytest.raises(ParamsError, match=f"--normaliser must be one of none, evenvoice, english, or .*, {says}"):
+        normaliser(name)
+
+
+@pytest.mark.parametrize(("name", "says"), [("builtins:len", "must take and give a text, got int"),
+                                            ("builtins:int", "must take and give a text, got ValueError: invalid")])
+def test_a_normaliser_of_ones_own_that_gives_no_text_is_named(name, says):
+    with pytest.raises(ParamsError, match=f"--normaliser {name} {says}"):
+        normaliser(name)("one")

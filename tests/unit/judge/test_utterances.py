@@ -64,8 +64,10 @@ def test_a_table_that_cannot_be_read_is_refused_by_what_it_lacks(tmp_path, row, 
 
 def test_a_line_that_was_not_transcribed_is_not_taken_for_silence(tmp_path):
     path = written(tmp_path / "hyp.jsonl", [ROWS[0], {"id": "u2", "speaker": "bob", "text": "three"}])
-    with pytest.raises(CorpusError, match=r"line 2 of .* must have 'pred_text', as the rows before it"):
+    with pytest.raises(CorpusError, match=r"line 2 of .* must have 'pred_text', as other rows, got no such column"):
         read(path)
+    with pytest.raises(CorpusError, match=r"row 2 of .* must have 'pred_text', as other rows, got null"):
+        read(written(tmp_path / "hyp.parquet", [ROWS[0], {**ROWS[1], "pred_text": None}]))
 
 
 @given(st.binary(max_size=300))

@@ -109,6 +109,12 @@ def test_nothing_known_of_anybody_is_refused():
         judge_utterances(utterances, People(None), read_judging(), reading=Reading(), files={})
 
 
+def test_where_all_that_is_known_makes_no_groups_the_refusal_says_what_it_is():
+    utterances, people = world({"female": 0.1})
+    with pytest.raises(CorpusError, match="told apart by something, got gender: 'female' for every speaker instead"):
+        judge_utterances(utterances, people, read_judging(), reading=Reading(), files={})
+
+
 def test_the_same_input_gives_the_same_verdict_whatever_its_order():
     utterances, people = world({"female": 0.12, "male": 0.1})
     settings = read_judging(changes=("evaluate.replicates=300",))

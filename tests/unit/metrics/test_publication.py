@@ -1,6 +1,6 @@
 """Which cohorts are hidden, and everything that would give them away with them."""
 
-from evenvoice.metrics.publication import hidden_cohorts
+from evenvoice.metrics.publication import hidden_cohorts, published_regression
 
 EVERYONE = {"method": "whole", "cohort": "whole", "split": "test", "speakers": 52}
 
@@ -42,3 +42,29 @@ def test_large_cells_of_crossed_columns_are_all_shown() -> None:
     crossed = declared("gender-age_band", female_and_young=13, female_and_old=27, male_and_young=17, male_and_old=43)
     hidden = hidden_cohorts([{**EVERYONE, "speakers": 100}, *ALONE, *crossed], 5)
     assert not any(hidden.values())
+
+
+def regression() -> dict[str, object]:
+    groups = [{"cohort": name, "rate_ratio": ratio, "predicted_wer": 0.1 * ratio}
+              for name, ratio in (("female", 1.0), ("male", 1.2), ("unknown", 3.0))]
+    return {"faas": 20.0, "wer": 0.1, "columns": [
+        {"partition": "attributes-gender", "reference": "female", "df": 2, "p": 0.01, "score": 50, "groups": groups}]}
+
+
+def test_a_regression_of_shown_groups_is_published_whole() -> None:
+    assert published_regression(regression(), {"attributes-gender": frozenset(), "geographic": frozenset({"a"})}) == (
+        regression())
+
+
+def test_a_hidden_group_takes_every_figure_with_it_that_tells_about_all_groups() -> None:
+    found = published_regression(regression(), {"attributes-gender": frozenset({"unknown"})})
+    (column,) = found["columns"]
+    assert (found["faas"], found["wer"]) == (None, 0.1)
+    assert (column["p"], column["df"], column["score"]) == (None, None, None)
+    assert column["groups"] == [{"cohort": "female", "rate_ratio": 1.0, "predicted_wer": None},
+                                {"cohort": "male", "rate_ratio": 1.2, "predicted_wer": None}]
+
+
+def test_ratios_to_a_hidden_group_are_not_published() -> None:
+    (column,) = published_regression(regression(), {"attributes-gender": frozenset({"female"})})["columns"]
+    assert (column["reference"], column["groups"]) == (None, [])

@@ -33,7 +33,7 @@ def test_nothing_to_say_is_not_said(summary: dict[str, Any]) -> None:
         "1 240", "speakers have coordinates, all between latitudes 25° and 49° and longitudes -125° and -67° (whole "
                  "degrees, rounded outwards)")),
     ({"attributes": {"kept_as_written": {"gender": {"two-spirit": 9, "genderfluid": 12, "a": 4, "b": 1}}}}, (
-        "26", "speakers have a gender that the table of values does not know, kept as it was written: "
+        "26", "speakers have a value of gender that the table of values does not know, kept as it was written: "
               "'genderfluid' 12, 'two-spirit' 9, 2 values of fewer than 5 speakers each")),
 ])
 def test_each_count_is_one_line(summary: dict[str, Any], line: tuple[str, str]) -> None:

@@ -10,6 +10,7 @@ from evenvoice.metrics.publication import LEFT_OUT
 from evenvoice.params import load_params
 from evenvoice.report import Contents, render_page
 from evenvoice.report.figures import crossed_figure, forest_figure
+from evenvoice.report.figures.forest import _right
 from evenvoice.report.figures.style import plain
 from tests.builders.report import made_contents
 
@@ -47,6 +48,14 @@ def test_a_column_is_drawn_as_a_forest_and_a_crossing_as_a_map(contents: Content
     assert crossed is not None
     assert crossed.count(" speaker") == 5
     assert 'aria-label="Word error rate by gender and age_band"' in crossed
+
+
+def test_a_few_who_are_not_judged_squeeze_nobody() -> None:
+    rows = {"base": [{"cohort": "unknown", "wer": 0.1, "wer_high": 0.9}, {"cohort": "female", "wer": 0.1,
+                                                                          "wer_high": 0.2}]}
+    assert _right(rows, {"unknown"}) == pytest.approx(21)
+    assert _right(rows, set()) == pytest.approx(94.5)
+    assert _right(rows, {"unknown", "female"}) is None
 
 
 def test_one_unknown_speaker_hides_what_would_give_them_away(tmp_path: Path) -> None:

@@ -1,9 +1,12 @@
 """The map covers every place once, whatever lies within what."""
 
+from dataclasses import replace
+
 from hypothesis import given
 from hypothesis import strategies as st
 
-from evenvoice.report.figures.regions import _borders, pieces_of
+from evenvoice.report.figures.regions import _borders, pieces_of, regions_figure
+from tests.builders.report import made_contents
 
 MAP = (0.0, 10.0, 0.0, 10.0)
 
@@ -53,3 +56,11 @@ def test_there_is_a_line_around_the_box_and_around_the_map_and_none_between_piec
     lines = _borders([MIDDLE, box(leaves_out=[MIDDLE])], MAP)
     length = sum(abs(end[0] - start[0]) + abs(end[1] - start[1]) for start, end in lines)
     assert length == 4 * 2 + 4 * 10
+
+
+def test_one_region_is_no_map(tmp_path):
+    contents = made_contents(tmp_path)
+    assert regions_figure(contents) is not None
+    [tree] = [method for method in contents.methods if method.name == "geographic"]
+    alone = replace(tree, extra={**tree.extra, "boxes": dict([*tree.extra["boxes"].items()][:1])})
+    assert regions_figure(replace(contents, methods=(alone,))) is None

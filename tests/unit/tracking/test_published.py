@@ -83,6 +83,16 @@ def test_a_gap_to_a_hidden_top_cohort_is_not_published(tmp_path: Path) -> None:
     assert (west["against"], west["gap"], west["gap_at_most"]) == (None, None, None)
 
 
+def test_figures_of_a_regression_are_named_by_model_column_and_group(files: RunFiles) -> None:
+    groups = [{"cohort": "female/f", "rate_ratio": 1.2}, {"cohort": "male", "rate_ratio": None}]
+    write_json(files.evaluation / "regression.json", {"ewc": {
+        "faas": 21.5, "columns": [{"partition": "attributes-gender", "p": 0.03, "groups": groups}]}})
+    found = published.metrics(files, min_speakers=5)
+    assert {name: value for name, value in found.items() if name.startswith("regression/")} == {
+        "regression/faas/ewc/test": 21.5, "regression/p/ewc/test/attributes-gender": 0.03,
+        "regression/rate_ratio/ewc/test/attributes-gender/female_2ff": 1.2}
+
+
 def test_compute_is_published_by_part(files: RunFiles) -> None:
     assert published.metrics(files, min_speakers=5)["compute/ewc/macs_per_audio_s/encoder"] == 900
 
