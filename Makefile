@@ -18,7 +18,7 @@ unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
 .PHONY: help judge run up down up-stack down-stack doctor relocate images stack-images base-image wheelhouse test test-engines test-science test-pythons lint repro lock clean \
-	bench-loss bench-train bench-stream bench-features bench-gpu bench-models bench-choice bench-discovery bench-gate bench-healing bench-worlds bench-mitigation bench-gates bench-amortized bench-verification bench-multitalker env env-dev env-bench
+	bench-loss bench-train bench-stream bench-features bench-gpu bench-models bench-choice bench-discovery bench-gate bench-healing bench-worlds bench-mitigation bench-gates bench-amortized bench-verification bench-multitalker bench-judge env env-dev env-bench
 
 help: ## this list
 	@echo "make <target>, where <target> is one of"
@@ -152,6 +152,9 @@ bench-verification: env ## does weighting speakers make verification fairer; eve
 
 bench-multitalker: env ## what a recogniser of two people at once needs, arm by arm, over two SEEDS, for an hour
 	@$(VENV_PYTHON) -m benchmarks.multitalker --corpus $(CORPORA) --seeds $(SEEDS)
+
+bench-judge: env-bench ## judging up to a million speakers, step by step, beside scikit-learn, scipy and fairlearn
+	@$(VENV_PYTHON) -m benchmarks.judging
 
 bench-amortized: env ## models that compute less, beside other ways to save as much, over SEEDS, for an hour
 	@$(VENV_PYTHON) -m benchmarks.amortized --seeds $(SEEDS)

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from evenvoice.cohorts.description import Found, FoundEach, Given, Method, NotApplicable
 from evenvoice.cohorts.groups import ASIDE, FrozenGroups, Group
 from evenvoice.cohorts.table import CohortTable, word_error_rate
+from evenvoice.data.coded import NOTHING, Coded
 from evenvoice.metrics.partitions import Aside, crossed_name, partition_name
 from evenvoice.params import Discover
 
@@ -49,12 +50,35 @@ def find_groups(given: Given, settings: Discover, _rng: np.random.Generator) -> 
 
 def _large(table: CohortTable, columns: Sequence[str], settings: Discover) -> list[Group]:
     """Combinations of known values that enough speakers have and enough words were said in, worst WER first."""
-    groups_S = _groups(table, columns)
-    members = {group: np.array([other == group for other in groups_S], dtype=bool)
-               for group in sorted({group for group in groups_S if None not in group and not {*group} & {*ASIDE}})}
-    large = [group for group, members_S in members.items() if members_S.sum() >= settings.min_speakers
-             and table.words[members_S].sum() >= settings.min_words]
-    return sorted(large, key=lambda group: (-_wer(table, members[group]), group))
+    declared = [table.declared(column) for column in columns]
+    known = np.flatnonzero(np.all([_known(coded) for coded in declared], axis=0))
+    first_G, group_N = _combined(declared, known)
+    speakers_G = np.bincount(group_N, minlength=len(first_G))
+    words_G, errors_G = (np.bincount(group_N, counts_S[known], len(first_G)).astype(np.int64)
+                         for counts_S in (table.words, table.errors))
+    values = [list(coded.numbers) for coded in declared]
+    wer: dict[Group, float] = {}
+    for number in np.flatnonzero((speakers_G >= settings.min_speakers) & (words_G >= settings.min_words)):
+        group = tuple(own[coded.codes[first_G[number]]] for own, coded in zip(values, declared, strict=True))
+        wer[group] = word_error_rate(errors_G[number], words_G[number])
+    return sorted(wer, key=lambda group: (-wer[group], group))
+
+
+def _known(declared: Coded) -> NDArray[np.bool_]:
+    """Who (S,) has a value that can be a group."""
+    known_S: NDArray[np.bool_] = declared.codes != NOTHING
+    for aside in ASIDE:
+        known_S &= ~declared.holding(aside)
+    return known_S
+
+
+def _combined(declared: Sequence[Coded], known: NDArray[np.intp]) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """A speaker of each combination (G,), and the combination (N,) of each of the N ``known`` speakers."""
+    combined_N = np.zeros(len(known), dtype=np.int64)
+    for coded in declared:
+        combined_N = combined_N * len(coded.numbers) + coded.codes[known]
+    _, first_G, group_N = np.unique(combined_N, return_index=True, return_inverse=True)
+    return known[first_G], group_N
 
 
 def _crossed(table: CohortTable, columns: tuple[str, str], alone: list[list[Group]], settings: Discover
@@ -67,22 +91,14 @@ def _crossed(table: CohortTable, columns: tuple[str, str], alone: list[list[Grou
     return [] if alike or len(groups) <= max(map(len, alone)) else groups
 
 
-def _groups(table: CohortTable, columns: Sequence[str]) -> list[Group]:
-    return list(zip(*(table.declared(column) for column in columns), strict=True))
-
-
 def _labels(alone: Iterable[Group]) -> list[str]:
     return [*(value for (value,) in alone), *ASIDE]
 
 
-def _wer(table: CohortTable, members_S: NDArray[np.bool_]) -> float:
-    return word_error_rate(table.errors[members_S], table.words[members_S])
-
-
 def _found(table: CohortTable, columns: tuple[str, ...], judged: list[Group], large: dict[str, list[Group]],
            enough: str) -> Found:
-    everyone = product(*(_labels(large[column]) for column in columns))
-    aside = [group for group in everyone if group not in judged]
+    shown = {*judged}
+    aside = [group for group in product(*(_labels(large[column]) for column in columns)) if group not in shown]
     rule = FrozenGroups(columns=columns, groups=(*judged, *aside))
     words = [rule.rule(number) for number in range(len(rule.groups))]
     return Found(rule=rule, named=tuple(map(crossed_name, judged)), rules=tuple(words[:len(judged)]),

@@ -3,6 +3,9 @@
 Clusters know nothing of errors, so the largest differences of voices lead them, and few clusters may all cut across the
 voices that are served worse. Hence many of them, and as many cohorts as differ beyond chance (joining.py). [design]
 
+Of more than :data:`MOST_FITTED` speakers as many are drawn for k-means to be fitted on: each centroid is a mean of
+hundreds of them by then. All are placed, and all have a say in what is joined. [design]
+
 Shapes: S speakers, D embedding width, C clusters.
 """
 
@@ -10,15 +13,21 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits
 
 from evenvoice.cohorts.description import MOST_COARSE, Found, Given, Method, NotApplicable
 from evenvoice.cohorts.joining import Clustered, ConsideredPart, JoiningSettings, Part, cohorts_after, parted
 from evenvoice.cohorts.table import CohortTable, Floats
 from evenvoice.params import Discover
+
+MOST_FITTED: Final = 10_000
+"""Speakers that k-means is fitted on at most."""
+PLACED_AT_ONCE: Final = 16_384
+"""Speakers whose distances are computed together: bounds the working memory to some 25 MB at 64 dimensions."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,7 +51,8 @@ def find_clusters(given: Given, settings: Discover, rng: np.random.Generator) ->
         return NotApplicable(f"{len(discover)} discover speakers have an embedding, {needed} needed for two clusters")
     own = settings.clusters
     clusters = min(own.clusters, len(discover) // settings.min_speakers)
-    centroids_CD = _k_means(discover.embeddings, clusters, own.restarts, int(rng.integers(2**31)))
+    fitted_SD = discover.embeddings[_drawn(len(discover), rng)]
+    centroids_CD = _k_means(fitted_SD, clusters, own.restarts, int(rng.integers(2**31)))
     heard = Clustered.of(discover, nearest(discover.embeddings, centroids_CD))
     considered = parted(
         clusters=clusters, discover=heard, validate=Clustered.of(given.validate, nearest(given.validate.embeddings,
@@ -59,7 +69,15 @@ def find_clusters(given: Given, settings: Discover, rng: np.random.Generator) ->
         reason=_reason(clusters, len(parts), considered, own.significance),
         rules=tuple(_in_words(part, clusters) for part in parts),
         extra={"splits": [asdict(item) for item in considered],
-               "stability": _stability(discover.embeddings, heard.cluster_S, own.restarts, own.stability_runs, rng)})
+               "stability": _stability(fitted_SD, nearest(fitted_SD, centroids_CD), own.restarts, own.stability_runs,
+                                       rng)})
+
+
+def _drawn(speakers: int, rng: np.random.Generator) -> NDArray[np.intp] | slice:
+    """Speakers to fit on: all, or as many as that takes, in their order; nothing is drawn where all are taken."""
+    if speakers <= MOST_FITTED:
+        return slice(None)
+    return np.sort(rng.choice(speakers, MOST_FITTED, replace=False))
 
 
 def _embedded(table: CohortTable) -> NDArray[np.bool_]:
@@ -96,6 +114,14 @@ def _in_words(part: Part, clusters: int) -> str:
 
 def nearest(embeddings_SD: Floats, centroids_CD: Floats) -> NDArray[np.intp]:
     """Index (S,) of the nearest centroid by Euclidean distance, -1 for a row that is not a number."""
+    nearest_S = np.empty(len(embeddings_SD), dtype=np.intp)
+    for start in range(0, len(embeddings_SD), PLACED_AT_ONCE):
+        rows = slice(start, start + PLACED_AT_ONCE)
+        nearest_S[rows] = _nearest(embeddings_SD[rows], centroids_CD)
+    return nearest_S
+
+
+def _nearest(embeddings_SD: Floats, centroids_CD: Floats) -> NDArray[np.intp]:
     # |x - c|^2 = |x|^2 - 2 x.c + |c|^2, and |x|^2 is the same for every centroid
     distances_SC = (centroids_CD**2).sum(axis=1) - 2 * np.nan_to_num(embeddings_SD) @ centroids_CD.T
     return np.where(np.isnan(embeddings_SD).any(axis=1), -1, distances_SC.argmin(axis=1))
@@ -104,7 +130,10 @@ def nearest(embeddings_SD: Floats, centroids_CD: Floats) -> NDArray[np.intp]:
 def _k_means(embeddings_SD: Floats, clusters: int, restarts: int, seed: int) -> Floats:
     from sklearn.cluster import KMeans  # here, since importing it takes a second that the trees need not wait
 
-    fitted = KMeans(n_clusters=clusters, n_init=restarts, random_state=seed).fit(embeddings_SD)
+    # a step takes milliseconds: threads would wait for each other longer than they work, all the more on a machine that
+    # does other work, and sums would come out in another order on another number of cores
+    with threadpool_limits(1):
+        fitted = KMeans(n_clusters=clusters, n_init=restarts, random_state=seed).fit(embeddings_SD)
     return np.asarray(fitted.cluster_centers_, dtype=np.float64)
 
 

@@ -8,11 +8,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal, Protocol
 
 import numpy as np
+import pyarrow as pa
 from numpy.typing import NDArray
 
 from evenvoice.cohorts.table import CohortTable, word_error_rate
+from evenvoice.data.coded import NOTHING, picked
 from evenvoice.data.schemas import COARSER, COHORTS
-from evenvoice.data.tables import rows_table, write_table
+from evenvoice.data.tables import write_table
 from evenvoice.metrics.partitions import DESCRIPTION, Aside, FrozenCohort, Partition
 from evenvoice.origins import Origin
 from evenvoice.params import Discover
@@ -134,13 +136,12 @@ class Method:
 def write_cohorts(draft: Path, found: Found | NotApplicable, table: CohortTable) -> None:
     """Apply the frozen rule, and its coarser ones, to every speaker of every split."""
     names = found.all_names() if isinstance(found, Found) else []
-    write_table(draft / "cohorts.parquet", rows_table([
-        {**row, "cohort": names[label] if label >= 0 else None}
-        for row, label in zip(_keys(table), _labels(found, table).tolist(), strict=True)], COHORTS))
-    write_table(draft / "coarser.parquet", rows_table([
-        {**row, "cohorts": count, "cohort": label if label >= 0 else None}
-        for count, rule in (sorted(found.coarser.items()) if isinstance(found, Found) else ())
-        for row, label in zip(_keys(table), rule.assign(table).tolist(), strict=True)], COARSER))
+    coarser = sorted(found.coarser.items()) if isinstance(found, Found) else []
+    keys = {"speaker": pa.array(table.speakers, pa.string()), "split": pa.array(table.splits, pa.string())}
+    write_table(draft / "cohorts.parquet",
+                pa.table({**keys, "cohort": picked(names, _labels(found, table))}, schema=COHORTS))
+    write_table(draft / "coarser.parquet", pa.concat_tables([
+        COARSER.empty_table(), *(_coarser(keys, cohorts, rule.assign(table)) for cohorts, rule in coarser)]))
 
 
 def partition_of(name: str, found: Found | NotApplicable, table: CohortTable) -> tuple[Partition, list[str | None]]:
@@ -148,12 +149,12 @@ def partition_of(name: str, found: Found | NotApplicable, table: CohortTable) ->
     if isinstance(found, NotApplicable):
         return Partition(method=name, applicable=False, reason=found.reason, cohorts=(), asked=found.asked), (
             [None] * len(table))
-    labels, names = _labels(found, table), found.all_names()
+    labels, names = _labels(found, table), np.array([*found.all_names(), None], dtype=object)
     cohorts = tuple(FrozenCohort(cohort=cohort.cohort, rule=cohort.rule, discover_speakers=cohort.discover_speakers,
                                  discover_words=cohort.discover_words, discover_wer=cohort.discover_wer)
                     for cohort in _cohorts(found, table, labels))
     return (Partition(method=name, applicable=True, reason=found.reason, cohorts=cohorts, aside=found.aside),
-            [names[label] if label >= 0 else None for label in labels.tolist()])
+            names[labels].tolist())  # the label of nothing, which is -1, is that of the last name
 
 
 def describe(draft: Path, *, method: str, title: str, found: Found | NotApplicable, table: CohortTable,
@@ -186,8 +187,9 @@ def _labels(found: Found | NotApplicable, table: CohortTable) -> NDArray[np.intp
     return found.rule.assign(table) if isinstance(found, Found) else np.full(len(table), -1, dtype=np.intp)
 
 
-def _keys(table: CohortTable) -> list[dict[str, object]]:
-    return [{"speaker": speaker, "split": split} for speaker, split in zip(table.speakers, table.splits, strict=True)]
+def _coarser(keys: Mapping[str, pa.Array], cohorts: int, labels_S: NDArray[np.intp]) -> pa.Table:
+    return pa.table({**keys, "cohorts": np.full(len(labels_S), cohorts),
+                     "cohort": pa.array(labels_S, mask=labels_S == NOTHING)}, schema=COARSER)
 
 
 def _cohorts(found: Found, table: CohortTable, labels_S: NDArray[np.intp]) -> list[Cohort]:

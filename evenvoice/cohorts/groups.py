@@ -6,6 +6,7 @@ name, which is shown and not judged.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -13,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from evenvoice.cohorts.table import CohortTable
+from evenvoice.data.coded import Coded
 from evenvoice.params import UNKNOWN
 
 SMALLER: Final = "smaller groups"
@@ -38,19 +40,26 @@ class FrozenGroups:
 
     def assign(self, table: CohortTable) -> NDArray[np.intp]:
         """Cohort number (S,) of each speaker."""
-        number_of = {group: number for number, group in enumerate(self.groups)}
-        labels = [self._labels(place, table) for place in range(len(self.columns))]
-        return np.array([number_of[group] for group in zip(*labels, strict=True)], dtype=np.intp)
+        values = [list(of_groups) for of_groups in zip(*self.groups, strict=True)]
+        place_of = [{value: place for place, value in enumerate(dict.fromkeys(own))} for own in values]
+        numbers = np.empty([*map(len, place_of)], dtype=np.intp)
+        numbers[tuple([*map(of.__getitem__, own)] for of, own in zip(place_of, values, strict=True))] = (
+            np.arange(len(self.groups)))
+        return np.asarray(numbers[tuple(_places(of, table.declared(column))
+                                        for of, column in zip(place_of, self.columns, strict=True))])
 
     def rule(self, cohort: int) -> str:
         """A group in words, e.g. ``gender is female, age_band is 20-29``."""
         return ", ".join(_words(column, value)
                          for column, value in zip(self.columns, self.groups[cohort], strict=True))
 
-    def _labels(self, place: int, table: CohortTable) -> list[str]:
-        own = {group[place] for group in self.groups}
-        return [UNKNOWN if value is None else value if value in own else SMALLER
-                for value in table.declared(self.columns[place])]
+
+def _places(place_of: Mapping[str, int], declared: Coded) -> NDArray[np.intp]:
+    """Place (S,) among the values of a rule's column of what each speaker has."""
+    places = [place_of.get(value, place_of[SMALLER]) for value in declared.numbers]
+    # NOTHING, which is -1, is the code of what comes last
+    found: NDArray[np.intp] = np.array([*places, place_of[UNKNOWN]], dtype=np.intp)[declared.codes]
+    return found
 
 
 def _words(column: str, value: str) -> str:

@@ -73,7 +73,8 @@ class Newcomers:
                    "accent": [attributes.told(row.text(*COLUMNS["accent"])) for row in self.rows],
                    "country": [attributes.told(row.text("country")) for row in self.rows], "postal_code": postal_codes}
         asked = [name for name in frozen.columns if name not in OWN_COLUMNS]
-        further_columns, declared = further_of([dict(further(row, asked)) for row in self.rows])
+        known = [(number, *pair) for number, row in enumerate(self.rows) for pair in further(row, asked)]
+        further_columns, declared = further_of(size, *(zip(*known, strict=True) if known else ((), (), ())))
         nothing = np.zeros(size, dtype=np.int64)
         return CohortTable(speakers=np.array(self.speakers, dtype=object), splits=np.full(size, None, dtype=object),
                            errors=nothing, words=nothing, lat=lat, lon=lon, census=census, census_columns=columns,

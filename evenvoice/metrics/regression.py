@@ -5,8 +5,8 @@ The gate looks at each column by itself. Here all columns are in one model, so t
     errors of a speaker ~ Poisson(words * exp(intercept + the group of each column + u)), u the speaker's own
 
 after Liu et al. 2021 (arXiv 2109.09061) and ASR-FAIRBENCH (arXiv 2505.11572). Attributes are the speaker's, so totals
-of each speaker are sufficient; how u is distributed, and why, stands in :mod:`evenvoice.metrics.mixed_poisson`. A column's p
-is that of the likelihood ratio test against the model without it. It informs, and decides nothing.
+of each speaker are sufficient; how u is distributed, and why, stands in :mod:`evenvoice.metrics.mixed_poisson`. A
+column's p is that of the likelihood ratio test against the model without it. It informs, and decides nothing.
 
 Crossed columns are left out: the model has one effect for each column. A group without a single error has the rate
 ratio 0, whose logarithm is minus infinity: its speakers are then certain to make none, so the likelihood is that of

@@ -7,21 +7,21 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from numpy.typing import NDArray
 
+from evenvoice.data.coded import Coded, Strings, strings_of
 from evenvoice.data.schemas import COHORTS, HYPOTHESES
 from evenvoice.data.tables import read_table, write_table
 from evenvoice.errors import ArtifactError
 from evenvoice.metrics.bootstrap import Integers, Mask, SpeakerTable
 from evenvoice.metrics.partitions import partition_folder
 
-Strings = NDArray[np.object_]
 COUNTED: Final = ("utterance", "speaker", "split", "words", "substitutions", "deletions", "insertions")
 HEARD_BY_ALL: Final = ("utterance", "speaker", "words")
 
@@ -59,7 +59,18 @@ class SplitTable:
 
     def members(self, method: str, cohort: str) -> Mask:
         """(S,) whether a speaker is in the cohort."""
-        return np.asarray(self.cohorts[method] == cohort, dtype=bool)
+        return self.coded(method).holding(cohort)
+
+    def coded(self, method: str) -> Coded:
+        """The cohorts of one method as numbers."""
+        if method not in self._coded:
+            self._coded[method] = Coded.of(self.cohorts[method])
+        return self._coded[method]
+
+    @cached_property
+    def _coded(self) -> dict[str, Coded]:
+        """Methods that were asked for: a cohort of a million speakers is looked up many times."""
+        return {}
 
     def table(self, model: str, members_S: Mask | None = None) -> SpeakerTable:
         """One model's counts, of everyone unless ``members_S`` says of whom."""
@@ -82,40 +93,40 @@ def read_splits(*, hypotheses: Path, cohorts: Path, methods: Sequence[str],
     """
     models = dict.fromkeys(model for models in splits.values() for model in models)
     paths = {model: hypotheses / model / "hypotheses.parquet" for model in models}
-    heard = {model: _counted(read_table(path, HYPOTHESES, list(COUNTED)), str(path)) for model, path in paths.items()}
-    labels = {method: _labels(partition_folder(cohorts, method) / "cohorts.parquet") for method in methods}
-    return {split: _split(split, {model: _rows_of(heard[model], split) for model in splits[split]}, labels)
-            for split in splits}
+    heard = {model: _counted(read_table(path, HYPOTHESES, list(COUNTED))) for model, path in paths.items()}
+    labels = _labels(cohorts, methods)
+    return {split: _split(split, {model: _rows_of(heard[model], split, str(paths[model])) for model in splits[split]},
+                          labels) for split in splits}
 
 
 def join_split(split: str, heard: Mapping[str, pa.Table], *, cohorts: Path, methods: Sequence[str]) -> SplitTable:
     """As :func:`read_splits` for one split and HYPOTHESES tables at hand, by the names of their models."""
-    labels = {method: _labels(partition_folder(cohorts, method) / "cohorts.parquet") for method in methods}
-    counted = {model: _rows_of(_counted(table.select(list(COUNTED)), model), split) for model, table in heard.items()}
-    return _split(split, counted, labels)
+    counted = {model: _rows_of(_counted(table.select(list(COUNTED))), split, model) for model, table in heard.items()}
+    return _split(split, counted, _labels(cohorts, methods))
 
 
-def _counted(table: pa.Table, source: str) -> pa.Table:
-    _refuse_repeats(table, ["split", "utterance"], source)
+def _counted(table: pa.Table) -> pa.Table:
     errors = pc.add(pc.add(table["substitutions"], table["deletions"]), table["insertions"])
     return table.select(["split", *HEARD_BY_ALL]).append_column("errors", errors)
 
 
-def _rows_of(table: pa.Table, split: str) -> pa.Table:
-    return table.filter(pc.equal(table["split"], split)).sort_by("utterance")
+def _rows_of(table: pa.Table, split: str, source: str) -> pa.Table:
+    return _in_order(table.filter(pc.equal(table["split"], split)), "utterance", source)
 
 
-def _refuse_repeats(table: pa.Table, key: list[str], source: str) -> None:
-    counted = table.group_by(key).aggregate([([], "count_all")])
-    repeated = counted.filter(pc.greater(counted["count_all"], 1)).to_pylist()
-    if repeated:
-        raise ArtifactError(name=source, rule=f"hold each {key[-1]} of a split once",
-                            value=f"{repeated[0][key[-1]]!r} {repeated[0]['count_all']} times",
+def _in_order(table: pa.Table, key: str, source: str) -> pa.Table:
+    """The rows of one split in the order of ``key``, which has to tell them apart."""
+    ordered = table.sort_by(key)
+    keys = ordered[key]
+    again = keys.slice(1).filter(pc.equal(keys.slice(1), keys.slice(0, max(0, len(keys) - 1))))
+    if len(again):
+        raise ArtifactError(name=source, rule=f"hold each {key} of a split once",
+                            value=f"{again[0].as_py()!r} {pc.sum(pc.equal(keys, again[0])).as_py()} times",
                             action="Delete it and run the stage that writes it again.")
+    return ordered
 
 
-def _split(split: str, heard: Mapping[str, pa.Table], labels: Mapping[str, Mapping[tuple[str, str], str | None]]
-           ) -> SplitTable:
+def _split(split: str, heard: Mapping[str, pa.Table], labels: Mapping[str, tuple[str, pa.Table]]) -> SplitTable:
     first = next(iter(heard))
     for model, table in heard.items():
         if not table.select(HEARD_BY_ALL).equals(heard[first].select(HEARD_BY_ALL)):
@@ -125,29 +136,45 @@ def _split(split: str, heard: Mapping[str, pa.Table], labels: Mapping[str, Mappi
                                 action="Run the transcribe stage of both again.")
     sums = {model: table.group_by("speaker").aggregate([("words", "sum"), ("errors", "sum")]).sort_by("speaker")
             for model, table in heard.items()}
-    speakers = np.array(sums[first]["speaker"].to_pylist(), dtype=object)
+    speakers = sums[first]["speaker"]
     return SplitTable(
-        split=split, speakers=speakers, words=_integers(sums[first]["words_sum"]),
+        split=split, speakers=strings_of(speakers), words=_integers(sums[first]["words_sum"]),
         errors={model: _integers(table["errors_sum"]) for model, table in sums.items()},
-        cohorts={method: _place(speakers, split, method, of) for method, of in labels.items()})
+        cohorts=_placed(speakers, split, labels))
 
 
 def _integers(column: pa.ChunkedArray) -> Integers:
     return np.asarray(column.to_numpy(), dtype=np.int64)
 
 
-def _labels(path: Path) -> dict[tuple[str, str], str | None]:
-    table = read_table(path, COHORTS)
-    _refuse_repeats(table, ["split", "speaker"], str(path))
-    return {(row["split"], row["speaker"]): row["cohort"] for row in table.to_pylist()}
+def _labels(cohorts: Path, methods: Sequence[str]) -> dict[str, tuple[str, pa.Table]]:
+    """By method: where who is in which cohort was read, and what it says."""
+    paths = {method: partition_folder(cohorts, method) / "cohorts.parquet" for method in methods}
+    return {method: (str(path), read_table(path, COHORTS)) for method, path in paths.items()}
 
 
-def _place(speakers: Strings, split: str, method: str, labels: Mapping[tuple[str, str], str | None]) -> Strings:
-    unknown = [speaker for speaker in speakers if (split, speaker) not in labels]
-    if unknown:
+def _placed(speakers: pa.ChunkedArray, split: str, labels: Mapping[str, tuple[str, pa.Table]]) -> dict[str, Strings]:
+    """Method -> cohort (S,) of each speaker."""
+    found: dict[str, Strings] = {}
+    listed, rows_S = None, None
+    for method, (source, table) in labels.items():
+        placed = table.filter(pc.equal(table["split"], split))
+        if listed is None or not placed["speaker"].equals(listed):
+            # methods list speakers in one order, so they are mostly looked up once
+            listed, rows_S = placed["speaker"], _rows(speakers, placed, split, method, source)
+        found[method] = strings_of(placed["cohort"].take(rows_S))
+    return found
+
+
+def _rows(speakers: pa.ChunkedArray, placed: pa.Table, split: str, method: str, source: str) -> pa.ChunkedArray:
+    """Row (S,) of each speaker among those that a method has placed."""
+    _in_order(placed.select(["speaker"]), "speaker", source)
+    rows_S = pc.index_in(speakers, value_set=placed["speaker"])
+    if rows_S.null_count:
         raise ArtifactError(name=f"cohorts of {method!r}", rule="name every speaker of every split, placed or not",
-                            value=f"nothing about {unknown[0]} of {split}", action="Run the discover stage again.")
-    return np.array([labels[split, speaker] for speaker in speakers], dtype=object)
+                            value=f"nothing about {speakers.filter(rows_S.is_null())[0]} of {split}",
+                            action="Run the discover stage again.")
+    return rows_S
 
 
 def write_speakers(path: Path, tables: Iterable[SplitTable], methods: Sequence[str]) -> None:
@@ -158,9 +185,9 @@ def write_speakers(path: Path, tables: Iterable[SplitTable], methods: Sequence[s
 
 def _speaker_rows(table: SplitTable, model: str, methods: Sequence[str]) -> pa.Table:
     size = len(table.speakers)
-    columns: dict[str, Any] = {"model": [model] * size, "split": [table.split] * size, "speaker": list(table.speakers),
-                               "words": table.words, "errors": table.errors[model]}
-    columns |= {method: list(table.cohorts[method]) for method in methods}
+    columns = {"model": pa.repeat(model, size), "split": pa.repeat(table.split, size), "speaker": table.speakers,
+               "words": table.words, "errors": table.errors[model]}
+    columns |= {method: table.cohorts[method] for method in methods}
     return pa.table(columns, schema=speakers_schema(methods))
 
 
@@ -180,8 +207,7 @@ def read_speakers(path: Path, split: str, methods: Sequence[str]) -> SplitTable:
     """
     table = read_table(path, speakers_schema(methods))
     table = table.filter(pc.equal(table["split"], split))
-    _refuse_repeats(table, ["model", "speaker"], str(path))
-    models = {model: table.filter(pc.equal(table["model"], model)).sort_by("speaker")
+    models = {model: _in_order(table.filter(pc.equal(table["model"], model)), "speaker", str(path))
               for model in table["model"].unique().to_pylist()}
     if not models:
         raise ArtifactError(name=str(path), rule=f"hold speakers of {split}", value="none",
@@ -192,8 +218,7 @@ def read_speakers(path: Path, split: str, methods: Sequence[str]) -> SplitTable:
         if not rows.select(shared).equals(models[first].select(shared)):
             raise ArtifactError(name=f"{path}, model {model!r}", rule=f"have the speakers and words of {first!r}",
                                 value="others", action="Run the evaluate stage again.")
-    return SplitTable(split=split, speakers=np.array(models[first]["speaker"].to_pylist(), dtype=object),
+    return SplitTable(split=split, speakers=strings_of(models[first]["speaker"]),
                       words=_integers(models[first]["words"]),
                       errors={model: _integers(rows["errors"]) for model, rows in models.items()},
-                      cohorts={method: np.array(models[first][method].to_pylist(), dtype=object)
-                               for method in methods})
+                      cohorts={method: strings_of(models[first][method]) for method in methods})

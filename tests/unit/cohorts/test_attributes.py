@@ -7,6 +7,8 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from evenvoice.cohorts import find_cohorts
 from evenvoice.cohorts.description import Found, FoundEach, NotApplicable
@@ -124,6 +126,48 @@ def test_the_rule_that_is_written_places_people_the_same() -> None:
     table = world(GENDERS, age_band=AGES)
     for name, part in parts(find(table, ["gender", "age_band"])).items():
         assert frozen_method(rules(name, part, 1), "rules.json").assign(table) == placed(part, table)
+
+
+VALUES = st.sampled_from(["a", "b", "c", SMALLER, "unknown", None])
+PEOPLE = st.lists(st.tuples(VALUES, VALUES, st.integers(0, 20), st.integers(1, 20)), max_size=40)
+
+
+@given(PEOPLE)
+def test_groups_are_those_that_one_would_count_speaker_by_speaker(people: list[tuple[Any, Any, int, int]]) -> None:
+    one, other, errors, words = (list(column) for column in zip(*people, strict=True)) if people else ([],) * 4
+    table = cohort_table(splits=["discover"] * len(people), errors=errors, words=words, gender=one, accent=other)
+    found = find(table, ["gender", "accent"], min_speakers=3, min_words=10)
+    large = {columns: plainly_large(people, columns) for columns in ((0,), (1,), (0, 1))}
+    usable = [columns for columns in ((0,), (1,)) if len(large[columns]) > 1]
+    if len(usable) == 2 and len(large[0, 1]) > max(len(large[0,]), len(large[1,])):
+        usable.append((0, 1))
+    expected = [[" and ".join(group) for group in large[columns]] for columns in usable]
+    if not expected:
+        assert isinstance(found, NotApplicable)
+        return
+    assert [part.names() for part in parts(found).values()] == expected
+    for columns, part in zip(usable, parts(found).values(), strict=True):
+        kept = [{group[0] for group in large[column,]} for column in columns]
+        told = [[person[column] for column in columns] for person in people]
+        assert placed(part, table) == [" and ".join(map(plainly_called, values, kept)) for values in told]
+
+
+def plainly_large(people: list[tuple[Any, Any, int, int]], columns: tuple[int, ...]) -> list[tuple[str, ...]]:
+    """Groups of 3 speakers and 10 words, worst first."""
+    members: dict[tuple[str, ...], list[tuple[Any, Any, int, int]]] = {}
+    for person in people:
+        group = tuple(person[column] for column in columns)
+        if not {*group} & {None, SMALLER, "unknown"}:
+            members.setdefault(group, []).append(person)
+    wer = {group: sum(own[2] for own in of) / sum(own[3] for own in of) for group, of in members.items()
+           if len(of) >= 3 and sum(own[3] for own in of) >= 10}
+    return sorted(wer, key=lambda group: (-wer[group], group))
+
+
+def plainly_called(value: str | None, kept: set[str]) -> str:
+    if value is None or value == "unknown":
+        return "unknown"
+    return value if value in kept else SMALLER
 
 
 @pytest.mark.parametrize("damage", [

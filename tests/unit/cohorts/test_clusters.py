@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from sklearn.cluster import KMeans
 from sklearn.metrics import adjusted_rand_score
+from threadpoolctl import threadpool_limits
 
+from evenvoice.cohorts import clusters as method
 from evenvoice.cohorts import find_cohorts
-from evenvoice.cohorts.clusters import NearestCentroid
+from evenvoice.cohorts.clusters import NearestCentroid, nearest
 from evenvoice.cohorts.description import Found, NotApplicable
 from evenvoice.cohorts.table import CohortTable
+from evenvoice.params import METHODS
 from tests.builders.cohorts import cohort_table, discover_settings
 
 SPLITS = ("discover", "validate", "test")
@@ -142,3 +146,54 @@ def test_too_few_discover_speakers_are_told_why_there_are_no_clusters():
     table, _ = voices((10, 10), errors=(3, 6))
     assert find_cohorts("clusters", table, discover_settings(), seed=0) == NotApplicable(
         "20 discover speakers have an embedding, 24 needed for two clusters")
+
+
+def test_the_centroids_are_those_of_plain_k_means_on_everyone():
+    table, _ = voices((30, 30, 30, 30), errors=(3, 6, 9, 12))
+    fitted = table.embeddings[table.splits == "discover"]
+    seed = int(np.random.default_rng([5, 0x0C04, METHODS.index("clusters")]).integers(2**31))
+    with threadpool_limits(1):
+        plain = KMeans(n_clusters=4, n_init=10, random_state=seed).fit(fitted)
+    rule = clusters(table).rule
+    assert isinstance(rule, NearestCentroid)
+    assert np.array_equal(rule.centroids, plain.cluster_centers_)
+
+
+def test_the_number_of_threads_moves_no_centroid():
+    table, _ = voices((200, 200, 200, 200), errors=(3, 6, 9, 12), noise=1.0)
+    found = []
+    for threads in (1, 2):
+        with threadpool_limits(threads):
+            found.append(clusters(table))
+    assert np.array_equal(found[0].rule.centroids, found[1].rule.centroids)
+    assert found[0].extra == found[1].extra
+
+
+def test_of_many_speakers_some_are_fitted_on_and_all_are_placed(monkeypatch):
+    monkeypatch.setattr(method, "MOST_FITTED", 60)
+    table, truth = voices((30, 30, 30, 30), errors=(4, 24, 1, 10))
+    fitted = []
+    fit = method._k_means
+    monkeypatch.setattr(method, "_k_means", lambda embeddings, *rest: fitted.append(len(embeddings)) or fit(
+        embeddings, *rest))
+    found = clusters(table)
+    assert fitted == [60] * (1 + 5)
+    assert [int(found.rule.assign(table)[truth == group][0]) for group in range(4)] == [2, 0, 3, 1]
+    assert found.extra["stability"]["adjusted_rand_index_mean"] > 0.9
+
+
+def test_where_the_speakers_are_few_nothing_is_drawn():
+    rng = np.random.default_rng(0)
+    assert np.arange(7)[method._drawn(7, rng)].tolist() == list(range(7))
+    assert rng.bit_generator.state == np.random.default_rng(0).bit_generator.state
+
+
+@pytest.mark.parametrize("at_once", [1, 7, 50, 1000])
+def test_speakers_are_placed_alike_however_many_at_once(monkeypatch, at_once):
+    rng = np.random.default_rng(3)
+    embeddings, centroids = rng.normal(size=(50, 8)), rng.normal(size=(5, 8))
+    embeddings[[3, 49]] = np.nan
+    plain = np.linalg.norm(embeddings[:, None] - centroids, axis=2).argmin(axis=1)
+    plain[[3, 49]] = -1
+    monkeypatch.setattr(method, "PLACED_AT_ONCE", at_once)
+    assert nearest(embeddings, centroids).tolist() == plain.tolist()

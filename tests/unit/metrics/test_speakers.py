@@ -78,3 +78,27 @@ def test_a_split_without_speakers_is_refused(tmp_path: Path) -> None:
     write_speakers(tmp_path / "speakers.parquet", [read(tmp_path, HEARD, HEARD)], ["geographic"])
     with pytest.raises(ArtifactError, match="hold speakers of validate"):
         read_speakers(tmp_path / "speakers.parquet", "validate", ["geographic"])
+
+
+def test_members_of_a_cohort_are_those_whose_label_it_is(tmp_path: Path) -> None:
+    test = read(tmp_path, HEARD, HEARD)
+    assert test.members("geographic", "north").tolist() == [True, False]
+    assert test.members("geographic", "south").tolist() == [False, False]
+
+
+def test_methods_that_list_speakers_in_other_orders_place_each_by_name(tmp_path: Path) -> None:
+    write_hypotheses(tmp_path / "hypotheses", "base", HEARD)
+    placed = {"geographic": PLACED, "clusters": [("test", "bert", "c-1"), ("test", "anna", "c-2"), *PLACED[2:]]}
+    for method, rows in placed.items():
+        write_cohorts(tmp_path / "cohorts", made_partition({"north": 0.2, "south": 0.1}, method), rows)
+    test = read_splits(hypotheses=tmp_path / "hypotheses", cohorts=tmp_path / "cohorts", methods=list(placed),
+                       splits={"test": ["base"]})["test"]
+    assert {method: list(labels) for method, labels in test.cohorts.items()} == {
+        "geographic": ["north", None], "clusters": ["c-2", "c-1"]}
+
+
+def test_a_speaker_twice_in_the_written_table_is_refused(tmp_path: Path) -> None:
+    test = read(tmp_path, HEARD, HEARD)
+    write_speakers(tmp_path / "speakers.parquet", [test, test], ["geographic"])
+    with pytest.raises(ArtifactError, match="each speaker of a split once, got 'anna' 2 times"):
+        read_speakers(tmp_path / "speakers.parquet", "test", ["geographic"])
