@@ -35,7 +35,7 @@ def find_groups(given: Given, settings: Discover, _rng: np.random.Generator) -> 
     large = {column: _large(table, (column,), settings) for column in columns}
     usable = [column for column in columns if len(large[column]) > 1]
     too_few = [f"{column} has {_number(len(large[column]))}" for column in columns if column not in usable]
-    enough = f"of at least {settings.min_speakers} discover speakers and {settings.min_words} words"
+    enough = f"of at least {settings.min_speakers} speakers and {settings.min_words} words to go by"
     if not usable:
         return NotApplicable(f"{', '.join(too_few)} {enough}; two are needed")
     parts: dict[tuple[str, ...], list[Group]] = {(column,): large[column] for column in usable}

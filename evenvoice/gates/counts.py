@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import Final, NamedTuple
 
 import numpy as np
@@ -15,6 +16,8 @@ from evenvoice.metrics.bootstrap import (
     Mask,
     Resampled,
     SpeakerBootstrap,
+    dispersion,
+    dispersion_error,
     ratio_of_groups,
     ratio_of_models,
     simultaneous_level,
@@ -40,6 +43,13 @@ OTHERS: Final = {"rest": "everyone else", "whole": "everyone"}
 """Whom a cohort is compared with that no cohort is by name."""
 
 
+class _Others(NamedTuple):
+    """Whom a cohort is compared with."""
+
+    drawn: Drawn
+    members_S: Mask
+
+
 class Counts:
     """All counts of one judgement; scopes with fewer speakers than ``min_speakers`` have none."""
 
@@ -48,6 +58,7 @@ class Counts:
         self._models = list(dict.fromkeys(evidence.judged))
         scopes = list(self._scopes())
         self._drawn = dict(zip(scopes, self._all_drawn(scopes, seed), strict=True))
+        self._phi = dispersion(evidence.test.table(evidence.challenger))
         self.log_wers = {scope: self._log_wer(evidence.challenger, drawn) for scope, drawn in self._drawn.items()
                          if self.speakers(scope) >= limits.min_speakers}
         self._gaps, self._changes = dict(self._gap_counts()), dict(self._change_counts())
@@ -106,21 +117,28 @@ class Counts:
         return drawn.log_wers()[self._models.index(model)]
 
     def _gap_counts(self) -> Iterator[tuple[Scope, Count]]:
+        limit = math.log1p(self._limits.max_gap)
         for partition in self._evidence.comparable:
             for scope in (Scope(partition.method, cohort) for cohort in partition.ranked):
-                if scope in self.log_wers and (other := self._compared_with(scope, partition)) is not None:
-                    yield scope, self._count(scope, ratio_of_groups(self.log_wers[scope], other),
-                                             math.log1p(self._limits.max_gap))
+                if scope in self.log_wers and (others := self._compared_with(scope, partition)) is not None:
+                    group, other = self.log_wers[scope], self._log_wer(self._evidence.challenger, others.drawn)
+                    cautious = ratio_of_groups(self._cautious(group, self._drawn[scope], self.members(scope)),
+                                               self._cautious(other, others.drawn, others.members_S))
+                    yield scope, self._count(scope, ratio_of_groups(group, other), limit, cautious)
 
-    def _compared_with(self, scope: Scope, partition: Partition) -> Resampled | None:
-        """The WER that a cohort's is divided by; None for a top cohort by itself, and of too few speakers."""
-        if self._limits.reference == "top":
-            return None if scope.cohort == partition.top else self.log_wers.get(Scope(partition.method, partition.top))
-        if self._limits.reference == "whole":
-            return self.log_wers.get(WHOLE)
-        others = self._drawn[WHOLE].without(self._drawn[scope])
-        enough = others.heard_U.sum() >= self._limits.min_speakers
-        return self._log_wer(self._evidence.challenger, others) if enough else None
+    def _compared_with(self, scope: Scope, partition: Partition) -> _Others | None:
+        """Whom a cohort is compared with; None for a top cohort by itself, and where they are too few."""
+        if self._limits.reference == "rest":
+            others = _Others(self._drawn[WHOLE].without(self._drawn[scope]), ~self.members(scope))
+            return others if others.drawn.heard_U.sum() >= self._limits.min_speakers else None
+        other = Scope(partition.method, partition.top) if self._limits.reference == "top" else WHOLE
+        return None if other == scope or other not in self.log_wers else _Others(self._drawn[other],
+                                                                                 self.members(other))
+
+    def _cautious(self, log_wer: Resampled, drawn: Drawn, members_S: Mask) -> Resampled:
+        errors = float(drawn.totals_K[1 + self._models.index(self._evidence.challenger)])
+        least = dispersion_error(self._phi, errors=errors, words_S=self._evidence.test.words[members_S])
+        return replace(log_wer, standard_error=max(log_wer.standard_error, least))
 
     def _whole_count(self) -> Count | None:
         if WHOLE not in self.log_wers:
@@ -142,8 +160,8 @@ class Counts:
         change = ratio_of_models(self.log_wers[scope], self._log_wer(reference, self._drawn[scope]))
         return self._count(scope, change, math.log1p(margin))
 
-    def _count(self, scope: Scope, statistic: Resampled, limit: float) -> Count:
-        return Count(statistic=statistic, limit=limit, speakers=self.speakers(scope))
+    def _count(self, scope: Scope, statistic: Resampled, limit: float, cautious: Resampled | None = None) -> Count:
+        return Count(statistic=statistic, limit=limit, speakers=self.speakers(scope), cautious=cautious)
 
     def _relative(self, count: Count) -> Bounds:
         return self._bounds(count, math.expm1)

@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
+
 from evenvoice.gates.counts import WHOLE, Counts, Scope
 from evenvoice.gates.evidence import Evidence, check
 from evenvoice.gates.limits import Bounds
 from evenvoice.gates.reasons import Findings, reasons
 from evenvoice.gates.verdict import CohortFinding, Outcome, Regression, Saving, Time, Verdict, Whole
 from evenvoice.gates.wording import Wording, silent
-from evenvoice.metrics.partitions import Partition
+from evenvoice.metrics.partitions import Partition, columns_of
 from evenvoice.params import DENSE, Gate
 from evenvoice.saving.timed import WAYS
 
@@ -32,7 +34,7 @@ def judge(evidence: Evidence, limits: Gate, *, seed: int) -> Verdict:
     saving = None if evidence.saving is None else _saving(evidence.saving, counts, wording)
     outcome = _outcome(evidence, whole, cohorts, regression, saving)
     why = reasons(outcome, Findings(whole=whole, cohorts=cohorts, regression=regression, saving=saving),
-                  wording, untested=_untested(evidence),
+                  wording, untested=_untested(evidence), aside=_aside(evidence, limits),
                   silent=[silent(partition) for partition in evidence.partitions
                           if partition.asked and not partition.comparable])
     return Verdict(verdict=outcome, reasons=why.lines, undecided=why.undecided, further=why.further,
@@ -102,6 +104,18 @@ def _outcome(evidence: Evidence, whole: Whole, cohorts: tuple[CohortFinding, ...
         return "FAIL"
     tested = bool(evidence.comparable) and not evidence.speakers_overlap
     return "PASS" if tested and decisions <= {"within", "reference"} else "INSUFFICIENT"
+
+
+def _aside(evidence: Evidence, limits: Gate) -> list[str]:
+    """Whom a PASS says nothing about although there are enough of them; crossings are of the same speakers."""
+    test, found = evidence.test, {}
+    for partition in evidence.comparable:
+        if len(columns_of(partition.method)) < 2:
+            members_S = np.isin(test.cohorts[partition.method], [aside.cohort for aside in partition.aside])
+            found[partition.method] = int(np.count_nonzero(test.words[members_S]))
+    told = [f"{speakers} of {method}" for method, speakers in found.items() if speakers >= limits.min_speakers]
+    return [] if not told else ["Not judged are test speakers whose group is unknown, or too small to have been "
+                                f"ranked: {', '.join(told)}."]
 
 
 def _untested(evidence: Evidence) -> list[str]:

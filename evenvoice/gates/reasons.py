@@ -42,16 +42,17 @@ class Reasons:
     further: tuple[str, ...]
 
 
-def reasons(outcome: Outcome, findings: Findings, wording: Wording, *, untested: Sequence[str], silent: Sequence[str]
-            ) -> Reasons:
+def reasons(outcome: Outcome, findings: Findings, wording: Wording, *, untested: Sequence[str], aside: Sequence[str],
+            silent: Sequence[str]) -> Reasons:
     """What decided comes first, then what is missing, then which methods had no say.
 
     Args:
         untested: why nothing could be shown, whatever the figures.
+        aside: whom a PASS says nothing about.
         silent: why methods had no say.
     """
-    passed = (wording.passed([one for one in findings.cohorts if one.gap is not None], findings.whole,
-                             findings.regression, findings.saving) if outcome == "PASS" else [])
+    passed = [*wording.passed([one for one in findings.cohorts if one.gap is not None], findings.whole,
+                              findings.regression, findings.saving), *aside] if outcome == "PASS" else []
     exceeded = [sentence for _, sentence in findings.worded("exceeds", wording)]
     too_small = [sentence for _, sentence in findings.worded("unjudgeable", wording)]
     return folded(decisive=[*passed, *exceeded, *untested, *too_small], exceeded=exceeded, silent=silent,

@@ -106,11 +106,16 @@ def render_judged(told: Told, system: str, pages: Mapping[str, str]) -> str:
                for model, title in told.titles.items()]
     return template("judged.html.j2", escape=True).render(
         contents=contents, figures=figures, systems=systems, arrivals=arrivals(contents.corpus, contents.minimum),
-        who=who_is_judged(told.judged), rate=told.rate, units=f"{told.inputs.unit}s",
+        who=who_is_judged(told.judged), ranked_by=_ranked_by(told), rate=told.rate, units=f"{told.inputs.unit}s",
         speakers=len(told.judged.cohorts.tested), recordings=told.recordings,
         normaliser=told.inputs.normaliser, notes=told.notes, seed=told.settings.seed,
         spellings=[_spelling(way, verdicts[system], told.hidden) for way, verdicts in
                    {told.inputs.normaliser: told.judged.verdicts, **told.judged.under}.items()])
+
+
+def _ranked_by(told: Told) -> str:
+    """What the base's rates are called that cohorts were ranked by."""
+    return f"discovery {told.rate}" if told.judged.cohorts.apart else f"{told.rate}, {told.judged.systems[0]}"
 
 
 def who_is_judged(judged: Judged) -> str:

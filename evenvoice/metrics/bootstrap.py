@@ -231,6 +231,29 @@ def counting_error(errors: float, words: float) -> float:
     return float(np.sqrt(max(0.0, 1 - errors / words) / max(errors, 1)))
 
 
+def dispersion(table: SpeakerTable) -> float:
+    """How much speakers' rates differ, as the variance of a factor with mean 1: phi of :func:`dispersion_error`.
+
+    By moments over everyone, so groups that differ count as speakers who do; 0 where chance alone explains it.
+    """
+    words_S, expected_S = table.words.astype(np.float64), table.wer * table.words
+    if not table.errors.sum() or len(words_S) < 2:
+        return 0.0
+    excess = len(words_S) / (len(words_S) - 1) * float(((table.errors - expected_S) ** 2).sum()) - expected_S.sum()
+    return max(0.0, float(excess / (expected_S**2).sum()))
+
+
+def dispersion_error(phi: float, *, errors: float, words_S: NDArray[Any]) -> float:
+    """Standard error of the log WER of a group whose speakers differ as much as everyone does [design].
+
+    Errors of a speaker with w words have the variance W w + phi (W w)^2. A few speakers of uneven rates often show too
+    little of how much they differ, and most of all where their WER came out low: a bound that goes by them alone is
+    too near (docs/fairness.md).
+    """
+    words_N = words_S.astype(np.float64)
+    return float(np.sqrt(1 / max(errors, 1) + phi * (words_N**2).sum() / words_N.sum() ** 2))
+
+
 def _standard_error(replicates_R: Floats, units: int) -> float:
     """Resampling U units understates the variance by (U - 1) / U."""
     return float(np.nanstd(replicates_R)) * float(np.sqrt(units / (units - 1))) if units > 1 else 0.0

@@ -47,7 +47,7 @@ def render_page(contents: Contents, *, ingest: Ingest, report: Report, seed: int
         "ratios": ratio_figures(contents),
     }
     return template("page.html.j2", escape=True).render(
-        contents=contents, figures=figures, claims=claims(contents), who=WHO,
+        contents=contents, figures=figures, claims=claims(contents), who=WHO, ranked_by=f"discovery {contents.rate}",
         arrivals=arrivals(contents.corpus, contents.minimum), planted=planted(contents.corpus, contents.minimum),
         ingest=ingest, report=report, seed=seed)
 

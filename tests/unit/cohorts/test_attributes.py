@@ -97,8 +97,8 @@ def test_further_columns_are_columns_like_the_others() -> None:
 
 
 @pytest.mark.parametrize(("columns", "reason"), [
-    (["country"], "country has no groups of at least 12 discover speakers and 200 words; two are needed"),
-    (["accent"], "accent has 1 group of at least 12 discover speakers and 200 words; two are needed")])
+    (["country"], "country has no groups of at least 12 speakers and 200 words to go by; two are needed"),
+    (["accent"], "accent has 1 group of at least 12 speakers and 200 words to go by; two are needed")])
 def test_without_two_groups_nothing_is_judged_and_the_reason_is_told(columns: list[str], reason: str) -> None:
     table = world(GENDERS, accent=["Scottish"] * len(GENDERS))
     assert find(table, columns) == NotApplicable(reason)
@@ -107,8 +107,8 @@ def test_without_two_groups_nothing_is_judged_and_the_reason_is_told(columns: li
 def test_a_column_without_two_groups_keeps_no_other_from_being_judged() -> None:
     found = find(world(GENDERS), ["gender", "country"])
     assert list(parts(found)) == ["attributes-gender"]
-    assert found.reason == ("1 partition by gender and their crossings; country has no groups of at least 12 discover "
-                            "speakers and 200 words, and two are needed")
+    assert found.reason == ("1 partition by gender and their crossings; country has no groups of at least 12 "
+                            "speakers and 200 words to go by, and two are needed")
 
 
 def test_no_columns_are_nothing_that_anybody_asked_for() -> None:

@@ -51,6 +51,29 @@ def test_equal_cohorts_of_200_speakers_pass() -> None:
     assert found.regression == ()
 
 
+def test_a_few_who_happen_to_agree_are_not_surer_than_everyone_lets_them_be() -> None:
+    few = Made(12, 0.128, factors=EVEN)
+    alike = verdict({"north": few, "south": Made(200, 0.1, factors=EVEN)})
+    assert finding(alike, "north").decision == "within"
+    uneven = verdict({"north": few, "south": Made(200, 0.1, factors=(0.1, 0.2, 0.5, 1.0, 3.2))})
+    assert finding(uneven, "north").decision == "undecided"
+
+
+def test_a_pass_says_whom_it_says_nothing_about() -> None:
+    partition = made_partition({"female": 0.1, "male": 0.1}, "attributes-gender", aside=["smaller groups", "unknown"])
+    cohorts = {"female": Made(200, 0.1), "male": Made(200, 0.1), "smaller groups": Made(9, 0.3)}
+
+    def reasons(unknown: int) -> str:
+        test = made_split({**cohorts, "unknown": Made(unknown, 0.3)}, method="attributes-gender")
+        found = judge(Evidence(test=test, partitions=(partition,), challenger="base", labelled="recorded",
+                               speakers_overlap=False, origins=NO_ORIGINS), LIMITS, seed=1)
+        assert found.verdict == "PASS"
+        return " ".join(found.reasons)
+
+    assert "too small to have been ranked: 12 of attributes-gender." in reasons(3)
+    assert "Not judged" not in reasons(0)
+
+
 def test_twice_the_errors_in_200_speakers_fail_and_the_reason_says_how_sure() -> None:
     found = verdict({"north": Made(200, 0.2), "south": Made(200, 0.1)})
     assert found.verdict == "FAIL"
