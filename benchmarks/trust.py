@@ -186,7 +186,7 @@ def true_gaps(drawn: Drawn, partitions: Iterable[Partition], of: Mapping[str, St
         if not partition.comparable:
             continue
         labels_S = of[partition.method]
-        for cohort in partition.ranked:
+        for cohort in (*partition.ranked, *partition.unranked):
             members_S = (labels_S == cohort) & tested_S
             others_S = (labels_S == partition.top if reference == "top" else labels_S != cohort) & tested_S
             if members_S.any() and others_S.any() and not np.array_equal(members_S, others_S):

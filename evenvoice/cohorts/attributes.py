@@ -22,6 +22,8 @@ from evenvoice.metrics.partitions import Aside, crossed_name, partition_name
 from evenvoice.params import Discover
 
 METHOD_NAME: Final = "attributes"
+_SMALL: Final = "smaller ones are judged together, where the gate has enough of them"
+_NOT_JUDGED: Final = "all others are shown and not judged"
 
 
 def find_groups(given: Given, settings: Discover, _rng: np.random.Generator) -> FoundEach | NotApplicable:
@@ -104,7 +106,7 @@ def _found(table: CohortTable, columns: tuple[str, ...], judged: list[Group], la
     return Found(rule=rule, named=tuple(map(crossed_name, judged)), rules=tuple(words[:len(judged)]),
                  aside=tuple(Aside(crossed_name(group), text)
                              for group, text in zip(aside, words[len(judged):], strict=True)),
-                 reason=f"{_number(len(judged))} {enough}; all others are shown and not judged")
+                 reason=f"{_number(len(judged))} {enough}; {_SMALL if len(columns) == 1 else _NOT_JUDGED}")
 
 
 def _title(columns: tuple[str, ...]) -> str:

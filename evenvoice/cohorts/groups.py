@@ -1,7 +1,7 @@
 """Groups that a corpus declares, by one column or two crossed, as a rule that places anyone.
 
 Everybody has a group: who is unknown in a column, or has a value of too few discover speakers, is in a group of that
-name, which is shown and not judged.
+name, which has no rank (evenvoice.metrics.partitions.SMALLER).
 """
 
 from __future__ import annotations
@@ -15,10 +15,9 @@ from numpy.typing import NDArray
 
 from evenvoice.cohorts.table import CohortTable
 from evenvoice.data.coded import Coded
+from evenvoice.metrics.partitions import SMALLER
 from evenvoice.params import UNKNOWN
 
-SMALLER: Final = "smaller groups"
-"""Stands for every value of too few discover speakers, and for those that only other speakers have."""
 ASIDE: Final = (SMALLER, UNKNOWN)
 """Beside the values of each column; no value of that name is a group of its own."""
 

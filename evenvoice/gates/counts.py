@@ -104,7 +104,7 @@ class Counts:
     def _scopes(self) -> Iterator[Scope]:
         yield WHOLE
         for partition in self._evidence.comparable:
-            yield from (Scope(partition.method, cohort) for cohort in partition.ranked)
+            yield from _scopes_of(partition)
 
     def _all_drawn(self, scopes: list[Scope], seed: int) -> list[Drawn]:
         test = self._evidence.test
@@ -119,7 +119,7 @@ class Counts:
     def _gap_counts(self) -> Iterator[tuple[Scope, Count]]:
         limit = math.log1p(self._limits.max_gap)
         for partition in self._evidence.comparable:
-            for scope in (Scope(partition.method, cohort) for cohort in partition.ranked):
+            for scope in _scopes_of(partition):
                 if scope in self.log_wers and (others := self._compared_with(scope, partition)) is not None:
                     group, other = self.log_wers[scope], self._log_wer(self._evidence.challenger, others.drawn)
                     cautious = ratio_of_groups(self._cautious(group, self._drawn[scope], self.members(scope)),
@@ -168,3 +168,8 @@ class Counts:
 
     def _bounds(self, count: Count, scale: Callable[[float], float]) -> Bounds:
         return count.bounds(level=self._level, confidence=self._limits.confidence, scale=scale)
+
+
+def _scopes_of(partition: Partition) -> Iterator[Scope]:
+    """What is judged of it, those that have a rank first."""
+    return (Scope(partition.method, cohort) for cohort in (*partition.ranked, *partition.unranked))

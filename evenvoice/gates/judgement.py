@@ -13,8 +13,8 @@ from evenvoice.gates.limits import Bounds
 from evenvoice.gates.reasons import Findings, reasons
 from evenvoice.gates.verdict import CohortFinding, Outcome, Regression, Saving, Time, Verdict, Whole
 from evenvoice.gates.wording import Wording, silent
-from evenvoice.metrics.partitions import Partition, columns_of
-from evenvoice.params import DENSE, Gate
+from evenvoice.metrics.partitions import Partition
+from evenvoice.params import DENSE, UNKNOWN, Gate
 from evenvoice.saving.timed import WAYS
 
 
@@ -28,7 +28,7 @@ def judge(evidence: Evidence, limits: Gate, *, seed: int) -> Verdict:
     counts = Counts(evidence, limits, seed)
     whole = _whole(evidence, counts, limits)
     cohorts = tuple(_cohort(evidence, counts, limits, partition, cohort)
-                    for partition in evidence.comparable for cohort in partition.ranked)
+                    for partition in evidence.comparable for cohort in _judged(partition, counts, limits))
     regression = tuple(_regression(scope, change, counts, evidence.base) for scope, change in counts.changes())
     wording = Wording(limits)
     saving = None if evidence.saving is None else _saving(evidence.saving, counts, wording)
@@ -106,16 +106,21 @@ def _outcome(evidence: Evidence, whole: Whole, cohorts: tuple[CohortFinding, ...
     return "PASS" if tested and decisions <= {"within", "reference"} else "INSUFFICIENT"
 
 
+def _judged(partition: Partition, counts: Counts, limits: Gate) -> tuple[str, ...]:
+    """Every cohort that has a rank, and those without one that are large enough."""
+    return (*partition.ranked, *(cohort for cohort in partition.unranked
+                                 if counts.speakers(Scope(partition.method, cohort)) >= limits.min_speakers))
+
+
 def _aside(evidence: Evidence, limits: Gate) -> list[str]:
-    """Whom a PASS says nothing about although there are enough of them; crossings are of the same speakers."""
+    """Whom a PASS says nothing about although there are enough of them."""
     test, found = evidence.test, {}
     for partition in evidence.comparable:
-        if len(columns_of(partition.method)) < 2:
-            members_S = np.isin(test.cohorts[partition.method], [aside.cohort for aside in partition.aside])
+        if UNKNOWN in (aside.cohort for aside in partition.aside):
+            members_S = test.members(partition.method, UNKNOWN)
             found[partition.method] = int(np.count_nonzero(test.words[members_S]))
     told = [f"{speakers} of {method}" for method, speakers in found.items() if speakers >= limits.min_speakers]
-    return [] if not told else ["Not judged are test speakers whose group is unknown, or too small to have been "
-                                f"ranked: {', '.join(told)}."]
+    return [f"Not judged are test speakers whose group is unknown: {', '.join(told)}."] if told else []
 
 
 def _untested(evidence: Evidence) -> list[str]:

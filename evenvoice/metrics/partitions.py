@@ -16,6 +16,8 @@ from evenvoice.errors import ArtifactError
 from evenvoice.storage import read_json
 
 DESCRIPTION: Final = "description.json"
+SMALLER: Final = "smaller groups"
+"""Stands for every value of a column that too few discover speakers have, and for those that only others have."""
 PARTED: Final = "-"
 """Between the name of a method and the columns of one of its partitions; neither has one."""
 
@@ -85,7 +87,7 @@ class FrozenCohort:
 
 @dataclass(frozen=True)
 class Aside:
-    """A cohort that is shown and not judged, and has no rank."""
+    """A cohort that has no rank; shown, and not judged but for :data:`SMALLER`."""
 
     cohort: str
     rule: str
@@ -96,7 +98,7 @@ class Partition:
     """What one discovery method found, or why it found nothing.
 
     Attributes:
-        cohorts: those that are judged.
+        cohorts: those that have a rank and are judged.
         asked: False where the run did not ask for it, so that nobody need be told that it found nothing.
     """
 
@@ -111,6 +113,11 @@ class Partition:
     def names(self) -> tuple[str, ...]:
         """Of all cohorts, in the order that the frozen rule counts them in."""
         return (*(cohort.cohort for cohort in self.cohorts), *(aside.cohort for aside in self.aside))
+
+    @property
+    def unranked(self) -> tuple[str, ...]:
+        """Cohorts that are judged too where they are large enough: nobody is overlooked since discovery had too few."""
+        return tuple(aside.cohort for aside in self.aside if aside.cohort == SMALLER)
 
     @property
     def comparable(self) -> bool:
@@ -134,7 +141,7 @@ class Partition:
 
     def rule(self, cohort: str) -> str:
         """The human-readable rule of a cohort."""
-        return next(one.rule for one in self.cohorts if one.cohort == cohort)
+        return {**{one.cohort: one.rule for one in self.cohorts}, **{one.cohort: one.rule for one in self.aside}}[cohort]
 
     def to_json(self) -> dict[str, Any]:
         """An entry of methods.json."""

@@ -28,7 +28,8 @@ def forest_figure(contents: Contents, method: str) -> str | None:
             colour = REFERENCE if model == BASE and len(models) > 1 else CHALLENGER
             _points(axes, rows[model], cohorts, shift, colour, contents.titles[model])
         _reference(axes, contents)
-        aside = {row["cohort"] for of in contents.methods if of.name == method for row in of.aside}
+        judged = {row["cohort"] for row in contents.verdict["cohorts"] if row["method"] == method}
+        aside = {row["cohort"] for of in contents.methods if of.name == method for row in of.aside} - judged
         labels = {row["cohort"]: f"{plain(row['cohort'])}  ·  {row['speakers']} speakers"
                                  f"{', not judged' if row['cohort'] in aside else ''}" for row in rows[models[-1]]}
         axes.set_yticks(range(len(cohorts)), [labels[name] for name in cohorts])

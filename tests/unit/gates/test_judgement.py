@@ -59,19 +59,35 @@ def test_a_few_who_happen_to_agree_are_not_surer_than_everyone_lets_them_be() ->
     assert finding(uneven, "north").decision == "undecided"
 
 
+BY_GENDER = made_partition({"female": 0.1, "male": 0.1}, "attributes-gender", aside=["smaller groups", "unknown"])
+
+
+def by_gender(**others: Made) -> Verdict:
+    cohorts = {"female": Made(200, 0.1), "male": Made(200, 0.1),
+               **{name.replace("_", " "): made for name, made in others.items()}}
+    return judge(Evidence(test=made_split(cohorts, method="attributes-gender"), partitions=(BY_GENDER,),
+                          challenger="base", labelled="recorded", speakers_overlap=False, origins=NO_ORIGINS),
+                 LIMITS, seed=1)
+
+
+def test_groups_that_discovery_had_too_few_of_are_judged_together() -> None:
+    found = by_gender(smaller_groups=Made(40, 0.3))
+    assert found.verdict == "FAIL"
+    assert finding(found, "smaller groups").decision == "exceeds"
+    assert finding(by_gender(smaller_groups=Made(40, 0.1)), "smaller groups").decision == "within"
+
+
+def test_a_handful_of_them_keeps_nobody_from_passing() -> None:
+    found = by_gender(smaller_groups=Made(9, 0.3))
+    assert found.verdict == "PASS"
+    assert {one.cohort for one in found.cohorts} == {"female", "male"}
+
+
 def test_a_pass_says_whom_it_says_nothing_about() -> None:
-    partition = made_partition({"female": 0.1, "male": 0.1}, "attributes-gender", aside=["smaller groups", "unknown"])
-    cohorts = {"female": Made(200, 0.1), "male": Made(200, 0.1), "smaller groups": Made(9, 0.3)}
-
-    def reasons(unknown: int) -> str:
-        test = made_split({**cohorts, "unknown": Made(unknown, 0.3)}, method="attributes-gender")
-        found = judge(Evidence(test=test, partitions=(partition,), challenger="base", labelled="recorded",
-                               speakers_overlap=False, origins=NO_ORIGINS), LIMITS, seed=1)
-        assert found.verdict == "PASS"
-        return " ".join(found.reasons)
-
-    assert "too small to have been ranked: 12 of attributes-gender." in reasons(3)
-    assert "Not judged" not in reasons(0)
+    found = by_gender(unknown=Made(12, 0.3))
+    assert found.verdict == "PASS"
+    assert found.reasons[-1] == "Not judged are test speakers whose group is unknown: 12 of attributes-gender."
+    assert "Not judged" not in " ".join(by_gender(unknown=Made(9, 0.3)).reasons)
 
 
 def test_twice_the_errors_in_200_speakers_fail_and_the_reason_says_how_sure() -> None:
