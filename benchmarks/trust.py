@@ -162,7 +162,8 @@ def _evidence(drawn: Drawn, errors: Integers, cohorts: Cohorts, partitions: tupl
 
 def _outcome(drawn: Drawn, cohorts: Cohorts, partitions: Sequence[Partition], verdicts: Sequence[Verdict]) -> Outcome:
     decided, *others = verdicts
-    true = true_gaps(drawn, partitions, cohorts.of, cohorts.tested, decided.limits["reference"])
+    true = true_gaps(drawn, partitions, cohorts.of, cohorts.tested, decided.limits["reference"],
+                     [(one.method, one.cohort) for one in decided.cohorts])
     limit = decided.limits["max_gap"]
     return Outcome(
         verdict=decided.verdict, worst=max(true.values(), default=-np.inf),
@@ -172,25 +173,23 @@ def _outcome(drawn: Drawn, cohorts: Cohorts, partitions: Sequence[Partition], ve
         spelling=any(other.verdict != decided.verdict for other in others))
 
 
-def true_gaps(drawn: Drawn, partitions: Iterable[Partition], of: Mapping[str, Strings], tested_S: Mask, reference: str
-              ) -> dict[tuple[str, str], float]:
-    """Of each cohort that is compared, by its partition and its name.
+def true_gaps(drawn: Drawn, partitions: Iterable[Partition], of: Mapping[str, Strings], tested_S: Mask, reference: str,
+              judged: Iterable[tuple[str, str]]) -> dict[tuple[str, str], float]:
+    """Of each cohort that is judged, by its partition and its name.
 
     Args:
         of: partition -> cohort of each speaker (S,).
         tested_S: who is judged.
         reference: top or rest.
+        judged: partition and name of each cohort.
     """
-    found = {}
-    for partition in partitions:
-        if not partition.comparable:
-            continue
-        labels_S = of[partition.method]
-        for cohort in (*partition.ranked, *partition.unranked):
-            members_S = (labels_S == cohort) & tested_S
-            others_S = (labels_S == partition.top if reference == "top" else labels_S != cohort) & tested_S
-            if members_S.any() and others_S.any() and not np.array_equal(members_S, others_S):
-                found[partition.method, cohort] = _gap(drawn, members_S, others_S)
+    found, of_method = {}, {partition.method: partition for partition in partitions}
+    for method, cohort in judged:
+        labels_S = of[method]
+        members_S = (labels_S == cohort) & tested_S
+        others_S = (labels_S == of_method[method].top if reference == "top" else labels_S != cohort) & tested_S
+        if members_S.any() and others_S.any() and not np.array_equal(members_S, others_S):
+            found[method, cohort] = _gap(drawn, members_S, others_S)
     return found
 
 

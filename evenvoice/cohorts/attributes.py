@@ -29,25 +29,32 @@ _NOT_JUDGED: Final = "all others are shown and not judged"
 def find_groups(given: Given, settings: Discover, _rng: np.random.Generator) -> FoundEach | NotApplicable:
     """The groups of each column that has two of at least ``min_speakers`` and ``min_words``, and of their crossings.
 
+    One such group is enough where other values are known: these are smaller groups, which the gate may have enough of.
     Nothing is pruned on validate speakers: errors have no say in who is in which group.
     """
     columns, table = settings.attributes.columns, given.discover
     if not columns:
         return NotApplicable("discover.attributes.columns names no column", asked=False)
     large = {column: _large(table, (column,), settings) for column in columns}
-    usable = [column for column in columns if len(large[column]) > 1]
+    usable = [column for column in columns if len(large[column]) > 1 or (large[column] and _others(table, column))]
     too_few = [f"{column} has {_number(len(large[column]))}" for column in columns if column not in usable]
     enough = f"of at least {settings.min_speakers} speakers and {settings.min_words} words to go by"
     if not usable:
         return NotApplicable(f"{', '.join(too_few)} {enough}; two are needed")
     parts: dict[tuple[str, ...], list[Group]] = {(column,): large[column] for column in usable}
-    parts |= {pair: groups for pair in combinations(usable, 2)
+    parts |= {pair: groups for pair in combinations([column for column in usable if len(large[column]) > 1], 2)
               if (groups := _crossed(table, pair, [large[column] for column in pair], settings))}
     skipped = f"; {', '.join(too_few)} {enough}, and two are needed" if too_few else ""
     return FoundEach(
         reason=f"{_number(len(parts), 'partition')} by {', '.join(usable)} and their crossings{skipped}",
         partitions={partition_name(METHOD_NAME, part): (_title(part), _found(table, part, groups, large, enough))
                     for part, groups in parts.items()})
+
+
+def _others(table: CohortTable, column: str) -> bool:
+    """Whether more than one value is known."""
+    declared = table.declared(column)
+    return len(np.unique(declared.codes[_known(declared)])) > 1
 
 
 def _large(table: CohortTable, columns: Sequence[str], settings: Discover) -> list[Group]:

@@ -56,7 +56,9 @@ class Counts:
     def __init__(self, evidence: Evidence, limits: Gate, seed: int) -> None:
         self._evidence, self._limits = evidence, limits
         self._models = list(dict.fromkeys(evidence.judged))
-        scopes = list(self._scopes())
+        self._cohorts = {partition.method: evidence.cohorts_of(partition, limits.min_speakers)
+                         for partition in evidence.partitions}
+        scopes = [WHOLE, *(scope for partition in self.comparable for scope in self.scopes(partition))]
         self._drawn = dict(zip(scopes, self._all_drawn(scopes, seed), strict=True))
         self._phi = dispersion(evidence.test.table(evidence.challenger))
         self.log_wers = {scope: self._log_wer(evidence.challenger, drawn) for scope, drawn in self._drawn.items()
@@ -67,6 +69,15 @@ class Counts:
         every = [*self._gaps.values(), *self._changes.values(), *self._savings.values(),
                  *([self._whole] if self._whole else [])]
         self._level = simultaneous_level([count.statistic for count in every], limits.confidence)
+
+    @property
+    def comparable(self) -> tuple[Partition, ...]:
+        """Those with two cohorts that are judged."""
+        return tuple(partition for partition in self._evidence.partitions if self._cohorts[partition.method])
+
+    def scopes(self, partition: Partition) -> tuple[Scope, ...]:
+        """What is judged of it, those that have a rank first."""
+        return tuple(Scope(partition.method, cohort) for cohort in self._cohorts[partition.method])
 
     def members(self, scope: Scope) -> Mask:
         """(S,) who is in it."""
@@ -101,11 +112,6 @@ class Counts:
         for scope, count in self._savings.items():
             yield scope, self._relative(count)
 
-    def _scopes(self) -> Iterator[Scope]:
-        yield WHOLE
-        for partition in self._evidence.comparable:
-            yield from _scopes_of(partition)
-
     def _all_drawn(self, scopes: list[Scope], seed: int) -> list[Drawn]:
         test = self._evidence.test
         bootstrap = SpeakerBootstrap(len(test.speakers), REPLICATES, np.random.default_rng([seed, STREAM]))
@@ -118,8 +124,8 @@ class Counts:
 
     def _gap_counts(self) -> Iterator[tuple[Scope, Count]]:
         limit = math.log1p(self._limits.max_gap)
-        for partition in self._evidence.comparable:
-            for scope in _scopes_of(partition):
+        for partition in self.comparable:
+            for scope in self.scopes(partition):
                 if scope in self.log_wers and (others := self._compared_with(scope, partition)) is not None:
                     group, other = self.log_wers[scope], self._log_wer(self._evidence.challenger, others.drawn)
                     cautious = ratio_of_groups(self._cautious(group, self._drawn[scope], self.members(scope)),
@@ -146,7 +152,7 @@ class Counts:
         return self._count(WHOLE, self.log_wers[WHOLE], math.log(self._limits.max_wer))
 
     def _change_counts(self) -> Iterator[tuple[Scope, Count]]:
-        tops = [Scope(partition.method, partition.top) for partition in self._evidence.comparable]
+        tops = [Scope(partition.method, partition.top) for partition in self.comparable]
         for scope in (WHOLE, *tops):
             if self._evidence.challenger != self._evidence.base and scope in self.log_wers:
                 yield scope, self._change(scope, self._evidence.base, self._limits.regression_margin)
@@ -168,8 +174,3 @@ class Counts:
 
     def _bounds(self, count: Count, scale: Callable[[float], float]) -> Bounds:
         return count.bounds(level=self._level, confidence=self._limits.confidence, scale=scale)
-
-
-def _scopes_of(partition: Partition) -> Iterator[Scope]:
-    """What is judged of it, those that have a rank first."""
-    return (Scope(partition.method, cohort) for cohort in (*partition.ranked, *partition.unranked))

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
+import numpy as np
+
 from evenvoice.data.schemas import SAVING
 from evenvoice.data.tables import read_table
 from evenvoice.errors import ArtifactError, GateError
@@ -59,10 +61,17 @@ class Evidence:
         """The models whose errors are needed."""
         return (self.base, self.challenger, *((DENSE,) if self.saving is not None else ()))
 
-    @property
-    def comparable(self) -> tuple[Partition, ...]:
-        """Those with two cohorts or more; a method that found no split has nothing to decide."""
-        return tuple(partition for partition in self.partitions if partition.comparable)
+    def cohorts_of(self, partition: Partition, min_speakers: int) -> tuple[str, ...]:
+        """Which of its cohorts are judged: those with a rank, and those without one that are large enough.
+
+        None where these are no two: a method that found no split has nothing to decide.
+        """
+        if not partition.applicable:
+            return ()
+        large = [cohort for cohort in partition.unranked
+                 if np.count_nonzero(self.test.words[self.test.members(partition.method, cohort)]) >= min_speakers]
+        cohorts = (*partition.ranked, *large)
+        return cohorts if partition.cohorts and len(cohorts) > 1 else ()
 
 
 def read_evidence(*, evaluation: Path, corpus: Path, models: Path, wanted: Path) -> Evidence:

@@ -27,16 +27,17 @@ def judge(evidence: Evidence, limits: Gate, *, seed: int) -> Verdict:
     check(evidence)
     counts = Counts(evidence, limits, seed)
     whole = _whole(evidence, counts, limits)
-    cohorts = tuple(_cohort(evidence, counts, limits, partition, cohort)
-                    for partition in evidence.comparable for cohort in _judged(partition, counts, limits))
+    cohorts = tuple(_cohort(evidence, counts, limits, partition, scope)
+                    for partition in counts.comparable for scope in counts.scopes(partition))
     regression = tuple(_regression(scope, change, counts, evidence.base) for scope, change in counts.changes())
     wording = Wording(limits)
     saving = None if evidence.saving is None else _saving(evidence.saving, counts, wording)
-    outcome = _outcome(evidence, whole, cohorts, regression, saving)
+    tested = bool(counts.comparable) and not evidence.speakers_overlap
+    outcome = _outcome(tested, whole, cohorts, regression, saving)
     why = reasons(outcome, Findings(whole=whole, cohorts=cohorts, regression=regression, saving=saving),
-                  wording, untested=_untested(evidence), aside=_aside(evidence, limits),
+                  wording, untested=_untested(evidence, counts), aside=_aside(evidence, counts, limits),
                   silent=[silent(partition) for partition in evidence.partitions
-                          if partition.asked and not partition.comparable])
+                          if partition.asked and partition not in counts.comparable])
     return Verdict(verdict=outcome, reasons=why.lines, undecided=why.undecided, further=why.further,
                    limits=limits.model_dump(), challenger=evidence.challenger, base=evidence.base, whole=whole,
                    cohorts=cohorts, regression=regression, saving=saving, healed=evidence.healed,
@@ -55,12 +56,11 @@ def _whole(evidence: Evidence, counts: Counts, limits: Gate) -> Whole:
                  missing_speakers=found.missing_speakers)
 
 
-def _cohort(evidence: Evidence, counts: Counts, limits: Gate, partition: Partition, cohort: str) -> CohortFinding:
-    scope = Scope(partition.method, cohort)
-    described = _described(evidence, counts, partition, cohort)
+def _cohort(evidence: Evidence, counts: Counts, limits: Gate, partition: Partition, scope: Scope) -> CohortFinding:
+    described = _described(evidence, counts, partition, scope)
     gap = counts.gap(scope)
     if gap is None:
-        is_reference = limits.reference == "top" and cohort == partition.top and scope in counts.log_wers
+        is_reference = limits.reference == "top" and scope.cohort == partition.top and scope in counts.log_wers
         return CohortFinding(**described, gap=None, gap_at_least=None, gap_at_most=None,
                              decision="reference" if is_reference else "unjudgeable",
                              missing_speakers=max(0, limits.min_speakers - counts.speakers(scope)) or None)
@@ -68,11 +68,10 @@ def _cohort(evidence: Evidence, counts: Counts, limits: Gate, partition: Partiti
                          decision=gap.decision, missing_speakers=gap.missing_speakers)
 
 
-def _described(evidence: Evidence, counts: Counts, partition: Partition, cohort: str) -> dict[str, Any]:
-    scope = Scope(partition.method, cohort)
+def _described(evidence: Evidence, counts: Counts, partition: Partition, scope: Scope) -> dict[str, Any]:
     table = evidence.test.table(evidence.challenger, counts.members(scope))
-    return {"method": partition.method, "cohort": cohort, "against": counts.against(partition),
-            "rule": partition.rule(cohort), "speakers": counts.speakers(scope), "words": int(table.words.sum()),
+    return {"method": partition.method, "cohort": scope.cohort, "against": counts.against(partition),
+            "rule": partition.rule(scope.cohort), "speakers": counts.speakers(scope), "words": int(table.words.sum()),
             "wer": table.wer if table.words.sum() else None}
 
 
@@ -95,27 +94,20 @@ def _time(way: str, measured: Mapping[str, Any]) -> Time:
                 decision="within" if high < 1 else "exceeds" if low >= 1 else "undecided")
 
 
-def _outcome(evidence: Evidence, whole: Whole, cohorts: tuple[CohortFinding, ...],
+def _outcome(tested: bool, whole: Whole, cohorts: tuple[CohortFinding, ...],
              regression: tuple[Regression, ...], saving: Saving | None) -> Outcome:
     decisions = {whole.decision, *(found.decision for found in cohorts), *(found.decision for found in regression)}
     if saving is not None:
         decisions |= {*(found.decision for found in saving.regression), *(found.decision for found in saving.times)}
     if "exceeds" in decisions:
         return "FAIL"
-    tested = bool(evidence.comparable) and not evidence.speakers_overlap
     return "PASS" if tested and decisions <= {"within", "reference"} else "INSUFFICIENT"
 
 
-def _judged(partition: Partition, counts: Counts, limits: Gate) -> tuple[str, ...]:
-    """Every cohort that has a rank, and those without one that are large enough."""
-    return (*partition.ranked, *(cohort for cohort in partition.unranked
-                                 if counts.speakers(Scope(partition.method, cohort)) >= limits.min_speakers))
-
-
-def _aside(evidence: Evidence, limits: Gate) -> list[str]:
+def _aside(evidence: Evidence, counts: Counts, limits: Gate) -> list[str]:
     """Whom a PASS says nothing about although there are enough of them."""
     test, found = evidence.test, {}
-    for partition in evidence.comparable:
+    for partition in counts.comparable:
         if UNKNOWN in (aside.cohort for aside in partition.aside):
             members_S = test.members(partition.method, UNKNOWN)
             found[partition.method] = int(np.count_nonzero(test.words[members_S]))
@@ -123,12 +115,12 @@ def _aside(evidence: Evidence, limits: Gate) -> list[str]:
     return [f"Not judged are test speakers whose group is unknown: {', '.join(told)}."] if told else []
 
 
-def _untested(evidence: Evidence) -> list[str]:
+def _untested(evidence: Evidence, counts: Counts) -> list[str]:
     """Why equal service could not be shown, whatever the figures."""
     found = []
     if evidence.speakers_overlap:
         found.append("Test speakers were also trained on (ingest.allow_speaker_overlap): nothing is known about new "
                      "speakers, so the gate cannot PASS.")
-    if not evidence.comparable:
+    if not counts.comparable:
         found.append("No discovery method has two cohorts to compare, so equal service was not tested.")
     return found

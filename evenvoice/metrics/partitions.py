@@ -141,7 +141,8 @@ class Partition:
 
     def rule(self, cohort: str) -> str:
         """The human-readable rule of a cohort."""
-        return {**{one.cohort: one.rule for one in self.cohorts}, **{one.cohort: one.rule for one in self.aside}}[cohort]
+        rules = {one.cohort: one.rule for one in self.aside} | {one.cohort: one.rule for one in self.cohorts}
+        return rules[cohort]
 
     def to_json(self) -> dict[str, Any]:
         """An entry of methods.json."""

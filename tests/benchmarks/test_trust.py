@@ -65,8 +65,9 @@ def test_a_cohort_that_mixes_planted_and_others_is_truly_less_far_off_than_the_p
         FrozenCohort(cohort=name, rule=name, discover_speakers=20, discover_words=2000, discover_wer=wer)
         for name, wer in (("far", 0.2), ("near", 0.1))))
     placed = ([partition], {"geographic": labels}, np.array([True] * 7 + [False]))
-    assert true_gaps(drawn, *placed, "top") == {("geographic", "far"): pytest.approx(0.5)}
-    beside_rest = true_gaps(drawn, *placed, "rest")
+    judged = [("geographic", "far"), ("geographic", "near")]
+    assert true_gaps(drawn, *placed, "top", judged) == {("geographic", "far"): pytest.approx(0.5)}
+    beside_rest = true_gaps(drawn, *placed, "rest", judged)
     assert beside_rest["geographic", "far"] == pytest.approx(0.5)
     assert beside_rest["geographic", "near"] == pytest.approx(0.1 / 0.14 - 1)
 

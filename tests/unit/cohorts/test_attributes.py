@@ -111,6 +111,13 @@ def test_a_column_without_two_groups_keeps_no_other_from_being_judged() -> None:
                             "speakers and 200 words to go by, and two are needed")
 
 
+def test_one_large_group_is_held_against_all_that_are_too_small() -> None:
+    table = world(["female"] * 30 + ["male"] * 5 + ["intersex"] * 3 + [None] * 4)
+    part = parts(find(table, ["gender"]))["attributes-gender"]
+    assert part.names() == ["female"]
+    assert Counter(placed(part, table)) == {"female": 30, SMALLER: 8, "unknown": 4}
+
+
 def test_no_columns_are_nothing_that_anybody_asked_for() -> None:
     found = find(world(GENDERS), [])
     assert isinstance(found, NotApplicable)
@@ -138,8 +145,10 @@ def test_groups_are_those_that_one_would_count_speaker_by_speaker(people: list[t
     table = cohort_table(splits=["discover"] * len(people), errors=errors, words=words, gender=one, accent=other)
     found = find(table, ["gender", "accent"], min_speakers=3, min_words=10)
     large = {columns: plainly_large(people, columns) for columns in ((0,), (1,), (0, 1))}
-    usable = [columns for columns in ((0,), (1,)) if len(large[columns]) > 1]
-    if len(usable) == 2 and len(large[0, 1]) > max(len(large[0,]), len(large[1,])):
+    known = [{person[column] for person in people} - {None, SMALLER, "unknown"} for column in (0, 1)]
+    usable = [columns for columns in ((0,), (1,)) if len(large[columns]) > 1
+              or (large[columns] and len(known[columns[0]]) > 1)]
+    if min(len(large[0,]), len(large[1,])) > 1 and len(large[0, 1]) > max(len(large[0,]), len(large[1,])):
         usable.append((0, 1))
     expected = [[" and ".join(group) for group in large[columns]] for columns in usable]
     if not expected:

@@ -77,6 +77,23 @@ def test_groups_that_discovery_had_too_few_of_are_judged_together() -> None:
     assert finding(by_gender(smaller_groups=Made(40, 0.1)), "smaller groups").decision == "within"
 
 
+def one_group_and(others: int) -> Verdict:
+    partition = made_partition({"female": 0.1}, "attributes-gender", aside=["smaller groups", "unknown"])
+    test = made_split({"female": Made(200, 0.1), "smaller groups": Made(others, 0.3)}, method="attributes-gender")
+    return judge(Evidence(test=test, partitions=(partition,), challenger="base", labelled="recorded",
+                          speakers_overlap=False, origins=NO_ORIGINS), LIMITS, seed=1)
+
+
+def test_one_group_is_held_against_those_who_are_too_few_each() -> None:
+    assert one_group_and(40).verdict == "FAIL"
+
+
+def test_one_group_and_a_handful_are_no_two_groups_and_the_reason_says_so() -> None:
+    found = one_group_and(9)
+    assert found.verdict == "INSUFFICIENT"
+    assert "The attributes-gender method found only one cohort: made for a test." in found.reasons
+
+
 def test_a_handful_of_them_keeps_nobody_from_passing() -> None:
     found = by_gender(smaller_groups=Made(9, 0.3))
     assert found.verdict == "PASS"
