@@ -16,6 +16,7 @@ from evenvoice.params import BASE
 from evenvoice.report.contents import Contents
 from evenvoice.report.figures.style import CHALLENGER, REFERENCE, figure, grid, svg
 
+LEGEND_HEIGHT = 0.5
 ARM_COLOURS = ("#0f766e", "#6d5bd0", "#c2410c", "#b45309", "#9aa3b5")
 
 
@@ -28,7 +29,7 @@ def curves_figure(contents: Contents) -> str | None:
     rows: list[HashableList[str]] = [["base", "arms"]]
     if weighing:
         rows.append(["shares", "shares"])
-    with figure(7.6, 3.0 * len(rows)) as drawing:
+    with figure(7.6, 3.0 * len(rows) + LEGEND_HEIGHT * bool(arms)) as drawing:
         panels = drawing.subplot_mosaic(rows)
         steps, losses = _points(contents.curves[BASE], "loss")
         panels["base"].plot(steps, losses, color=REFERENCE, linewidth=0.8, alpha=0.6)
@@ -44,6 +45,9 @@ def curves_figure(contents: Contents) -> str | None:
             axes.set_xlabel("step")
             axes.set_ylim(bottom=0)
             grid(axes, "y")
+        if arms:  # one for all panels, since within them it would lie on the lines
+            drawing.legend(*panels["arms"].get_legend_handles_labels(), loc="outside lower center", ncols=3,
+                           fontsize=8.5)
         return svg(drawing, "Training loss per step")
 
 
@@ -52,8 +56,6 @@ def _lines(axes: Axes, contents: Contents, arms: dict[str, str], column: str) ->
         steps, values = _points(contents.curves[arm], column)
         style = "--" if arm in contents.controls else "-"
         axes.plot(steps, _smoothed(values), style, color=colour, linewidth=1.8, label=contents.titles[arm])
-    if arms:
-        axes.legend(fontsize=8.5)
 
 
 def _points(curve: tuple[Row, ...], column: str) -> tuple[np.ndarray, np.ndarray]:
