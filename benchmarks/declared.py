@@ -86,6 +86,8 @@ def main(argv: Sequence[str] | None = None) -> Path:
         for size in SIZES:
             for kind in KINDS:
                 told = [one for one in pool.map(partial(trial, kind, size), range(options.trials), chunksize=25) if one]
+                if not told:
+                    continue
                 rows.append({"speakers": size, "rates": kind, "worlds": len(told),
                              "called_different": sum(different for different, _ in told) / len(told),
                              "interval_holds": sum(holds for _, holds in told) / len(told)})

@@ -13,8 +13,9 @@ from itertools import product
 from typing import Any, Final
 
 from evenvoice.metrics.healing import without
-from evenvoice.metrics.partitions import columns_of, crossed_name, method_of, partition_name
+from evenvoice.metrics.partitions import SMALLER, columns_of, crossed_name, method_of, partition_name
 from evenvoice.metrics.suppression import suppress, suppress_crossed
+from evenvoice.params import UNKNOWN
 
 Row = Mapping[str, Any]
 Hidden = Mapping[str, frozenset[str]]
@@ -23,6 +24,8 @@ WHOLE: Final = "whole"
 REGRESSION: Final = "regression.json"
 """Of the evaluation: errors of each model that is judged, regressed on declared groups; as plain values."""
 UNPLACED: Final = "speakers without a cohort"
+EVERYWHERE: Final = (SMALLER, UNKNOWN)
+"""Cohorts of every declared column."""
 LINES: Final = ("reasons", "undecided", "further")
 """Sentences of a verdict."""
 GAPS_OF_A_COHORT: Final = ("gap", "gap_at_least", "gap_at_most")
@@ -140,8 +143,14 @@ def _method_and_cohort(scope: str) -> tuple[str, str]:
 
 
 def _mentions_hidden(reason: str, hidden: Hidden) -> bool:
-    return any(re.search(rf"(?<!\w){re.escape(cohort)}(?!\w)", reason)
-               for cohorts in hidden.values() for cohort in cohorts)
+    return any(_mentions(reason, method, cohort) for method, cohorts in hidden.items() for cohort in cohorts)
+
+
+def _mentions(reason: str, method: str, cohort: str) -> bool:
+    """Names that every column has are told apart by the method beside them, as evenvoice.gates.wording writes it."""
+    if cohort in EVERYWHERE:
+        return f"{cohort} of the {method} method" in reason or f"{method}/{cohort}" in reason
+    return bool(re.search(rf"(?<!\w){re.escape(cohort)}(?!\w)", reason))
 
 
 def _without_gap_to_hidden(row: Row, hidden: Hidden) -> Row:

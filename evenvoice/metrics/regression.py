@@ -300,7 +300,7 @@ def _ratio(data: _Data, number: int, group: int, full: _Model) -> tuple[float | 
         return None, None, None
     place = full.effects[effect]
     estimate, error = full.fit.coefficients[place], np.sqrt(full.fit.covariance[place, place])
-    return tuple(float(np.exp(estimate + side * Z * error)) for side in (0, -1, 1))  # type: ignore[return-value]
+    return float(np.exp(estimate)), float(np.exp(estimate - Z * error)), float(np.exp(estimate + Z * error))
 
 
 def _level(data: _Data, number: int, full: _Model, ratios: Sequence[float | None]) -> float:

@@ -1,6 +1,6 @@
 """Which cohorts are hidden, and everything that would give them away with them."""
 
-from evenvoice.metrics.publication import hidden_cohorts, published_regression
+from evenvoice.metrics.publication import LEFT_OUT, hidden_cohorts, published_line, published_regression
 
 EVERYONE = {"method": "whole", "cohort": "whole", "split": "test", "speakers": 52}
 
@@ -29,6 +29,17 @@ def declared(method: str, **speakers: int) -> list[dict[str, object]]:
 
 
 ALONE = [*declared("gender", female=40, male=60), *declared("age_band", young=30, old=70)]
+
+
+def test_a_name_that_every_column_has_is_hidden_only_where_it_is_small() -> None:
+    hidden = {"attributes-gender": frozenset({"smaller groups", "unknown"})}
+    for shown in ("smaller groups of the attributes-accent method (accent is another) makes 90 % more errors",
+                  "smaller groups of the attributes-gender-device method makes 90 % more errors",
+                  "Not judged are test speakers whose group is unknown: 12 of attributes-accent."):
+        assert published_line(shown, hidden) == shown
+    for told in ("Closest is smaller groups of the attributes-gender method at 3 % more",
+                 "WER of attributes-gender/smaller groups changes by +3 % against the dense control"):
+        assert published_line(told, hidden) == LEFT_OUT
 
 
 def test_cells_of_crossed_columns_are_not_given_away_by_the_columns() -> None:
