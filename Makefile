@@ -10,14 +10,14 @@ TAG ?= local
 CORPORA ?= synthetic
 SEEDS ?= 5
 STEPS ?= 1200
-QUICK := not engine and not science
+QUICK := not engine and not science and not cluster
 # the order of folders puts what takes longest first, so that both workers end together
 PYTEST := $(VENV_PYTHON) -m pytest -q -n 2 --dist loadfile --no-loadscope-reorder
 # compiled modules make every later start faster
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help judge run up down up-stack down-stack doctor relocate images stack-images base-image wheelhouse test test-engines test-science test-pythons lint repro lock clean \
+.PHONY: help judge run up down up-stack down-stack doctor relocate images stack-images base-image wheelhouse test test-engines test-cluster cluster-up cluster-down test-science test-pythons lint repro lock clean \
 	bench-loss bench-train bench-stream bench-features bench-gpu bench-models bench-choice bench-discovery bench-gate bench-healing bench-worlds bench-mitigation bench-gates bench-amortized bench-verification bench-multitalker bench-judge env env-dev env-bench
 
 help: ## this list
@@ -94,6 +94,15 @@ test: env-dev lint ## style, types and tests; needs no container engine and no r
 
 test-engines: env-dev ## tests with containers, pods, the stack and object stores
 	$(PYTEST) -m engine
+
+test-cluster: env-dev ## tests on a real Kubernetes with two nodes, where one can be had (tests/builders/cluster.py)
+	$(VENV_PYTHON) -m pytest -q -m cluster tests/cluster
+
+cluster-up: env-dev ## that Kubernetes, a store, PostgreSQL and MLflow, for runs by hand
+	@$(VENV_PYTHON) -m tests.cluster up
+
+cluster-down: env-dev ## the end of it
+	@$(VENV_PYTHON) -m tests.cluster down
 
 test-science: env-dev ## tests that count and train for minutes
 	$(PYTEST) -m science

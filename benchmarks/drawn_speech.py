@@ -33,7 +33,7 @@ def drawn_store(tokenizer: Tokenizer, *, seconds: float, units_per_s: float, see
                      "duration_s": duration_s, "frames": frames,
                      "features": rng.normal(size=(frames, N_MELS)).astype(np.float16).tobytes()})
         seconds -= duration_s
-    return FeatureStore(rows_table(rows, FEATURES), mean=np.zeros(N_MELS, np.float32),
+    return FeatureStore([rows_table(rows, FEATURES)], mean=np.zeros(N_MELS, np.float32),
                         std=np.ones(N_MELS, np.float32))
 
 
@@ -65,7 +65,7 @@ def speaking_store(*, seconds: float, test_seconds: float, seed: int = 0) -> Fea
             rows.append({"utterance": f"r{len(rows)}", "speaker": "nobody", "split": split, "text": text,
                          "duration_s": duration_s, "frames": len(features_TM), "features": features_TM.tobytes()})
             wanted_s -= duration_s
-    return FeatureStore(rows_table(rows, FEATURES), mean=np.zeros(N_MELS, np.float32),
+    return FeatureStore([rows_table(rows, FEATURES)], mean=np.zeros(N_MELS, np.float32),
                         std=np.full(N_MELS, 1.8, np.float32))
 
 

@@ -30,7 +30,7 @@ from evenvoice.data.extraction import extract
 from evenvoice.data.features import LogMel
 from evenvoice.data.pieces import Pieces
 from evenvoice.data.schemas import UTTERANCES
-from evenvoice.data.tables import ParquetShards
+from evenvoice.data.tables import ParquetRows
 from evenvoice.params import Featurize
 from evenvoice.progress import Progress
 
@@ -181,16 +181,16 @@ def write_corpus(directory: Path, audio: Sequence[Samples], seconds: float,
                  encode: Callable[[Waveform], bytes]) -> float:
     """Write utterances as ingest does, again and again until there are enough; return their seconds."""
     (directory / "utterances").mkdir(parents=True)
-    shards = ParquetShards(directory / "utterances", "utterances", UTTERANCES, shard_mb=128)
+    rows = ParquetRows(directory / "utterances" / "utterances-00000.parquet", UTTERANCES)
     encoded = [encode(Waveform(samples, RATE)) for samples in audio]
     written, row = 0.0, 0
     while written < seconds:
         content, duration_s = encoded[row % len(encoded)], len(audio[row % len(audio)]) / RATE
-        shards.append(dict.fromkeys(UTTERANCES.names) | {
+        rows.append(dict.fromkeys(UTTERANCES.names) | {
             "utterance": f"u{row}", "speaker": f"s{row // 20}", "split": "test" if row % 5 == 0 else "train",
             "text": "what was said", "duration_s": duration_s, "audio": content}, len(content))
         written, row = written + duration_s, row + 1
-    shards.close()
+    rows.close()
     return written
 
 

@@ -1,165 +1,83 @@
-"""How time, memory, files and tasks of ingest and featurize grow with the hours of speech.
+"""How time, memory and bytes of every stage of a recogniser, from ingest to gate, grow with the hours of speech.
 
-    python -m benchmarks.scale 1 10 100            synthetic speech of so many hours each
-    python -m benchmarks.scale --recordings F 100  the recordings of a folder again and again, listed in a manifest
+    python -m benchmarks.scale 1 10 100
 
-Each size is one run of both stages in a workspace of its own. CPU seconds are those of all processes of a stage, and
-say more than wall seconds on a machine that does other work. Memory is the largest sum, over the stage's processes, of
-what is theirs alone (Pss_Anon): mapped files do not count. The result goes to benchmarks/results/.
+Each size is a synthetic corpus through the stages that dvc.yaml names, one after another, each a process of its own.
+Trainings make a fixed number of updates of the smallest model, so what grows is what data makes grow. Goals: CPU
+seconds per hour of speech linear within 15 % and memory flat within 20 %, from each size to the next. CPU seconds hold
+on a machine that does other work as long as it is not crowded; what it did otherwise stands beside each figure.
+
+Every stage that is done is kept in .evenvoice/scale: a benchmark that is started again goes on from there. The result
+goes to benchmarks/results/.
 """
 
 from __future__ import annotations
 
 import argparse
-import csv
-import json
-import math
+import itertools
 import os
-import shutil
-import subprocess
-import sys
-import tempfile
 import time
-from dataclasses import asdict, dataclass
-from itertools import cycle, islice
+from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 
-import soundfile
-import yaml
-
 from benchmarks.hardware import hardware, write_result
+from benchmarks.scaling.growth import MOST_MEMORY, MOST_TIME, Growth, foretold_s, growths
+from benchmarks.scaling.road import ROOT, Size, StageCost, measure
 
-ROOT = Path(__file__).resolve().parents[1]
-SECONDS_PER_SPEAKER = 21.0
-"""Of the synthetic world with ten recordings of training speakers and eight of others."""
-LOOK_EVERY_S = 0.2
-MEGA = 1e6
+HEAD = "stage                     CPU s     wall s  memory MB  files   from store     to store   load  others  stolen"
 
 
-@dataclass(frozen=True)
-class Stage:
-    """What one stage took."""
-
-    wall_s: float
-    cpu_s: float
-    memory_mb: float
-    files: int
-    written_mb: float
+def told(stage: StageCost) -> str:
+    """One stage, as a line of the table under :data:`HEAD`; megabytes and cores."""
+    cost = stage.cost
+    return (f"{stage.stage:24} {cost.cpu_s:7.1f} {cost.wall_s:10.1f} {cost.memory_mb:10.0f} {stage.files:6} "
+            f"{stage.from_store_mb:12.1f} {stage.to_store_mb:12.1f} {cost.load_before:6.1f} {cost.others_cores:7.2f} "
+            f"{cost.stolen_cores:7.2f}")
 
 
-@dataclass(frozen=True)
-class Size:
-    """One corpus through both stages."""
-
-    hours: float
-    recordings: int
-    ingest: Stage
-    featurize: Stage
-    featurize_tasks: int
-    """Mapped tasks that Airflow would make, and the stage itself."""
-
-
-class Watch:
-    """CPU seconds and memory of a process and all its descendants, looked up again and again while they run."""
-
-    def __init__(self) -> None:
-        self.memory_kb = 0
-        self._cpu_s: dict[int, float] = {}
-
-    def look(self, root: int) -> None:
-        total = 0
-        for pid in _descendants(root):
-            try:
-                fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
-                rollup = Path(f"/proc/{pid}/smaps_rollup").read_text()
-            except OSError:
-                continue  # it ended meanwhile
-            self._cpu_s[pid] = (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
-            total += sum(int(line.split()[1]) for line in rollup.splitlines() if line.startswith("Pss_Anon:"))
-        self.memory_kb = max(self.memory_kb, total)
-
-    @property
-    def cpu_s(self) -> float:
-        return sum(self._cpu_s.values())
+def compared(found: Sequence[Growth]) -> list[str]:
+    """How each stage grew, and which goals it missed."""
+    smaller, larger = found[0].hours
+    lines = [f"from {smaller:.1f} to {larger:.1f} h: CPU s per hour (at most {MOST_TIME:g} times), wall s per hour, "
+             f"memory MB (at most {MOST_MEMORY:g} times)"]
+    for growth in found:
+        (cpu, more_cpu), (wall, more_wall), (memory, more_memory) = (
+            growth.cpu_s_per_hour, growth.wall_s_per_hour, growth.memory_mb)
+        missed = f"  misses {' and '.join(growth.missed)}" if growth.missed else ""
+        lines.append(f"{growth.stage:24} {cpu:8.2f} {more_cpu:8.2f} {growth.time_ratio:5.2f}x {wall:9.2f} "
+                     f"{more_wall:8.2f} {memory:9.0f} {more_memory:7.0f} {growth.memory_ratio:5.2f}x{missed}")
+    return lines
 
 
-def _descendants(root: int) -> list[int]:
-    found, waiting = [], [root]
-    while waiting:
-        pid = waiting.pop()
-        found.append(pid)
-        for children in Path(f"/proc/{pid}/task").glob("*/children"):
-            try:
-                waiting += map(int, children.read_text().split())
-            except OSError:
-                continue
-    return found
-
-
-def run(stage: str, workspace: Path, out: Path) -> Stage:
-    """Run one stage to its end and watch it."""
-    watch, began = Watch(), time.monotonic()
-    environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
-    with (workspace / f"{stage}.log").open("w") as log:
-        process = subprocess.Popen([sys.executable, "-m", f"stages.{stage}"], cwd=workspace,  # noqa: S603
-                                   env=environment, stdout=log, stderr=subprocess.STDOUT)
-        while process.poll() is None:
-            watch.look(process.pid)
-            time.sleep(LOOK_EVERY_S)
-    if process.returncode:
-        sys.exit((workspace / f"{stage}.log").read_text()[-2000:])
-    written = [path.stat().st_size for path in out.rglob("*") if path.is_file()]
-    return Stage(wall_s=round(time.monotonic() - began, 1), cpu_s=round(watch.cpu_s, 1),
-                 memory_mb=round(watch.memory_kb * 1024 / MEGA), files=len(written),
-                 written_mb=round(sum(written) / MEGA, 1))
-
-
-def measure(hours: float, recordings: Path | None, workspace: Path) -> Size:
-    """Ingest and featurize a corpus of ``hours``."""
-    params = yaml.safe_load((ROOT / "params.yaml").read_text(encoding="utf-8"))
-    if recordings is None:
-        params["synthetic"]["speakers"] = max(12, round(hours * 3600 / SECONDS_PER_SPEAKER))
-    else:
-        params["ingest"]["corpus"] = str(repeated(recordings, hours, workspace / "manifest.csv"))
-    (workspace / "params.yaml").write_text(yaml.safe_dump(params), encoding="utf-8")
-    corpus = workspace / "artifacts" / "corpus"
-    ingest = run("ingest", workspace, corpus)
-    featurize = run("featurize", workspace, workspace / "artifacts" / "features")
-    summary = json.loads((corpus / "summary.json").read_text(encoding="utf-8"))
-    shards = math.ceil(ingest.written_mb / 1000 / params["resources"]["shard_gb"])
-    return Size(hours=summary["hours"], recordings=summary["recordings"], ingest=ingest, featurize=featurize,
-                featurize_tasks=1 + (shards if shards > 1 else 0))
-
-
-def repeated(folder: Path, hours: float, manifest: Path) -> Path:
-    """List the recordings of ``folder`` again and again, as made-up speakers of twenty each."""
-    files = sorted(path for path in folder.iterdir() if path.suffix in (".wav", ".flac"))
-    lengths = {file: soundfile.info(file).duration for file in files}
-    wanted = math.ceil(hours * 3600 / (sum(lengths.values()) / len(files)))
-    with manifest.open("w", newline="", encoding="utf-8") as sink:
-        rows = csv.writer(sink)
-        rows.writerow(["id", "path", "speaker", "text"])
-        for number, file in enumerate(islice(cycle(files), wanted)):
-            rows.writerow([f"r{number}", file, f"s{number // 20}", "again"])
-    return manifest
+def _measured(hours: float, work: Path, known: Sequence[Size]) -> Size:
+    foretold, began = foretold_s(hours, known), time.monotonic()
+    print(f"\n{hours:g} h" + (f", about {foretold / 60:.0f} minutes" if foretold else "") + f"\n{HEAD}", flush=True)
+    size = measure(hours, work, lambda stage: print(told(stage), flush=True))
+    print(f"{size.hours:.2f} h, {size.recordings:,} recordings; measured in {time.monotonic() - began:.0f} s",
+          flush=True)
+    return size
 
 
 def main() -> None:
-    """Measure each size, print and keep the figures."""
+    """Measure each size, compare, and keep the figures."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("hours", type=float, nargs="+")
-    parser.add_argument("--recordings", type=Path, help="a folder of WAV or FLAC files to list again and again")
+    parser.add_argument("--work", type=lambda text: Path(text).resolve(), default=ROOT / ".evenvoice" / "scale",
+                        help="where figures of stages that are done are kept")
     options = parser.parse_args()
-    machine, sizes = {**hardware(), "load_at_start": os.getloadavg()[0]}, []
-    for hours in options.hours:
-        workspace = Path(tempfile.mkdtemp(prefix="evenvoice-scale-"))
-        try:
-            sizes.append(measure(hours, options.recordings, workspace))
-        finally:
-            shutil.rmtree(workspace)
-        print(json.dumps(asdict(sizes[-1])), flush=True)
-    speech, name = ("recordings, repeated", "scale-repeated") if options.recordings else ("synthetic", "scale")
-    print(write_result(name, {"hardware": machine, "speech": speech, "sizes": [asdict(size) for size in sizes]}))
+    machine = {**hardware(), "load_at_start": os.getloadavg()}
+    sizes: list[Size] = []
+    for hours in sorted(options.hours):
+        sizes.append(_measured(hours, options.work, sizes))
+    grown = [growths(smaller, larger) for smaller, larger in itertools.pairwise(sizes)]
+    for found in grown:
+        print("\n" + "\n".join(compared(found)), flush=True)
+    print(write_result("scale", {
+        "hardware": {**machine, "load_at_end": os.getloadavg()}, "speech": "synthetic",
+        "sizes": [asdict(size) for size in sizes],
+        "growth": [[{**asdict(one), "time_ratio": one.time_ratio, "memory_ratio": one.memory_ratio,
+                     "missed": one.missed} for one in found] for found in grown]}))
 
 
 if __name__ == "__main__":

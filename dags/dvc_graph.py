@@ -22,6 +22,8 @@ Values = Mapping[str, tuple[str, ...]]
 """Dotted name -> every value it may take; one value where it is settled."""
 CHOSEN_ARMS: Final = "mitigate.arms"
 RESULTS: Final = "artifacts/"
+SOURCE: Final = "corpus.json"
+"""Describes what the first stage reads: known once a run is planned, and written by no stage."""
 
 
 @dataclass(frozen=True)
@@ -40,7 +42,8 @@ class Node:
     size: str
     """Which of the sizes in params.yaml's `resources` it gets: ``light``, ``data``, ``training``."""
     shards_of: str
-    """The path it reads that can be worked on in shards, file by file; empty where it must be read as one."""
+    """The path it reads that can be worked on in shards, an output of another stage or what describes the source; empty
+    where it must be read as one."""
     upstream: tuple[str, ...]
     """Names of the nodes whose outs it reads, in the order of dvc.yaml."""
 
@@ -69,16 +72,16 @@ class Graph:
         return frozenset((above, node.name) for node in self.nodes for above in node.upstream)
 
     def writer(self, path: str) -> str:
-        """Name of the node that writes ``path``.
+        """Name of the node that writes ``path``; empty for the description of the source, which is there before.
 
         Raises:
             ParamsError: none does.
         """
         found = [node.name for node in self.nodes if path in node.outs]
-        if not found:
-            raise ParamsError(name="dvc.yaml: meta.shards_of", rule="be an output of a stage", value=path,
+        if not found and path != SOURCE:
+            raise ParamsError(name="dvc.yaml: meta.shards_of", rule=f"be an output of a stage, or {SOURCE}", value=path,
                               action="Correct it.")
-        return found[0]
+        return found[0] if found else ""
 
     def with_descendants(self, names: Iterable[str]) -> frozenset[str]:
         """``names`` and every node that reads from them, directly or through others."""

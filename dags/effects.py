@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from airflow.providers.standard.operators.hitl import ApprovalOperator
 from airflow.sdk import BaseOperator, chain, task
 
+from dags.mapping import shards_of_source
 from dags.operators import RETRIES, EffectOperator, RecordOperator, reported, run_of, runner_of
 from dags.pipelines import Pipeline
 from dags.plan import make_plan
@@ -33,13 +34,14 @@ def snapshot(**context: Any) -> None:
 
 
 @task(task_id="plan", **RETRIES, doc_md="Checks the runner, restores cached results, asks DVC what has to run.")
-def plan(**context: Any) -> None:
-    """Decide which stages are stale."""
+def plan(**context: Any) -> list[str]:
+    """Decide which stages are stale; returns the shards in which the source is worked on."""
     run = run_of(context)
     with reported(run, "plan"):
         demand_in_place(Location.from_environment())  # before hours of training, not at their end
         describe(run, runner_of(context).prepare(run))
         make_plan(run)
+        return shards_of_source(run)
 
 
 @task(task_id="share", **RETRIES, doc_md="Copies results to the DVC remote that EVENVOICE_REMOTE names, if it does.")

@@ -1,8 +1,9 @@
 """Large inputs are worked on in shards: mapped tasks before a stage, each of which computes some of its pieces.
 
-How many there are is decided from the size of what the stage before wrote, so for small corpora there are none and
-Airflow skips the mapped task without running anything. The stage itself stands in dvc.yaml as ever: it puts pieces
-together, computes what is missing, and has the same result without any.
+How many there are is decided from the size of what the stage before wrote, for ingest from what corpus.json says of the
+source. So for small corpora there are none, and Airflow skips the mapped task without running anything. The stage
+itself stands in dvc.yaml as ever: it puts pieces together, computes what is missing, and has the same result without
+any.
 """
 
 from __future__ import annotations
@@ -13,15 +14,19 @@ from typing import TYPE_CHECKING, Any, Final
 
 from airflow.sdk.exceptions import AirflowSkipException
 
+from dags.dvc_graph import SOURCE
 from dags.operators import JobOperator, StageOperator, reported, run_of, runner_of, stage_job
 from dags.plan import is_stale
 from dags.runs import Run
 from evenvoice import dvc_lock
-from evenvoice.params import load_params
+from evenvoice.params import Params, load_params
+from evenvoice.storage import read_json
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
+SYNTHETIC_S: Final = 2.6
+"""Length of a recording of the synthetic world, on the average."""
 MOST_SHARDS: Final = 1000
 """Airflow maps over at most 1024 values unless it is set up otherwise (core.max_map_length)."""
 
@@ -60,7 +65,19 @@ class ShardOperator(JobOperator):
 
 def shards_of(run: Run, stage: str) -> list[str]:
     """The shards in which the output of ``stage`` is worked on; none where one process does it soon enough."""
-    limit = load_params(run.workspace / "params.yaml").resources.shard_gb * 1e9
     [out] = dvc_lock.entries(run.workspace / "dvc.lock")[stage]["outs"]
-    count = 0 if limit == 0 or out["size"] <= limit else min(MOST_SHARDS, math.ceil(out["size"] / limit))
+    return _shards(out["size"], load_params(run.workspace / "params.yaml"))
+
+
+def shards_of_source(run: Run) -> list[str]:
+    """The shards in which the corpus itself is worked on, by the bytes that lie there or that will be spoken."""
+    params, described = load_params(run.workspace / "params.yaml"), read_json(run.workspace / SOURCE)
+    world = params.synthetic
+    spoken = world.speakers * max(world.train_utterances, world.other_utterances) * SYNTHETIC_S
+    return _shards(described.get("bytes", spoken * params.ingest.sample_rate * 2), params)
+
+
+def _shards(size: float, params: Params) -> list[str]:
+    limit = params.resources.shard_gb * 1e9
+    count = 0 if limit == 0 or size <= limit else min(MOST_SHARDS, math.ceil(size / limit))
     return [f"{number}/{count}" for number in range(1, count + 1)]

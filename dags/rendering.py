@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import Any, Final
 
-from airflow.sdk import TaskGroup, chain
+from airflow.sdk import TaskGroup, XComArg, chain
 from airflow.sdk.definitions.mappedoperator import MappedOperator
 
 from dags.dvc_graph import Graph, Node
@@ -24,24 +24,27 @@ _TRIGGER_RULE: Final = "none_failed"
 """Before a stage is skipped: its mapped task where there are no shards, and arms that the run leaves out."""
 
 
-def render(graph: Graph, resources: Resources) -> dict[str, StageOperator]:
+def render(graph: Graph, resources: Resources, planned: XComArg) -> dict[str, StageOperator]:
     """Make the tasks inside the DAG that is being defined; returns them by the name of their node.
 
     Args:
         resources: those of params.yaml; a task's pool is settled before the parameters of its run are known.
+        planned: the task before all of them; returns the shards in which the source is worked on.
     """
     places = {node.name: (node.group, graph.waiting(node)) for node in graph if node.item}
     groups = _groups(graph, places)
     sharded = {graph.writer(node.shards_of) for node in graph if node.shards_of}
+    shards_of = {"": planned}
     tasks: dict[str, StageOperator] = {}
     for node in graph.in_order():
         settings = _settings(node, resources, groups.get(places.get(node.name, ("", 0))))
         kind = ShardedOutput if node.name in sharded else StageOperator
         tasks[node.name] = kind(**settings, doc_md=_documentation(node), trigger_rule=_TRIGGER_RULE)
-        above = [tasks[name] for name in sorted(node.upstream)]
+        shards_of[node.name] = tasks[node.name].output
+        above = [tasks[name] for name in sorted(node.upstream)] or [planned]
         chain(above, tasks[node.name])
         if node.shards_of:
-            chain(above, _shards(settings, tasks[graph.writer(node.shards_of)]), tasks[node.name])
+            chain(above, _shards(settings, shards_of[graph.writer(node.shards_of)]), tasks[node.name])
     return tasks
 
 
@@ -61,13 +64,13 @@ def _settings(node: Node, resources: Resources, group: TaskGroup | None) -> dict
             "task_group": group, **pool_of(resources, resources.size(node.size))}
 
 
-def _shards(settings: Mapping[str, Any], source: StageOperator) -> MappedOperator:
-    """As many tasks as ``source`` returns shards; without any, Airflow skips it without running anything."""
+def _shards(settings: Mapping[str, Any], source: XComArg) -> MappedOperator:
+    """As many tasks as there are shards in ``source``; without any, Airflow skips it without running anything."""
     named = {**settings, "task_id": f"{settings['task_id']}_shards"}
     return ShardOperator.partial(
         **named, **RETRIES, map_index_template="{{ task.shard }}",
         doc_md="Computes pieces of the stage behind it, where the input is larger than `resources.shard_gb`.",
-    ).expand(shard=source.output)
+    ).expand(shard=source)
 
 
 def _documentation(node: Node) -> str:

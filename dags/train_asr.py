@@ -31,8 +31,8 @@ with DAG(RECOGNISER.dag, doc_md=DOC, description="Trains, checks, mitigates, gat
          tags=["evenvoice"],
          on_success_callback=mark_finished, on_failure_callback=mark_finished) as dag:
     resources = load_params(ROOT / "params.yaml").resources
-    stages = render(load_graph(ROOT, choices()).leading_to(RECOGNISER.last), resources)
-    chain(snapshot(), plan(), [stage for stage in stages.values() if not stage.upstream_list])
+    chain(snapshot(), planned := plan())
+    stages = render(load_graph(ROOT, choices()).leading_to(RECOGNISER.last), resources, planned)
     after_the_graph([stage for stage in stages.values() if not stage.downstream_list], RECOGNISER)
 
 # After the tasks, because Airflow copies the parameters it finds into every task and checks each copy again and again:

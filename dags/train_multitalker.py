@@ -30,8 +30,8 @@ with DAG(MULTITALKER.dag, doc_md=DOC, description="Trains, gates and registers a
          schedule=CORPUS, catchup=False, max_active_runs=2, tags=["evenvoice"],
          on_success_callback=mark_finished, on_failure_callback=mark_finished) as dag:
     resources = load_params(ROOT / "params.yaml").resources
-    stages = render(load_graph(ROOT, choices()).leading_to(MULTITALKER.last), resources)
-    chain(snapshot(), plan(), [stage for stage in stages.values() if not stage.upstream_list])
+    chain(snapshot(), planned := plan())
+    stages = render(load_graph(ROOT, choices()).leading_to(MULTITALKER.last), resources, planned)
     after_the_graph([stage for stage in stages.values() if not stage.downstream_list], MULTITALKER)
 
 # after the tasks, as in train_asr

@@ -10,8 +10,8 @@ RUN printf 'evenvoice:x:10001:10001::/tmp:/usr/sbin/nologin\n' >> /etc/passwd \
 # pip comes and goes in this one layer, in a venv of its own: nothing in the image can install packages later.
 # /wheels is empty where packages come from an index; its address and certificates are secrets, so no layer holds them.
 # There meeteval comes as source, and its compiler comes and goes in this layer too.
-# Modules are compiled, since containers have a read-only root and would compile at each start; compileall fails over
-# the few templates and broken examples that packages carry, hence `|| true`. It uses every core, pip would use one.
+# trim.py also compiles modules, since containers have a read-only root and would compile at each start. It uses every
+# core, pip would use one.
 RUN --mount=type=bind,source=locks,target=/locks \
     --mount=type=bind,source=wheels,target=/wheels \
     --mount=type=bind,source=trim.py,target=/trim.py \
@@ -25,7 +25,6 @@ RUN --mount=type=bind,source=locks,target=/locks \
         --no-compile --no-cache-dir --disable-pip-version-check --root-user-action=ignore --quiet \
         --requirement /locks/stage.txt --constraint /locks/accelerator.txt \
     && python3 /trim.py /opt/venv/lib/python3.11/site-packages \
-    && { /opt/venv/bin/python -m compileall -qq -j 0 /opt/venv/lib || true; } \
     && { ls /wheels/meeteval-*.whl >/dev/null 2>&1 || apt-get purge -qq --auto-remove -y g++; } \
     && rm -rf /tmp/* /root/.cache /var/lib/apt/lists/*
 

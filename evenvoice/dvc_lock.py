@@ -37,6 +37,22 @@ def parse(text: str, name: str) -> dict[str, Any]:
                             action="Delete it; DVC finds out again what has to run.") from error
 
 
+def parse_entry(text: str, name: str) -> dict[str, Any]:
+    """Read the entry of one stage alone, as DVC's run-cache keeps it; ``name`` is for the error.
+
+    Raises:
+        ArtifactError: it is none, or names no outputs with their hashes.
+    """
+    try:
+        content = settings.parse(text, name).content
+    except ParamsError as error:
+        raise ArtifactError(name=name, rule="be an entry of dvc.lock", value=" ".join(str(error).split())[:200],
+                            action="Delete it; the stage runs again.") from error
+    if not _part(name, content, "outs"):
+        raise ArtifactError(name=name, rule="name its outputs", value="none", action="Delete it; the stage runs again.")
+    return dict(content)
+
+
 def write(path: Path, stages: Entries) -> None:
     """Write a dvc.lock, whole or not at all.
 

@@ -14,14 +14,14 @@ model they speak of. Whoever reads two of them compares, and refuses what does n
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Set
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final, Self
 
 from evenvoice.errors import ArtifactError
 from evenvoice.params import MADE_FROM, SAVINGS
-from evenvoice.storage import read_json, sha256, write_json
+from evenvoice.storage import read_json, sha256, sha256_of_each, write_json
 
 CONTENTS: Final = "contents.json"
 MODEL_CONFIG: Final = "config.json"
@@ -60,21 +60,33 @@ def features_digest(directory: Path) -> str:
 def write_contents(directory: Path) -> None:
     """List bytes and SHA-256 of every file of ``directory``, once all of them are written."""
     files = sorted(path for path in directory.iterdir() if path.name != CONTENTS)
-    write_json(directory / CONTENTS, {path.name: {"bytes": path.stat().st_size, "sha256": sha256(path)}
-                                      for path in files})
+    write_json(directory / CONTENTS, {path.name: {"bytes": path.stat().st_size, "sha256": digest}
+                                      for path, digest in zip(files, sha256_of_each(files), strict=True)})
 
 
-def check_contents(directory: Path) -> None:
+def listed_files(directory: Path) -> list[str]:
+    """Names of the files that the list of ``directory`` holds, in order, whether or not they are there.
+
+    Raises:
+        ArtifactError: the list is missing, or is none.
+    """
+    return sorted(read_json(directory / CONTENTS))
+
+
+def check_contents(directory: Path, *, may_lack: Set[str] = frozenset()) -> None:
     """Refuse a directory that holds other files, or files of other lengths, than its list says.
 
     Content is not hashed: features are as large as a disk, and DVC hashed them when it brought them.
+
+    Args:
+        may_lack: names of files that need not be here, because others work on them.
 
     Raises:
         ArtifactError: a file is missing, of another length or not listed; it is named.
     """
     listed = {name: facts["bytes"] for name, facts in read_json(directory / CONTENTS).items()}
     found = {path.name: path.stat().st_size for path in directory.iterdir() if path.name != CONTENTS}
-    for name in sorted(listed.keys() | found.keys()):
+    for name in sorted((listed.keys() | found.keys()) - (may_lack - found.keys())):
         if listed.get(name) != found.get(name):
             wanted = _size(listed.get(name))
             raise ArtifactError(name=str(directory / name), rule=f"be as {CONTENTS} lists it ({wanted})",

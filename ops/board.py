@@ -24,11 +24,15 @@ class Row:
     unit: str = ""
     figures: Mapping[str, float] = field(default_factory=dict)
     seconds_left: float | None = None
+    why: str = ""
+    """What keeps it from working: its pod waits, or its node was lost."""
     error: str = ""
     log: str = ""
 
     def detail(self) -> str:
-        """Step, loss and time left, as far as they are known."""
+        """Step, loss and time left, as far as they are known; or what it waits for."""
+        if self.why:
+            return self.why
         if self.done is None or self.state in ("cached", "waiting"):
             return ""
         of = f"/{self.total}" if self.total is not None else ""
@@ -52,7 +56,9 @@ class Board:
             self._change(row, event)
         elif "done" in event:
             row.done, row.total, row.unit = event["done"], event["total"], event["unit"]
-            row.figures, row.seconds_left = event["figures"], event["seconds_left"]
+            row.figures, row.seconds_left, row.why = event["figures"], event["seconds_left"], ""
+        elif "why" in event:
+            row.why = event["why"]
         return row
 
     @property
@@ -71,7 +77,7 @@ class Board:
             row.done = row.seconds = None
         elif row.started_at is not None:
             row.seconds = event["at"] - row.started_at
-        row.error, row.log = event.get("error", ""), event.get("log", "")
+        row.error, row.log, row.why = event.get("error", ""), event.get("log", ""), ""
 
 
 class Events:

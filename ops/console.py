@@ -80,7 +80,9 @@ class PlainDisplay:
 
     def show(self, row: Row) -> None:
         """Print what changed."""
-        if row.state in SETTLED or row.done is None:
+        if row.why:
+            line = f"{row.name:<24} {row.why}"
+        elif row.state in SETTLED or row.done is None:
             line = f"{row.name:<24} {WORDS[row.state]:<10} {_elapsed(row) if row.state in SETTLED else '':>7}"
         elif time.monotonic() - self._last_line_at >= SECONDS_BETWEEN_LINES:
             line = f"{row.name:<24} {row.detail()}"

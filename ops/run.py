@@ -114,8 +114,8 @@ def run_in_foreground(root: Path, options: RunOptions, console: Console) -> int:
         console.print("\nstopped; `make run` goes on from what is finished", highlight=False)
         exit_code = 128 + stop.number
     finally:
+        run.finish("success" if exit_code == 0 else "failed")  # first, so that nobody takes what is ended for lost
         RUNNERS[options.runner]().abandon(run)
-        run.finish("success" if exit_code == 0 else "failed")
         (run.directory / "airflow.db").unlink(missing_ok=True)
     if exit_code == 0:
         FINISH[making.product](run, console, took=clock(time.monotonic() - began))
@@ -201,7 +201,7 @@ def _execute(run: Run, options: RunOptions, changes: Mapping[str, Any], board: B
     argv = [sys.executable, "-m", "airflow", "dags", "test", options.dag, "--use-executor", "--conf",
             json.dumps(settings)]
     env = {**environment(run.root, database=run.directory / "airflow.db"), "EVENVOICE_RUN": run.run_id,
-           DAG: options.dag,
+           DAG: options.dag, "EVENVOICE_RUNNER": options.runner,
            "AIRFLOW__CORE__EXECUTOR": EXECUTOR,
            "AIRFLOW__CORE__PARALLELISM": str(options.jobs or slots_here(options.runner))}
     with (run.directory / "airflow.log").open("ab") as log:
@@ -221,7 +221,7 @@ def _watch(process: subprocess.Popen[bytes], events: Events, board: Board, conso
         while not over:
             over = process.poll() is not None
             for event in events.new():
-                if "state" in event or "done" in event:
+                if {"state", "done", "why"} & event.keys():
                     shown.show(board.apply(event))
                 elif event["stage"] == SNAPSHOT and "note" in event:  # what stages say in passing, their logs have
                     console.print(f"{event['stage']:<24} {event['note']}", highlight=False, markup=False)

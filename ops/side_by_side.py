@@ -29,6 +29,7 @@ from airflow.sdk.execution_time.supervisor import in_process_api_server
 from airflow.utils.session import create_session
 from airflow.utils.state import TaskInstanceState
 
+from dags.runners import default_runner
 from dags.runners.gpus import pools_needed
 from dags.runs import ROOT
 from evenvoice.params import load_params
@@ -58,7 +59,9 @@ class SideBySide(BaseExecutor):
         """Make once, for all forks, what each would take seconds for: the DAG, and Airflow's API within a process."""
         dag = import_module(f"dags.{os.environ[DAG]}").dag
         self._tasks: Mapping[str, Any] = dag.task_dict
-        self._pools = pools_needed(load_params(ROOT / "params.yaml").resources)
+        # a cluster keeps account of its GPUs by itself
+        self._pools = ({} if default_runner() == "kubernetes" else
+                       pools_needed(load_params(ROOT / "params.yaml").resources))
         self._workers: list[_Worker] = []
         self._news = self._started = False
         """Whether a task ended when last looked, and whether one was started since."""

@@ -13,6 +13,8 @@ DAG: Final = "EVENVOICE_DAG"
 """Tells it which DAG's tasks it works on."""
 MOST: Final = 8
 """No more stages of the graph are ever ready at once."""
+ON_A_CLUSTER: Final = 16
+"""Tasks that follow pods: the cluster places them, and shards of one stage may be many more than there are stages."""
 GB_EACH: Final = 2.0
 """Memory free for each further stage; the default run's largest takes 1.2."""
 
@@ -20,6 +22,6 @@ GB_EACH: Final = 2.0
 def slots_here(runner: str) -> int:
     """How many stages may run at once: one per core that has the memory too, unless they run on other machines."""
     if runner == "kubernetes":
-        return MOST
+        return ON_A_CLUSTER
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     return max(1, min(MOST, cores, int(psutil.virtual_memory().available / GB_EACH / 1e9)))

@@ -15,6 +15,8 @@ from pathlib import Path
 from evenvoice import made_with
 from evenvoice.errors import EvenvoiceError
 from worker.bringing_up import Wish, bring_up_to_date
+from worker.exchange import Exchange
+from worker.machines import Machine, meet
 from worker.shard import compute_shard
 from worker.without_disk import compute_shard_without_disk, reproduce_without_disk, take_part_without_disk
 
@@ -29,8 +31,8 @@ def main() -> int:
                         "made with other packages, interpreter, processor or threads than there are here")
     parser.add_argument("--minutes", type=float, required=True, help="stop the stage when it takes longer")
     parser.add_argument("--shard", metavar="3/16", help="only compute the pieces of this share of the stage")
-    parser.add_argument("--take-part", action="store_true", help="train together with the worker that runs the stage "
-                        "on another machine, as torchrun's variables (PET_*) say; needs --exchange")
+    parser.add_argument("--machine", metavar="1/2", help="train together with the workers of the other machines, "
+                        "counted from 0; the first one runs the stage, the others take part; needs --exchange")
     parser.add_argument("--log", help="append all output to this file instead of standard output")
     parser.add_argument("--exchange", metavar="URL", help="s3://bucket/root/runs/run: what stages hand to each other "
                         "where they share no disk; the current directory must then be empty")
@@ -40,7 +42,8 @@ def main() -> int:
     try:
         if options.log:
             _speak_into(options.log)
-        if options.exchange and options.take_part:
+        if options.exchange and options.machine and not _runs_the_stage(options.stage, options.machine,
+                                                                        options.exchange):
             return take_part_without_disk(options.stage, options.exchange, limit_s=limit_s)
         if options.exchange and options.shard:
             return compute_shard_without_disk(options.stage, options.shard, options.exchange, limit_s=limit_s)
@@ -59,6 +62,13 @@ def main() -> int:
             raise
         os.write(said_before, f"{options.stage} ended: {error}, and none for its log\n".encode())
         os._exit(EvenvoiceError.exit_code)  # what is buffered for the log cannot be written at exit either
+
+
+def _runs_the_stage(stage: str, machine: str, url: str) -> bool:
+    """Join the machines; whether this is the one that runs the stage rather than only takes part."""
+    own = Machine.parse(machine)
+    os.environ.update(meet(Exchange.at(url).store, stage, own))  # for torchrun, which the stage starts
+    return own.is_first
 
 
 def _records() -> Path:

@@ -10,7 +10,7 @@ import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 from evenvoice import dvc_lock, made_with
 from evenvoice.made_with import MadeWith
@@ -33,15 +33,18 @@ class Wish:
     rerun_older: bool
     """Although nothing changed but what it would be made with."""
     limit_s: float
-    options: tuple[str, ...] = ()
-    """Further ones of `dvc repro`."""
-    before_forcing: Callable[[], None] = lambda: None
-    """Brings what DVC would bring by itself for a stage that it may also restore."""
 
 
-def bring_up_to_date(stage: str, wish: Wish, find: Find) -> int:
-    """Run `dvc repro` and return the stage's exit status; what its result was made with is written to FOLDER."""
-    status, used = _reproduced(stage, wish, force=wish.force)
+class Reproduce(Protocol):
+    """As :func:`worker.reproduce.reproduce`."""
+
+    def __call__(self, stage: str, *, force: bool, limit_s: float) -> int:
+        """Bring the stage up to date and return its exit status."""
+
+
+def bring_up_to_date(stage: str, wish: Wish, find: Find, reproduce: Reproduce = reproduce) -> int:
+    """Run the stage where needed and return its exit status; what its result was made with is written to FOLDER."""
+    status, used = _reproduced(stage, reproduce, force=wish.force, limit_s=wish.limit_s)
     if status:
         return status
     entry = dvc_lock.entries(LOCK).get(stage)
@@ -49,21 +52,19 @@ def bring_up_to_date(stage: str, wish: Wish, find: Find) -> int:
     age = [] if used else made_with.age(then, MadeWith.here())
     if age and wish.rerun_older:
         print(f"{stage} is computed anew: {', '.join(age)}", flush=True)
-        status, used = _reproduced(stage, wish, force=True)
+        status, used = _reproduced(stage, reproduce, force=True, limit_s=wish.limit_s)
         then, age = used or then, [] if used else age
     write_json(FOLDER / f"{stage}.json", {"executed": used is not None, "age": age,
                                           "made_with": then.to_json() if then else None})
     return status
 
 
-def _reproduced(stage: str, wish: Wish, *, force: bool) -> tuple[int, MadeWith | None]:
+def _reproduced(stage: str, reproduce: Reproduce, *, force: bool, limit_s: float) -> tuple[int, MadeWith | None]:
     """The exit status, and what the stage worked with if it did."""
-    if force:
-        wish.before_forcing()
     report = (FOLDER / f"{stage}.used.json").absolute()
     report.unlink(missing_ok=True)
     os.environ[made_with.REPORT] = str(report)  # the stage is a grandchild of this process
-    status = reproduce(stage, force=force, limit_s=wish.limit_s, options=wish.options)
+    status = reproduce(stage, force=force, limit_s=limit_s)
     if status or not report.exists():
         return status, None
     used = MadeWith.from_json(read_json(report))

@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 import shutil
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -43,10 +43,12 @@ class CheckpointCopies:
         store: where they go, of one run.
         stage: whose they are.
         directory: where training keeps them here; made when there is something to bring back.
+        may_copy: asked before each object is written; another worker may have taken the stage.
     """
 
-    def __init__(self, store: ObjectStore, stage: str, directory: Path) -> None:
+    def __init__(self, store: ObjectStore, stage: str, directory: Path, may_copy: Callable[[], bool]) -> None:
         self._store = store
+        self._may_copy = may_copy
         self._prefix = f"checkpoints/{stage}"
         self._directory = directory
         self._latest: _Copy | None = None
@@ -108,7 +110,11 @@ class CheckpointCopies:
             return
         copy = _Copy(directory, (self._latest.place + 1) % PLACES if self._latest else 0, hashes)
         for name in hashes:
+            if not self._may_copy():
+                return
             self._store.upload(generation / name, self._key(copy.place, name))
+        if not self._may_copy():
+            return
         self._store.write(self._index, json.dumps(vars(copy), sort_keys=True).encode())
         self._latest = copy
 

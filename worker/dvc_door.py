@@ -2,6 +2,7 @@
 
     python -m worker.dvc_door repro --single-item train     as `dvc repro`
     python -m worker.dvc_door state                         restores what the cache has, and prints what changed since
+    python -m worker.dvc_door asked 5                       is asked by :class:`Asked`, and answers to descriptor 5
 
 Every command is a process of its own, because DVC's locks belong to processes and its import takes half a second.
 
@@ -15,15 +16,19 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
 from evenvoice import dvc_lock
+from evenvoice.errors import TransientError
+from evenvoice.made_with import REPORT
 
 CODE: Final = Path(__file__).resolve().parents[1]
 STATE: Final = "state"
+ASKED: Final = "asked"
 REMOTE: Final = "store"
 
 
@@ -64,12 +69,81 @@ def edit_lock(path: Path) -> AbstractContextManager[Any]:
     return lock
 
 
+@dataclass(frozen=True)
+class Key:
+    """What DVC's run-cache keeps a stage under."""
+
+    value: str
+    """Empty for a stage that always runs, or whose command, parameters or code DVC refuses: `repro` says why."""
+    known_fits: bool
+    """Whether the entry that was shown has the same."""
+
+
+class Asked:
+    """One process of DVC for a stage whose inputs may not be there: asked for its key, then perhaps to run it.
+
+    It begins at once, so that its import goes on while its workspace, the current directory, is made.
+    """
+
+    def __init__(self) -> None:
+        answers, answer_to = os.pipe()
+        self._answers = os.fdopen(answers, encoding="utf-8")
+        self.process = subprocess.Popen(command(ASKED, str(answer_to)), stdin=subprocess.PIPE,  # noqa: S603
+                                        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True,
+                                        pass_fds=(answer_to,))
+        os.close(answer_to)
+
+    def key(self, stage: str, inputs: Mapping[str, str], known: Mapping[str, Any] | None) -> Key:
+        """Ask what the stage is kept under when its inputs, path -> MD5, are these.
+
+        Raises:
+            TransientError: the process ended.
+        """
+        self._tell({"stage": stage, "inputs": inputs, "known": known})
+        answer = self._answers.readline()
+        if not answer:
+            assert self.process.stdout is not None
+            said = self.process.stdout.read().decode("utf-8", errors="replace")
+            raise TransientError(name=f"DVC for {stage}", rule="say its key",
+                                 value=" ".join(said.split())[-400:] or "nothing",
+                                 action="The stage is tried again.")
+        return Key(**json.loads(answer))
+
+    def run(self, stage: str, inputs: Mapping[str, str]) -> subprocess.Popen[bytes]:
+        """Have the stage run, whatever an earlier run knows, and return the process that does so.
+
+        Args:
+            inputs: path -> MD5 of each file of its inputs that lies in the workspace, known to be right.
+        """
+        report = {name: os.environ[name] for name in (REPORT,) if name in os.environ}
+        self._tell({"run": stage, "inputs": inputs, "environment": report})
+        return self.process
+
+    def close(self) -> None:
+        """End the process. One that was asked to run has ended by itself; a question leaves nothing half-done."""
+        self.process.kill()
+        self.process.wait()
+        for pipe in (self.process.stdin, self.process.stdout, self._answers):
+            assert pipe is not None
+            pipe.close()
+
+    def _tell(self, question: Mapping[str, Any]) -> None:
+        assert self.process.stdin is not None
+        try:
+            self.process.stdin.write(json.dumps(question).encode() + b"\n")
+            self.process.stdin.flush()
+        except BrokenPipeError:
+            return  # it ended: no answer, or its own status, says so
+
+
 def main() -> int:
     """Obey as DVC's own command line does."""
     import dvc.dvcfile
     dvc.dvcfile.modify_yaml = _replaced
     if sys.argv[1:] == [STATE]:
         return _print_state()
+    if sys.argv[1:2] == [ASKED]:
+        return _answer(int(sys.argv[2]))
     from dvc.cli import main as obey
     return int(obey())
 
@@ -81,6 +155,54 @@ def _print_state() -> int:
         repo.checkout(force=True, allow_missing=True)
         print(json.dumps(sorted(repo.status())))
     return 0
+
+
+def _answer(to: int) -> int:
+    """Answer what :class:`Asked` asks, until it asks to run the stage, or is gone."""
+    from dvc.cli import main as obey
+    from dvc.repo import Repo  # imported before the first question comes
+    with os.fdopen(to, "w", encoding="utf-8") as answers:
+        for line in sys.stdin:
+            question = json.loads(line)
+            with Repo() as repo:
+                if "run" in question:
+                    _trust(repo, question["inputs"])
+                    break
+                print(json.dumps(_key(repo, **question)), file=answers, flush=True)
+        else:
+            return 0
+    os.environ.update(question["environment"])
+    os.dup2(os.open(os.devnull, os.O_RDONLY), sys.stdin.fileno())  # nobody would answer the stage
+    return int(obey(["repro", "--single-item", "--force", question["run"]]))
+
+
+def _key(repo: Any, stage: str, inputs: Mapping[str, str], known: dict[str, Any] | None) -> dict[str, Any]:
+    """The fields of :class:`Key`. As dvc.stage.cache does, but inputs need not be there."""
+    from dvc.exceptions import DvcException
+    from dvc.stage.cache import _get_cache_hash
+    from dvc.stage.serialize import to_single_stage_lockfile
+    from dvc_data.hashfile.hash_info import HashInfo
+    from dvc_data.hashfile.meta import Meta
+    try:
+        found = repo.stage.load_one(name=stage)
+        for dep in found.deps:
+            if dep.def_path in inputs:
+                dep.hash_info, dep.meta = HashInfo(dep.hash_name, inputs[dep.def_path]), Meta()  # dvc.lock filled both
+            else:
+                dep.save()
+        if found.always_changed or found.is_callback:
+            return {"value": "", "known_fits": False}
+        value = _get_cache_hash(to_single_stage_lockfile(found), key=True)
+    except DvcException:
+        return {"value": "", "known_fits": False}
+    return {"value": value, "known_fits": known is not None and _get_cache_hash(known, key=True) == value}
+
+
+def _trust(repo: Any, inputs: Mapping[str, str]) -> None:
+    """Tell DVC the hashes of files that were verified on their way, so that it does not read them once more."""
+    from dvc_data.hashfile.hash_info import HashInfo
+    repo.state.save_many([(str(Path(path).absolute()), HashInfo("md5", md5), None) for path, md5 in inputs.items()],
+                         repo.fs)
 
 
 @contextmanager

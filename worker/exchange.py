@@ -1,9 +1,10 @@
 """What a run's stages hand to each other where they share no disk: a few small objects beside the DVC remote.
 
-    <root>/cache/                        the DVC remote: every result, by its hash
+    <root>/cache/                        the DVC remote: every result, by its hash, see worker/results.py
     <root>/runs/<run>/settings.json      parameters, graph, corpus, watched, base dvc.lock, digest of code; once
     <root>/runs/<run>/fragments/<stage>  that stage's entry of dvc.lock; once, when its results are in the remote
     <root>/runs/<run>/made_with/<stage>  what that result was made with, and whether this run made it
+    <root>/runs/<run>/owners/<stage>     which worker may speak for that stage, see worker/fence.py
     <root>/runs/<run>/checkpoints/<stage>/   of a training that is not finished, see worker/checkpoint_copies.py
     <root>/made_with/                    what every result was made with, see evenvoice/made_with.py
 
@@ -16,11 +17,14 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
+from pathlib import Path
 from typing import Any, Final
 
 from evenvoice.errors import ArtifactError, TransientError
 from evenvoice.made_with import MadeWith, record_name
 from evenvoice.object_store import ObjectStore
+from worker.results import Results
+from worker.traffic import CountedStore, Traffic
 
 SETTINGS: Final = "settings.json"
 Entry = Mapping[str, Any]
@@ -50,10 +54,13 @@ class Settings:
 class Exchange:
     """The objects of one run."""
 
-    def __init__(self, store: ObjectStore, remote: str) -> None:
-        self.store = store
+    def __init__(self, url: str, remote: str) -> None:
+        self.traffic = Traffic()
+        """All that goes through this object."""
+        self.store: ObjectStore = CountedStore.counted(url, self.traffic)
         self.remote = remote
         """Address of the DVC remote that all runs share."""
+        self._settings: Settings | None = None
 
     @classmethod
     def at(cls, url: str) -> Exchange:
@@ -62,7 +69,11 @@ class Exchange:
         Raises:
             ParamsError: the address is malformed.
         """
-        return cls(ObjectStore.at(url), url.rstrip("/").rsplit("/", 2)[0] + "/cache")
+        return cls(url, url.rstrip("/").rsplit("/", 2)[0] + "/cache")
+
+    def results(self, cache: Path) -> Results:
+        """The results of all runs, for a machine with this cache of DVC's."""
+        return Results(CountedStore.counted(self.remote, self.traffic), cache)
 
     def open(self, settings: Settings) -> None:
         """Publish what the run's stages need, or do nothing when the run has begun: what is known by now differs then.
@@ -75,11 +86,16 @@ class Exchange:
         self.store.create(SETTINGS, _canonical(asdict(settings)))
 
     def settings(self) -> Settings:
-        """Read what the run began with.
+        """Read what the run began with; once, since it never changes.
 
         Raises:
             ArtifactError: missing, damaged, or of another form.
         """
+        if self._settings is None:
+            self._settings = self._read_settings()
+        return self._settings
+
+    def _read_settings(self) -> Settings:
         content = _parsed(self.store.read(SETTINGS), self.store.url(SETTINGS))
         try:
             upstream = {stage: tuple(names) for stage, names in content["upstream"].items()}
@@ -138,29 +154,7 @@ class Exchange:
 
     @property
     def _records(self) -> ObjectStore:
-        return ObjectStore.at(self.remote.rsplit("/", 1)[0] + "/made_with")
-
-    def missing(self, entry: Entry) -> list[str]:
-        """Addresses of results that ``entry`` names and the remote does not have.
-
-        Asked of the store itself: `dvc repro --allow-missing` calls a stage unchanged whose results are nowhere, and
-        `dvc push` only warns about them.
-
-        Raises:
-            ArtifactError: the list of a directory's files is damaged.
-        """
-        remote = ObjectStore.at(self.remote)
-        keys = []
-        for out in entry["outs"]:
-            keys.append(_hashed(out["md5"]))
-            if out["md5"].endswith(".dir") and remote.exists(keys[-1]):
-                keys += [_hashed(file["md5"]) for file in _parsed(remote.read(keys[-1]), remote.url(keys[-1]), list)]
-        return [remote.url(key) for key in dict.fromkeys(keys) if not remote.exists(key)]
-
-
-def _hashed(md5: str) -> str:
-    """Where DVC keeps an object."""
-    return f"files/md5/{md5[:2]}/{md5[2:]}"
+        return CountedStore.counted(self.remote.rsplit("/", 1)[0] + "/made_with", self.traffic)
 
 
 def _key(stage: str) -> str:
@@ -175,13 +169,13 @@ def _canonical(content: Any) -> bytes:
     return json.dumps(content, sort_keys=True, ensure_ascii=False, allow_nan=False).encode()
 
 
-def _parsed(content: bytes, name: str, kind: type = dict) -> Any:
+def _parsed(content: bytes, name: str) -> Any:
     try:
         parsed = json.loads(content)
     except ValueError as error:
         raise ArtifactError(name=name, rule="be JSON", value=str(error),
                             action="Start a new run: the object is damaged.") from error
-    if not isinstance(parsed, kind):
-        raise ArtifactError(name=name, rule=f"hold a {kind.__name__}", value=type(parsed).__name__,
+    if not isinstance(parsed, dict):
+        raise ArtifactError(name=name, rule="hold a dict", value=type(parsed).__name__,
                             action="Start a new run: the object is damaged.")
     return parsed

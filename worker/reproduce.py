@@ -25,15 +25,15 @@ _STAGE_EXIT: Final = re.compile(r"exited with (-?\d+)\s*$")
 """DVC's own exit status is always 255; the stage's stands at the end of its message."""
 
 
-def reproduce(stage: str, *, force: bool, limit_s: float, options: tuple[str, ...] = ()) -> int:
-    """Bring ``stage`` up to date and return its exit status; ``options`` are further ones of `dvc repro`.
+def reproduce(stage: str, *, force: bool, limit_s: float) -> int:
+    """Bring ``stage`` up to date and return its exit status.
 
     Whoever comes while another worker has the stage waits for the kernel's lock, and then finds nothing left to do.
     """
     with exclusive(Path(".dvc/tmp") / f"{stage}.lock", wait=True) as held:
         forget_the_killed(stage)
         forced = ("--force",) if force else ()
-        argv = dvc_door.command("--wait-for-lock", "repro", "--single-item", *forced, *options, stage)
+        argv = dvc_door.command("--wait-for-lock", "repro", "--single-item", *forced, stage)
         # a group of its own, so that what the stage started ends with it; the lock's descriptor goes along, so that
         # nobody starts beside a stage whose worker was killed
         process = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,  # noqa: S603
@@ -61,9 +61,14 @@ class Attempt:
         limit.start()
         threading.Thread(target=self._end_leftovers, daemon=True).start()
         threading.Thread(target=self._end_with, args=(os.getppid(),), daemon=True).start()
-        self._pass_output_on()
-        status = self.process.wait()
-        limit.cancel()
+        try:
+            self._pass_output_on()
+            status = self.process.wait()
+        except BaseException:  # nobody wants its result any more
+            self._signal(signal.SIGKILL)
+            raise
+        finally:
+            limit.cancel()
         if self.forced_exit is not None:
             return self.forced_exit
         return _as_exit_status(self.stage_exit if status and self.stage_exit is not None else status)

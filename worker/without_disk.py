@@ -1,36 +1,45 @@
-"""A stage where nothing is shared but an object store: furnish a workspace, run, push, publish.
+"""A stage where nothing is shared but an object store: furnish a workspace, run, send, publish.
 
 The workspace is the current directory, made from the code of the image, the settings of the run and the fragments of
-the stages before. DVC restores what any earlier run computed from the same inputs; otherwise it pulls the inputs and
-runs the stage. Results are in the remote before the fragment says so.
+the stages before. What any earlier run computed from the same command, inputs, parameters and code is published again,
+and neither inputs nor results are fetched for that; otherwise the inputs are, and the stage runs. Results are in the
+remote before the fragment says so.
 
-DVC takes an input that is not there for one that has not changed (`--allow-missing`), and here no input is there at
-first. So what an earlier run knew of the stage is laid before DVC only when its inputs are those of this run.
+DVC itself takes an input that is not there for one that has not changed. So it is never asked whether a stage changed:
+it is asked for the key of the stage in its run-cache, with the hashes of this run's inputs, and runs what has none.
 """
 
 from __future__ import annotations
 
 import shutil
 import signal
-from collections.abc import Mapping
-from dataclasses import replace
+from collections.abc import Callable, Mapping, Sequence
+from itertools import chain
 from pathlib import Path
 from typing import Any, Final
 
 import worker
 from evenvoice import dvc_lock
 from evenvoice.code_digest import STAGE_CODE, tree_digest
+from evenvoice.data.pieces import Shard, list_beside
 from evenvoice.errors import ArtifactError, PreflightError, TransientError
-from evenvoice.storage import read_json, write_text
+from evenvoice.settings import parse
+from evenvoice.storage import read_json, write_json, write_text
 from worker import dvc_door
 from worker.bringing_up import FOLDER, LOCK, Wish, bring_up_to_date
 from worker.checkpoint_copies import CheckpointCopies
 from worker.exchange import Exchange, Settings
+from worker.fence import Fence
 from worker.piece_copies import fetch_pieces, send_pieces
+from worker.reproduce import Attempt
+from worker.results import AT_ONCE, ResultFile, at_once
 from worker.shard import compute_shard, take_part
 
+CACHE: Final = Path(".dvc/cache")
 CODE: Final = Path(worker.__file__).resolve().parents[1]
 CHECKPOINTS: Final = Path("checkpoints")
+Needed = Callable[[str, Sequence[str]], Sequence[str]]
+"""Path of an input and the names of its files -> those that are needed here."""
 
 
 def reproduce_without_disk(stage: str, url: str, *, force: bool, rerun_older: bool, limit_s: float) -> int:
@@ -39,25 +48,80 @@ def reproduce_without_disk(stage: str, url: str, *, force: bool, rerun_older: bo
     Raises:
         PreflightError: the image holds other code than the run began with.
         ArtifactError: an object is missing or damaged.
-        TransientError: the store is busy, or another try published other results first.
+        TransientError: the store is busy, another try published other results first, or another worker has the stage.
     """
     exchange = Exchange.at(url)
-    if exchange.fragment(stage) is not None:
-        print(f"{stage} was published by an earlier try", flush=True)
-        return 0
-    furnish(Path.cwd(), exchange, stage)
-    fetch_pieces(exchange.store, stage)
-    copies = CheckpointCopies(exchange.store, stage, CHECKPOINTS)
-    copies.restore()
-    with copies.following():
-        status = _bring_up_to_date(exchange, stage, Wish(force=force, rerun_older=rerun_older, limit_s=limit_s,
-                                                         before_forcing=lambda: _pull_inputs(exchange, stage)))
+    with exchange.traffic.told(stage):
+        if exchange.fragment(stage) is not None:
+            print(f"{stage} was published by an earlier try", flush=True)
+            return 0
+        fence = Fence(exchange.store, stage)
+        fence.take()
+        with fence.watched():
+            return _reproduce(exchange, stage, Wish(force=force, rerun_older=rerun_older, limit_s=limit_s), fence)
+
+
+def _reproduce(exchange: Exchange, stage: str, wish: Wish, fence: Fence) -> int:
+    reproduction = _Reproduction(exchange, stage, fence)
+    try:
+        furnish(Path.cwd(), exchange, stage)
+        status = bring_up_to_date(stage, wish, exchange.made_with, reproduction)
+    finally:
+        reproduction.close()
+    _end_at_once_from_now_on()
     if status == 0:
         entry = _entry(stage)
+        if reproduction.ran:
+            results = exchange.results(CACHE)
+            results.send(entry["outs"])
+            results.remember()
+        fence.demand()
         exchange.tell_made_with(stage, entry, read_json(FOLDER / f"{stage}.json"))
         exchange.publish(stage, entry)
         print(f"{stage} is published at {exchange.store.root}", flush=True)
     return status
+
+
+class _Reproduction:
+    """How :func:`bring_up_to_date` gets a stage whose inputs and results are not here."""
+
+    def __init__(self, exchange: Exchange, stage: str, fence: Fence) -> None:
+        self.ran = False
+        self._exchange = exchange
+        self._copies = CheckpointCopies(exchange.store, stage, CHECKPOINTS, fence.holds)
+        self._dvc = dvc_door.Asked()
+
+    def __call__(self, stage: str, *, force: bool, limit_s: float) -> int:
+        if not force and self._restored(stage):
+            return 0
+        if self.ran:  # DVC has run it in that process, and ended
+            self._dvc.close()
+            self._dvc = dvc_door.Asked()
+        self.ran = True
+        inputs = fetch_inputs(self._exchange, stage)
+        fetch_pieces(self._exchange.store, stage)
+        self._copies.restore()
+        with self._copies.following():
+            return Attempt(stage, self._dvc.run(stage, inputs), limit_s).finish()
+
+    def close(self) -> None:
+        self._dvc.close()
+
+    def _restored(self, stage: str) -> bool:
+        """Whether an earlier run had the same inputs, and all of its results are in the remote."""
+        locked = dvc_lock.entries(LOCK)
+        known = locked.pop(stage, None)
+        dvc_lock.write(LOCK, locked)
+        inputs = {out["path"]: out["md5"] for entry in locked.values() for out in entry["outs"]}
+        key = self._dvc.key(stage, inputs, known)
+        results = self._exchange.results(CACHE)
+        for entry in chain([known] if known and key.known_fits else [],
+                           results.remembered(key.value) if key.value else []):
+            if not results.missing(entry["outs"]):
+                dvc_lock.write(LOCK, {**locked, stage: entry})
+                print(f"Stage '{stage}' is cached - skipping run, its results are in the remote", flush=True)
+                return True
+        return False
 
 
 def compute_shard_without_disk(stage: str, shard: str, url: str, *, limit_s: float) -> int:
@@ -68,14 +132,22 @@ def compute_shard_without_disk(stage: str, shard: str, url: str, *, limit_s: flo
     """
     exchange = Exchange.at(url)
     name = shard_name(stage, shard)
-    if exchange.fragment(name) is None:
-        furnish(Path.cwd(), exchange, stage)
-        _pull_inputs(exchange, stage)
-        status = compute_shard(stage, shard, limit_s=limit_s)
-        if status:
+    with exchange.traffic.told(stage):
+        if exchange.fragment(name) is not None:
+            return 0
+        fence = Fence(exchange.store, name)
+        fence.take()
+        with fence.watched():
+            furnish(Path.cwd(), exchange, stage)
+            fetch_inputs(exchange, stage, _needed_by(Shard.parse(shard), exchange, stage))
+            status = compute_shard(stage, shard, limit_s=limit_s)
+            _end_at_once_from_now_on()
+            if status == 0:
+                fence.demand()
+                pieces = send_pieces(exchange.store, stage)
+                fence.demand()
+                exchange.publish(name, {"pieces": pieces})
             return status
-        exchange.publish(name, {"pieces": send_pieces(exchange.store, stage)})
-    return 0
 
 
 def take_part_without_disk(stage: str, url: str, *, limit_s: float) -> int:
@@ -88,7 +160,7 @@ def take_part_without_disk(stage: str, url: str, *, limit_s: float) -> int:
     if exchange.fragment(stage) is not None:
         return 0
     furnish(Path.cwd(), exchange, stage)
-    _pull_inputs(exchange, stage)
+    fetch_inputs(exchange, stage)
     return take_part(stage, limit_s=limit_s)
 
 
@@ -98,25 +170,10 @@ def shard_name(stage: str, shard: str) -> str:
     return f"{stage}-shard-{number}-of-{count}"
 
 
-def _bring_up_to_date(exchange: Exchange, stage: str, wish: Wish) -> int:
-    """Run the stage until its results are in the remote.
-
-    First without fetching what is known already. Should that leave results missing, because somebody removed them from
-    the remote, they are computed again.
-    """
-    missing: list[str] = []
-    for options in (("--pull", "--allow-missing"), ("--pull",)):
-        status = bring_up_to_date(stage, replace(wish, options=options), exchange.made_with)
-        for kind in (signal.SIGTERM, signal.SIGINT):  # nothing has to end gently now: only the fragment counts
-            signal.signal(kind, signal.SIG_DFL)
-        if status:
-            return status
-        _dvc("push", "--run-cache", stage, rule="send its results to the remote", stage=stage)
-        missing = exchange.missing(_entry(stage))
-        if not missing:
-            return 0
-    raise TransientError(name=f"the results of {stage}", rule="be in the remote", value=f"nothing at {missing[0]}",
-                         action="The stage is tried again.")
+def _end_at_once_from_now_on() -> None:
+    """Nothing has to end gently once the stage itself is over: only the fragment counts."""
+    for kind in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(kind, signal.SIG_DFL)
 
 
 def furnish(workspace: Path, exchange: Exchange, stage: str, code: Path = CODE) -> None:
@@ -146,12 +203,17 @@ def _known(settings: Settings, exchange: Exchange, stage: str) -> dict[str, Any]
         ArtifactError: a stage before this one has not run, or was known from an earlier run with other inputs.
     """
     before = dvc_lock.parse(settings.lock, "the run's dvc.lock")
-    known: dict[str, Any] = {}
+    known = _published(exchange, settings.upstream.get(stage, ()))
     for above in settings.upstream.get(stage, ()):
         _add_known(above, known, before, settings, exchange, wanted_by=stage)
     if stage in before and not dvc_lock.disagreements({**known, stage: before[stage]}, of=stage):
         known[stage] = before[stage]
     return known
+
+
+def _published(exchange: Exchange, stages: tuple[str, ...]) -> dict[str, Any]:
+    found = zip(stages, at_once(AT_ONCE, exchange.fragment, stages), strict=True)
+    return {stage: dict(entry) for stage, entry in found if entry is not None}
 
 
 def _add_known(stage: str, known: dict[str, Any], before: Mapping[str, Any], settings: Settings, exchange: Exchange,
@@ -173,16 +235,37 @@ def _add_known(stage: str, known: dict[str, Any], before: Mapping[str, Any], set
                         value="no such object", action=f"Run {stage} first.")
 
 
-def _pull_inputs(exchange: Exchange, stage: str) -> None:
-    if above := exchange.settings().upstream.get(stage):
-        _dvc("pull", *above, rule="have its inputs in the remote", stage=stage)
+def _all(_path: str, names: Sequence[str]) -> Sequence[str]:
+    return names
 
 
-def _dvc(command: str, *arguments: str, rule: str, stage: str) -> None:
-    done = dvc_door.run(command, "--quiet", *arguments)
-    if done.returncode:
-        raise TransientError(name=stage, rule=rule, value=" ".join((done.stderr or done.stdout).split())[-400:],
-                             action="The stage is tried again; what arrived is not sent twice.")
+def fetch_inputs(exchange: Exchange, stage: str, needed: Needed = _all) -> dict[str, str]:
+    """Bring what the stages before ``stage`` made. A list stands beside a directory of which less than all is brought.
+
+    Returns:
+        Path -> MD5 of each file that was brought.
+
+    Raises:
+        ArtifactError: an object is missing or damaged; the message has its path and its hash.
+    """
+    above, locked = exchange.settings().upstream.get(stage, ()), dvc_lock.entries(LOCK)
+    results = exchange.results(CACHE)
+    brought: list[ResultFile] = []
+    for path, files in results.files(out for name in above for out in locked[name]["outs"]).items():
+        whole = {file.path.removeprefix(f"{path}/"): file for file in files}
+        names = needed(path, sorted(whole))
+        if len(names) < len(whole):
+            write_json(list_beside(Path(path)), sorted(whole))
+        brought += [whole[name] for name in names]
+    results.bring(brought, Path())
+    return {file.path: file.md5 for file in brought}
+
+
+def _needed_by(share: Shard, exchange: Exchange, stage: str) -> Needed:
+    """All but the other shares of the directory whose files the shards of ``stage`` share out."""
+    graph = parse(exchange.settings().graph, "the run's dvc.yaml").content
+    divided = graph["stages"][stage.partition("@")[0]].get("meta", {}).get("shards_of")
+    return lambda path, names: share.needed(names) if path == divided else names
 
 
 def _entry(stage: str) -> dict[str, Any]:

@@ -46,8 +46,12 @@ class Scratch(Section):
 class PodSettings(Section):
     """docker/kubernetes/pods.yaml."""
 
+    context: str = Field(description="Context of the kubeconfig that stages may be sent to; empty for whichever is "
+                         "current. Inside a cluster there is none.")
     namespace: str = Field(pattern=r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$", description="Where pods are made.")
     service_account: str = Field(description="Of the pods; it needs no rights and gets no token.")
+    autoscaled: bool = Field(description="Whether nodes are added for pods that wait: what no node has now may then "
+                             "come, and is not refused.")
     secret: str = Field(description="Secret whose entries become variables of the pods: AWS_ACCESS_KEY_ID, "
                                     "AWS_SECRET_ACCESS_KEY, EVENVOICE_PSEUDONYM_KEY.")
     scratch_gb: Scratch

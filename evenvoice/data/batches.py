@@ -6,9 +6,10 @@ costs in time and memory.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from array import array
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import TypedDict
+from typing import Any, Final, TypedDict, overload
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,13 +17,16 @@ from numpy.typing import NDArray
 from evenvoice.errors import ParamsError, ShapeError
 
 Indices = NDArray[np.int64]
+Frames = NDArray[np.integer[Any]]
 
 LENGTH_JITTER = 0.02
 """Lengths are blurred by up to this share, either way, before sorting: who shares a batch changes every epoch, while
 padding stays under two jitters as long as neighbours in length are plenty."""
+LOOKED_AT: Final = 65536
+"""Recordings whose lengths are plain numbers at a time: each takes several times as much memory as in an array."""
 
 
-def bucketed_batches(frames: Indices, indices: Indices, frames_per_batch: int, rng: np.random.Generator,
+def bucketed_batches(frames: Frames, indices: Indices, frames_per_batch: int, rng: np.random.Generator,
                      draw_weights: NDArray[np.float64] | None = None) -> Iterator[Indices]:
     """One epoch of batches, in random order.
 
@@ -44,16 +48,47 @@ def bucketed_batches(frames: Indices, indices: Indices, frames_per_batch: int, r
     return iter(_epoch(frames, indices, frames_per_batch, rng, draw_weights))
 
 
-def _epoch(frames: Indices, indices: Indices, frames_per_batch: int, rng: np.random.Generator,
-           draw_weights: NDArray[np.float64] | None, groups: Indices | None = None) -> list[Indices]:
+class Epoch(Sequence[Indices]):
+    """Batches in the order in which they are drawn.
+
+    Args:
+        recordings: those that lie in one batch stand side by side.
+        starts: (batches + 1,) places where batches begin, and the end.
+        order: (batches,) numbers of batches.
+    """
+
+    def __init__(self, recordings: Indices, starts: Indices, order: Indices) -> None:
+        self._recordings, self._starts, self._order = recordings, starts, order
+
+    def __len__(self) -> int:
+        return len(self._order)
+
+    @overload
+    def __getitem__(self, place: int) -> Indices: ...
+
+    @overload
+    def __getitem__(self, place: slice) -> Epoch: ...
+
+    def __getitem__(self, place: int | slice) -> Indices | Epoch:
+        if isinstance(place, slice):
+            return Epoch(self._recordings, self._starts, self._order[place])
+        batch = int(self._order[place])
+        return self._recordings[self._starts[batch]:self._starts[batch + 1]]
+
+
+def _epoch(frames: Frames, indices: Indices, frames_per_batch: int, rng: np.random.Generator,
+           draw_weights: NDArray[np.float64] | None, groups: Indices | None = None) -> Epoch:
     _check_fit(frames, indices, frames_per_batch)
-    places = np.arange(len(indices)) if draw_weights is None else _drawn(indices, draw_weights, rng)
-    drawn = indices[places]
-    blurred = frames[drawn] * rng.uniform(1 - LENGTH_JITTER, 1 + LENGTH_JITTER, len(drawn))
-    key = blurred if groups is None else _quantiles(blurred, groups[places])
+    places = None if draw_weights is None else _drawn(indices, draw_weights, rng)
+    drawn = indices if places is None else indices[places]
+    key = rng.uniform(1 - LENGTH_JITTER, 1 + LENGTH_JITTER, len(drawn))
+    key *= frames[drawn]
+    if groups is not None:
+        key = _quantiles(key, groups if places is None else groups[places])
     ordered = drawn[np.argsort(key, kind="stable")]
-    batches = _filled(ordered, frames[ordered].tolist(), frames_per_batch)
-    return [batches[place] for place in rng.permutation(len(batches))]
+    del key
+    starts = _starts(frames, ordered, frames_per_batch)
+    return Epoch(ordered, starts, rng.permutation(len(starts) - 1))
 
 
 def _quantiles(values: NDArray[np.float64], groups: Indices) -> NDArray[np.float64]:
@@ -73,18 +108,21 @@ def _drawn(indices: Indices, draw_weights: NDArray[np.float64], rng: np.random.G
     return np.repeat(np.arange(len(indices)), np.floor(draw_weights + rng.random(len(indices))).astype(np.int64))
 
 
-def _filled(ordered: Indices, lengths: list[int], frames_per_batch: int) -> list[Indices]:
-    batches: list[Indices] = []
+def _starts(frames: Frames, ordered: Indices, frames_per_batch: int) -> Indices:
+    """Places in ``ordered`` where batches begin that are as full as can be, and the end."""
+    starts = array("q", [0] if len(ordered) else [])
     start, longest = 0, 0
-    for stop, length in enumerate(lengths):
-        longest = max(longest, length)
-        if longest * (stop - start + 1) > frames_per_batch:
-            batches.append(ordered[start:stop])
-            start, longest = stop, length
-    return [*batches, ordered[start:]] if start < len(ordered) else batches
+    for block in range(0, len(ordered), LOOKED_AT):
+        for stop, length in enumerate(frames[ordered[block:block + LOOKED_AT]].tolist(), start=block):
+            longest = max(longest, length)
+            if longest * (stop - start + 1) > frames_per_batch:
+                starts.append(stop)
+                start, longest = stop, length
+    starts.append(len(ordered))
+    return np.frombuffer(starts, np.int64)
 
 
-def _check_fit(frames: Indices, indices: Indices, frames_per_batch: int) -> None:
+def _check_fit(frames: Frames, indices: Indices, frames_per_batch: int) -> None:
     longest = int(frames[indices].max(initial=0))
     if longest > frames_per_batch:
         raise ParamsError(name="batch_s", rule=f"hold the longest recording ({longest} frames)",
@@ -108,14 +146,14 @@ class BatchPlan:
             little more padding.
     """
 
-    frames: Indices
+    frames: Frames
     indices: Indices
     frames_per_batch: int
     seed: int
     draw_weights: NDArray[np.float64] | None = None
     groups: Indices | None = None
 
-    def epoch(self, number: int) -> list[Indices]:
+    def epoch(self, number: int) -> Epoch:
         """Batches of one epoch; depends on the seed and the number alone."""
         rng = np.random.default_rng([self.seed, number])
         return _epoch(self.frames, self.indices, self.frames_per_batch, rng, self.draw_weights, self.groups)
@@ -141,16 +179,14 @@ class BatchStream:
                              action="Start every process with its own rank.")
         self._plan = plan
         self._rank, self._world = rank, world
-        self._epoch, self._position = 0, 0
-        self._batches = plan.epoch(0)
+        self._enter(0, position=0)
 
     def __iter__(self) -> Iterator[Indices]:
         return self
 
     def __next__(self) -> Indices:
         while self._position >= len(self._batches):
-            self._epoch, self._position = self._epoch + 1, 0
-            self._batches = self._plan.epoch(self._epoch)
+            self._enter(self._epoch + 1, position=0)
         batch = self._batches[(self._position + self._rank) % len(self._batches)]
         self._position += self._world
         return batch
@@ -161,5 +197,9 @@ class BatchStream:
 
     def load_state_dict(self, state: BatchStreamState) -> None:
         """Go on exactly where ``state`` was taken."""
-        self._epoch, self._position = state["epoch"], state["position"]
-        self._batches = self._plan.epoch(self._epoch)
+        self._enter(state["epoch"], state["position"])
+
+    def _enter(self, epoch: int, position: int) -> None:
+        self._epoch, self._position = epoch, position
+        self._batches: Sequence[Indices] = ()  # two epochs at once would take twice the memory
+        self._batches = self._plan.epoch(epoch)

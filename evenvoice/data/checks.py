@@ -6,7 +6,7 @@ Each broken rule is one :class:`RecordingRejected` that names the recording as i
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
@@ -48,8 +48,8 @@ def check_description(recording: Recording, settings: Ingest) -> Recording:
     if not speaker:
         raise rejected(recording, "name its speaker", "nothing", "Fill in the speaker, or remove the row.")
     _check_coordinates(recording)
-    return replace(recording, speaker=speaker, postal_code=one_spelling(recording.postal_code or "") or None,
-                   text=_checked_text(recording, settings))
+    return recording.altered(speaker=speaker, postal_code=one_spelling(recording.postal_code or "") or None,
+                             text=_checked_text(recording, settings))
 
 
 def check_audio(recording: Recording, settings: Ingest) -> float:
@@ -77,7 +77,12 @@ def prepare(recording: Recording, settings: Ingest) -> Prepared:
 
 def label(recording: Recording) -> str:
     """How errors name a recording."""
-    return f"recording {recording.key!r}"
+    return label_of(recording.key)
+
+
+def label_of(key: str) -> str:
+    """How errors name the recording with this id."""
+    return f"recording {key!r}"
 
 
 def rejected(recording: Recording, rule: str, value: object, action: str) -> RecordingRejected:

@@ -11,13 +11,10 @@ Letters: F frames, M mel bands, T samples.
 from __future__ import annotations
 
 import math
-import os
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
 
 import numpy as np
 import pyarrow as pa
@@ -27,14 +24,14 @@ from threadpoolctl import threadpool_limits
 from evenvoice.data.audio import decode, wav_samples
 from evenvoice.data.feature_store import STATISTICS
 from evenvoice.data.features import LogMel
-from evenvoice.data.pieces import Pieces, Shard, take
+from evenvoice.data.pieces import Pieces, Shard, in_order, take
 from evenvoice.data.schemas import FEATURES, UTTERANCES
 from evenvoice.data.tables import count_rows, iterate_batches, parquet_shards, write_ipc_shards
 from evenvoice.errors import ArtifactError, RecordingRejected
 from evenvoice.origins import write_contents
 from evenvoice.params import Featurize
 from evenvoice.progress import Progress
-from evenvoice.storage import fresh_directory, read_json, write_json
+from evenvoice.storage import cores, fresh_directory, read_json, write_json
 
 LEAST_STD = 0.1
 """In nats. A band in which nothing ever happened, as above 4 kHz in telephone speech, must not be blown up."""
@@ -43,9 +40,6 @@ SUMS = "sums.json"
 KEPT = ["utterance", "speaker", "split", "text", "duration_s"]
 ROWS_AT_ONCE = 32
 """Recordings worked on together: a few tens of megabytes where each is as long as ingest lets through by default."""
-
-S = TypeVar("S")
-T = TypeVar("T")
 
 
 def extract(*, corpus: Path, out: Path, settings: Featurize, sample_rate: int, progress: Progress,
@@ -61,8 +55,8 @@ def extract(*, corpus: Path, out: Path, settings: Featurize, sample_rate: int, p
     progress.total = sum(map(count_rows, shards))
     statistics = _Statistics.empty(settings.n_mels)
     with fresh_directory(out) as draft:
-        for shard in shards:
-            if (piece := pieces.find(shard)) is None:
+        for shard, piece in pieces.find_each(shards):
+            if piece is None:
                 statistics.include(_extract_shard(shard, draft, log_mel, settings.shard_mb, progress))
             else:
                 take(piece, "*.arrow", draft)
@@ -81,7 +75,7 @@ def extract_pieces(*, corpus: Path, share: Shard, settings: Featurize, sample_ra
         ParamsError: bands or a hop that do not fit the sample rate.
     """
     log_mel = LogMel(settings, sample_rate)
-    shards = share.of(parquet_shards(corpus / "utterances"))
+    shards = share.units(corpus)
     progress.total = sum(map(count_rows, shards))
     for shard in shards:
         if pieces.find(shard) is None:
@@ -98,29 +92,9 @@ def _extract_shard(shard: Path, out: Path, log_mel: LogMel, shard_mb: int, progr
     batches = iterate_batches(shard, UTTERANCES, [*KEPT, "audio"], ROWS_AT_ONCE)
     # matrix products must not start threads of their own within each of ours
     with threadpool_limits(1, "blas"), ThreadPoolExecutor(cores()) as threads:
-        extracted = _in_order(threads, lambda batch: _extract(batch, log_mel), batches, ahead=2 * cores())
+        extracted = in_order(threads, lambda batch: _extract(batch, log_mel), batches, ahead=2 * cores())
         write_ipc_shards(out, stem, FEATURES, _counted(extracted, statistics, progress), shard_mb, "features")
     return statistics
-
-
-def cores() -> int:
-    """Processors that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
-def _in_order(threads: ThreadPoolExecutor, work: Callable[[S], T], items: Iterable[S], ahead: int) -> Iterator[T]:
-    """Map with at most ``ahead`` items under way, so memory stays flat."""
-    running: deque[Future[T]] = deque()
-    try:
-        for item in items:
-            running.append(threads.submit(work, item))
-            if len(running) >= ahead:
-                yield running.popleft().result()
-        while running:
-            yield running.popleft().result()
-    finally:
-        for future in running:
-            future.cancel()
 
 
 def _extract(batch: pa.RecordBatch, log_mel: LogMel) -> tuple[pa.RecordBatch, _Statistics]:

@@ -5,8 +5,9 @@ Single words make no sentence; strings of them do (digits read as numbers are th
 
 from __future__ import annotations
 
+import hashlib
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -15,6 +16,8 @@ import numpy as np
 from evenvoice.data.audio import Waveform, resample, within_full_scale
 from evenvoice.data.corpora.recording import Audio, Recording
 
+STREAM: Final = 11
+"""Second seed of the random numbers that join recordings."""
 GAP_S: Final = (0.02, 0.15)
 """Shortest and longest silence between two recordings: connected speech, not a list."""
 
@@ -41,21 +44,31 @@ class JoinedAudio:
         return within_full_scale(Waveform(samples=np.concatenate(pieces), rate=first.rate, scaled=scaled), scaled=False)
 
 
-def join(recordings: Sequence[Recording], *, shortest: int, longest: int, repeats: int,
-         rng: np.random.Generator) -> list[Recording]:
+def join(recordings: Iterable[Recording], *, shortest: int, longest: int, repeats: int, seed: int) -> list[Recording]:
     """Join recordings of each speaker and split into strings of ``shortest`` to ``longest``.
 
-    Each recording is used ``repeats`` times. A rest that is too short for a string of its own makes the strings
-    before it shorter or longer within the limits; a speaker with fewer than ``shortest`` recordings in a split gives
-    one string of those there are.
+    What is drawn for a speaker follows from the seed and from their own recordings, whoever else there is. Each
+    recording is used ``repeats`` times. A rest that is too short for a string of its own makes the strings before it
+    shorter or longer within the limits; a speaker with fewer than ``shortest`` recordings in a split gives one string
+    of those there are.
     """
     groups: dict[tuple[str | None, str], list[Recording]] = defaultdict(list)
     for recording in recordings:
         groups[recording.split, recording.speaker].append(recording)
-    return [_string(parts, f"round {turn}", rng)
-            for own in groups.values()
-            for turn in range(repeats)
-            for parts in _cut(own, shortest, longest, rng)]
+    return [string for seat, own in groups.items() for string in _strings(own, shortest, longest, repeats,
+                                                                          _random(seed, *seat))]
+
+
+def _random(seed: int, split: str | None, speaker: str) -> np.random.Generator:
+    digest = hashlib.sha256(f"{split}\0{speaker}".encode("utf-8", "surrogatepass")).digest()
+    return np.random.default_rng([seed, STREAM, int.from_bytes(digest[:8])])
+
+
+def _strings(recordings: list[Recording], shortest: int, longest: int, repeats: int,
+             rng: np.random.Generator) -> Iterator[Recording]:
+    for turn in range(repeats):
+        for parts in _cut(recordings, shortest, longest, rng):
+            yield _string(parts, f"round {turn}", rng)
 
 
 def _cut(recordings: Sequence[Recording], shortest: int, longest: int,

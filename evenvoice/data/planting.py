@@ -8,8 +8,8 @@ of the corpus has counts.
 from __future__ import annotations
 
 import hashlib
-from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Set
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Set
 from dataclasses import dataclass, field, replace
 from typing import Final
 
@@ -105,8 +105,6 @@ class Planting:
     left_out: frozenset[str] = frozenset()
     """Those whose training recordings are not kept."""
     _dropped: int = 0
-    _heard: defaultdict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
-    """Planted speakers by split, of recordings that kept every rule."""
 
     def remaining(self, seats: Seats) -> Seats:
         """Without the speakers whom training does without."""
@@ -128,23 +126,25 @@ class Planting:
             else:
                 yield recording
 
-    def heard(self, recording: Recording) -> None:
-        """Count a recording that goes into the tables."""
-        if recording.planted is not None:
-            self._heard[str(recording.split)].add(recording.speaker)
-
     def labelled(self, corpus: Labelled) -> Labelled:
         """What the corpus is called, now that a difference is planted."""
         return "semi-synthetic" if self.settings.plants and corpus == "recorded" else corpus
 
-    def summary(self) -> dict[str, object] | None:
-        """What summary.json says of it; None where nothing is planted."""
+    def summary(self, seats: Iterable[tuple[str, str]], pseudonym: Callable[[str], str]) -> dict[str, object] | None:
+        """What summary.json says of it; None where nothing is planted.
+
+        Args:
+            seats: speakers by pseudonym, and splits, of recordings that kept every rule; each pair once.
+            pseudonym: of a speaker.
+        """
         plant = self.settings
         if not plant.plants:
             return None
+        planted = set(map(pseudonym, self.speakers))
+        heard = Counter(split for speaker, split in seats if speaker in planted)
         return {"transform": plant.transform, "strength": plant.strength, "who": plant.chosen_by,
                 "train_share": plant.train_share,
-                "speakers": {split: len(self._heard[split]) for split in SPLITS},
+                "speakers": {split: heard[split] for split in SPLITS},
                 "left_out": {"speakers": len(self.left_out), "recordings": self._dropped}}
 
     def _is_left_out(self, speaker: str, split: str | None) -> bool:

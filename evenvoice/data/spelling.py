@@ -6,8 +6,14 @@ Standard library only.
 from __future__ import annotations
 
 import unicodedata
+from functools import lru_cache
+from typing import Final
+
+KEPT: Final = 4096
+"""Names that are known without looking: recordings of one speaker stand together."""
 
 
+@lru_cache(KEPT)
 def one_spelling(name: str) -> str:
     """Return what can be seen of a name, in NFC, with one space between words and none around. Idempotent.
 

@@ -7,10 +7,14 @@ another recording of a known speaker moves nobody.
 from __future__ import annotations
 
 import hashlib
+from array import array
+from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Final
+
+import numpy as np
 
 from evenvoice.data.checks import rejected
 from evenvoice.data.corpora.recording import Recording
@@ -40,13 +44,38 @@ class Placement:
     speakers: frozenset[tuple[str, str]]
     """Every speaker with each split that they are in."""
     by_speaker: Mapping[str, str] = field(default_factory=dict)
-    by_key: Mapping[str, str] = field(default_factory=dict)
-    """Of single recordings, where speakers are in several splits."""
+    within: Mapping[str, _Parts] = field(default_factory=dict)
+    """How the train part of each speaker is divided, where speakers are in several splits."""
 
     def place(self, recording: Recording) -> Recording:
         """Give a recording its split, or leave it the one it has."""
-        split = self.by_key.get(recording.key) or self.by_speaker.get(recording.speaker)
-        return recording if split is None else replace(recording, split=split)
+        if recording.split == "train" and recording.speaker in self.within:
+            split: str | None = self.within[recording.speaker].of(recording.key)
+        else:
+            split = self.by_speaker.get(recording.speaker)
+        return recording if split is None else recording.altered(split=split)
+
+
+@dataclass(frozen=True)
+class _Parts:
+    """What :func:`draw` gives to the ids of one speaker, by the places of their ranks alone; holds no id."""
+
+    seed: int
+    splits: tuple[str, ...]
+    """Those that get any, in order."""
+    ends: tuple[int, ...]
+    """The last rank of each."""
+
+    @classmethod
+    def drawn(cls, ranks: array[int], shares: Mapping[str, float], seed: int) -> _Parts:
+        """Cut the ranks of all ids of a speaker, as :func:`_short_rank` gives them."""
+        counts = {split: count for split, count in _counts(len(ranks), shares).items() if count}
+        ordered, last = sorted(ranks), np.cumsum(list(counts.values())) - 1
+        return cls(seed, tuple(counts), tuple(ordered[place] for place in last))
+
+    def of(self, key: str) -> str:
+        """The split of one of the ids."""
+        return self.splits[bisect_left(self.ends, _short_rank(key, self.seed))]
 
 
 def by_speaker(recordings: Iterable[Recording], settings: Ingest, seed: int) -> Placement:
@@ -65,7 +94,7 @@ def canonical(recording: Recording) -> Recording:
     if split is None:
         raise rejected(recording, f"name its split ({', '.join(SPELLINGS)})", repr(recording.split),
                        "Fill in the column, or set ingest.splits to speakers.")
-    return replace(recording, split=split)
+    return recording.altered(split=split)
 
 
 def by_corpus(recordings: Iterable[Recording], settings: Ingest, seed: int) -> Placement:
@@ -78,11 +107,11 @@ def by_corpus(recordings: Iterable[Recording], settings: Ingest, seed: int) -> P
         CorpusError: a speaker in two splits without that setting.
     """
     found: dict[str, set[str]] = defaultdict(set)
-    train_keys: dict[str, list[str]] = defaultdict(list)
+    ranks: dict[str, array[int]] = defaultdict(lambda: array("Q"))
     for recording in recordings:
         found[recording.speaker].add(str(recording.split))
         if settings.allow_speaker_overlap and recording.split == "train":
-            train_keys[recording.speaker].append(recording.key)
+            ranks[recording.speaker].append(_short_rank(recording.key, seed))
     overlap = sorted(speaker for speaker, splits in found.items() if len(splits) > 1)
     if overlap and not settings.allow_speaker_overlap:
         raise CorpusError(name=f"speaker {overlap[0]!r}", rule="be in one split only",
@@ -94,10 +123,9 @@ def by_corpus(recordings: Iterable[Recording], settings: Ingest, seed: int) -> P
               if split == "train" or (split in ("discover", "validate") and split not in present)}
     others = {(speaker, split) for speaker, splits in found.items() for split in splits if split != "train"}
     if overlap:
-        parts = {speaker: draw(keys, shares, seed) for speaker, keys in train_keys.items()}
-        pairs = {(speaker, split) for speaker, part in parts.items() for split in part.values()}
-        return Placement(frozenset(others | pairs), by_key={key: split for part in parts.values()
-                                                            for key, split in part.items()})
+        within = {speaker: _Parts.drawn(own, shares, seed) for speaker, own in ranks.items()}
+        pairs = {(speaker, split) for speaker, parts in within.items() for split in parts.splits}
+        return Placement(frozenset(others | pairs), within=within)
     split_of = draw((speaker for speaker, splits in found.items() if "train" in splits), shares, seed)
     return Placement(frozenset(others | set(split_of.items())), by_speaker=split_of)
 
@@ -109,6 +137,11 @@ def shares_of(split: Split) -> dict[str, float]:
 
 def _rank(name: str, seed: int) -> bytes:
     return hashlib.sha256(f"{seed}:{name}".encode("utf-8", "surrogatepass")).digest()
+
+
+def _short_rank(key: str, seed: int) -> int:
+    """The first eight bytes of the rank, by which a few million ids are in the same order as by all of them."""
+    return int.from_bytes(_rank(key, seed)[:8])
 
 
 def _counts(total: int, shares: Mapping[str, float]) -> dict[str, int]:

@@ -15,6 +15,7 @@ import pyarrow.parquet
 from evenvoice.errors import ArtifactError
 
 ROWS_PER_GROUP = 256
+BYTES_PER_GROUP = 32 << 20
 
 
 def write_table(path: Path, table: pa.Table) -> None:
@@ -64,56 +65,37 @@ def _check_schema(name: Path, found: pa.Schema, declared: pa.Schema, columns: li
                                 action="It was written by other code: run the stage that writes it again.")
 
 
-class ParquetShards:
-    """Collects rows and writes them as ``<stem>-00000.parquet`` and so on, each about ``shard_mb`` large."""
+class ParquetRows:
+    """Writes rows to one Parquet file, some at a time, so memory stays flat; the bytes follow from the rows alone.
 
-    def __init__(self, directory: Path, stem: str, schema: pa.Schema, shard_mb: int) -> None:
-        self._directory = directory
-        self._stem = stem
+    An empty file has its schema, too.
+    """
+
+    def __init__(self, path: Path, schema: pa.Schema) -> None:
         self._schema = schema
-        self._limit = shard_mb * 2**20
-        self._writer: pa.parquet.ParquetWriter | None = None
         self._rows: list[dict[str, object]] = []
         self._bytes = 0
-        self._shards = 0
+        # what is large is hardly ever there twice: looking for repeats would only cost time
+        small = [field.name for field in schema if not pa.types.is_large_binary(field.type)]
+        self._writer = pa.parquet.ParquetWriter(path, schema, compression="zstd", use_dictionary=small,
+                                                write_statistics=small)
 
     def append(self, row: dict[str, object], size: int) -> None:
         """Add one row of about ``size`` bytes."""
         self._rows.append(row)
         self._bytes += size
-        if len(self._rows) >= ROWS_PER_GROUP or self._bytes >= self._limit:
+        if len(self._rows) >= ROWS_PER_GROUP or self._bytes >= BYTES_PER_GROUP:
             self._flush()
-        if self._bytes >= self._limit:
-            self._finish_shard()
 
     def close(self) -> None:
-        """Write what is left; an empty table still gets one shard, so that readers find its schema."""
+        """Write what is left."""
         self._flush()
-        if self._shards == 0 and self._writer is None:
-            self._open()
-        self._finish_shard()
-
-    def _open(self) -> pa.parquet.ParquetWriter:
-        path = self._directory / f"{self._stem}-{self._shards:05d}.parquet"
-        # what is large is hardly ever there twice: looking for repeats would only cost time
-        small = [field.name for field in self._schema if not pa.types.is_large_binary(field.type)]
-        self._writer = pa.parquet.ParquetWriter(path, self._schema, compression="zstd", use_dictionary=small,
-                                                write_statistics=small)
-        return self._writer
+        self._writer.close()
 
     def _flush(self) -> None:
-        if not self._rows:
-            return
-        writer = self._writer or self._open()
-        writer.write_table(rows_table(self._rows, self._schema))
-        self._rows = []
-
-    def _finish_shard(self) -> None:
-        if self._writer is not None:
-            self._writer.close()
-            self._writer = None
-            self._shards += 1
-            self._bytes = 0
+        if self._rows:
+            self._writer.write_table(rows_table(self._rows, self._schema))
+            self._rows, self._bytes = [], 0
 
 
 def parquet_shards(path: Path) -> list[Path]:

@@ -23,9 +23,10 @@ def normalise(text: str) -> str:
     Unicode is brought to NFKC; every other character separates words (``twenty-one`` is two), invisible format
     characters vanish. Digits stay digits: turning ``3`` into ``three`` is a choice of the corpus. Idempotent.
     """
-    text = text.translate(_APOSTROPHES)
-    words = _NOT_ASCII_WORD.sub(" ", text.lower()) if text.isascii() else _unicode_words(text)
-    return " ".join(_OUTER_APOSTROPHE.sub(" ", words).split())
+    # of all apostrophes the grave accent alone is ASCII, and most transcripts are
+    words = (_NOT_ASCII_WORD.sub(" ", text.replace("`", "'").lower()) if text.isascii()
+             else _unicode_words(text.translate(_APOSTROPHES)))
+    return " ".join((_OUTER_APOSTROPHE.sub(" ", words) if "'" in words else words).split())
 
 
 def control_character(text: str) -> str | None:

@@ -88,8 +88,8 @@ class Transcriber:
         """
         shards = self._counted(ipc_shards(features))
         parts = []
-        for shard in shards:
-            if (piece := pieces.find(shard)) is None:
+        for shard, piece in pieces.find_each(shards):
+            if piece is None:
                 parts.append(self._transcribe_shard(shard))
             else:
                 parts.append(Transcription.read(piece))
@@ -102,7 +102,7 @@ class Transcriber:
         Raises:
             ArtifactError: features that are missing or altered.
         """
-        for shard in self._counted(share.of(ipc_shards(features))):
+        for shard in self._counted(share.units(features)):
             if (piece := pieces.find(shard)) is None:
                 with pieces.writing(shard) as draft:
                     self._transcribe_shard(shard).write(draft)

@@ -12,7 +12,7 @@ from typing import Final
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from evenvoice.data.extraction import cores, read_samples
+from evenvoice.data.extraction import read_samples
 from evenvoice.data.features import LogMel
 from evenvoice.data.schemas import UTTERANCES
 from evenvoice.data.tables import iterate_batches, parquet_shards
@@ -22,7 +22,7 @@ from evenvoice.multitalker.plans import Plan, Recordings, plan_mixtures
 from evenvoice.multitalker.shards import SPLITS, Row, finish, mixture_row, write_split
 from evenvoice.params import Featurize, Mix
 from evenvoice.progress import Progress
-from evenvoice.storage import fresh_directory, read_json
+from evenvoice.storage import cores, fresh_directory, read_json
 
 ROWS_AT_ONCE: Final = 64
 AT_ONCE: Final = 32

@@ -9,17 +9,20 @@ import io
 import random
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any, BinaryIO, Final, cast
 
 from evenvoice.errors import ArtifactError, TransientError
 from evenvoice.object_store.address import Address
-from evenvoice.object_store.client import client, corrupted, own_errors, transient
+from evenvoice.object_store.client import client, code_of, corrupted, own_errors, transient
 from evenvoice.object_store.descriptions import Description, Digests, required
 
 CHUNK: Final = 1 << 18
 ATTEMPTS: Final = 6
 """Broken bodies in a row, without a byte between them, before giving up."""
 FIRST_PAUSE_S: Final = 0.1
+EMPTY: Final = "InvalidRange"
+"""What a store answers that is asked for the first bytes of an object without any."""
 READ_AHEAD: Final = 1 << 20
 """Bytes that one request of an opened object brings."""
 
@@ -56,6 +59,29 @@ def _begin(address: Address) -> tuple[Description, Any]:
     with own_errors(address):
         answer = client().get_object(Bucket=address.bucket, Key=address.key)
     return Description.of(answer), answer["Body"]
+
+
+def begin_part(address: Address, end: int) -> tuple[Description, Any]:
+    """Describe an object and begin to read its bytes before ``end``, by one request; no body where it is empty.
+
+    Raises:
+        TransientError, PreflightError, ArtifactError: see :func:`evenvoice.object_store.client.own_errors`.
+    """
+    from botocore.exceptions import ClientError
+
+    with own_errors(address):
+        try:
+            answer = client().get_object(Bucket=address.bucket, Key=address.key, Range=f"bytes=0-{end - 1}")
+        except ClientError as error:
+            if code_of(error) != EMPTY:
+                raise
+            return required(address), None
+    described = Description.of(answer)
+    if "ContentRange" not in answer:
+        if described.bytes > end:
+            raise _not_a_part(address)
+        return described, answer["Body"]
+    return replace(described, bytes=int(answer["ContentRange"].rpartition("/")[2])), answer["Body"]
 
 
 def _verified(address: Address, described: Description, body: Any) -> bytes:
@@ -123,8 +149,12 @@ def _request(address: Address, etag: str, start: int, end: int) -> Any:
         answer = client().get_object(Bucket=address.bucket, Key=address.key, IfMatch=etag,
                                      Range=f"bytes={start}-{end - 1}")
     if answer["ResponseMetadata"]["HTTPStatusCode"] != 206:
-        raise corrupted(address, "the whole object where a part of it was asked for")
+        raise _not_a_part(address)
     return answer["Body"]
+
+
+def _not_a_part(address: Address) -> ArtifactError:
+    return corrupted(address, "the whole object where a part of it was asked for")
 
 
 class ObjectFile(io.RawIOBase):

@@ -42,7 +42,7 @@ class PartialFile:
         Raises:
             TransientError: another process is at it.
         """
-        draft = path.with_name(f".{path.name}.part")
+        draft = draft_of(path)
         descriptor = os.open(draft, os.O_RDWR | os.O_CREAT, 0o666)
         try:
             _demand_alone(draft, descriptor)
@@ -76,7 +76,7 @@ class PartialFile:
     def finish(self) -> None:
         """Flush the bytes and let them take the file's place."""
         os.fsync(self.descriptor)
-        self.path.with_name(f".{self.path.name}.part").rename(self.path)
+        draft_of(self.path).rename(self.path)
         self.ranges.unlink(missing_ok=True)
         parent = os.open(self.path.parent, os.O_RDONLY)
         try:
@@ -96,6 +96,11 @@ class PartialFile:
 
     def _title(self) -> str:
         return f"{self.described.etag} {self.described.bytes} {self.part_bytes}\n"
+
+
+def draft_of(path: Path) -> Path:
+    """Where the bytes lie until the file is whole."""
+    return path.with_name(f".{path.name}.part")
 
 
 def _demand_alone(draft: Path, descriptor: int) -> None:

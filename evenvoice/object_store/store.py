@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
@@ -62,7 +61,7 @@ class ObjectStore:
         """Write an object, in place of the one that may be there. Readers see the old or the new, never a part."""
         address = self.root.under(key)
         with own_errors(address):
-            _put(address, content)
+            transfers.put(address, content)
 
     def create(self, key: str, content: bytes) -> None:
         """Write an object that must not change any more; writing the same content again does nothing.
@@ -132,19 +131,14 @@ class ObjectStore:
                                        modified=entry["LastModified"])
 
 
-def _put(address: Address, content: bytes, **condition: str) -> None:
-    client().put_object(Bucket=address.bucket, Key=address.key, Body=content,
-                        Metadata={"sha256": hashlib.sha256(content).hexdigest()}, **condition)
-
-
 def _put_where_nothing_is(address: Address, content: bytes) -> None:
     from botocore.exceptions import ClientError
 
     with own_errors(address):
         try:
-            _put(address, content, IfNoneMatch="*")
+            transfers.put(address, content, IfNoneMatch="*")
         except ClientError as error:
             if code_of(error) == "NotImplemented":
-                _put(address, content)
+                transfers.put(address, content)
             elif code_of(error) not in EXISTS:
                 raise

@@ -16,6 +16,14 @@ class Size(Section):
     minutes: float = Field(gt=0, description="A stage that takes longer is stopped.")
 
 
+class TrainingSize(Size):
+    """What a stage that trains may use of each machine, and how many machines it is spread over."""
+
+    nodes: int = Field(ge=1, le=1024, description="Machines that recognisers are trained on together, with the runner "
+                       "kubernetes: the processes of train.processes are spread evenly over them, and each has the "
+                       "cores, memory and GPUs of this size. Other runners train on one.")
+
+
 class Resources(Section):
     """Sizes of stages. No result depends on them, so changing one runs nothing again."""
 
@@ -25,7 +33,7 @@ class Resources(Section):
                             "about so many 10^9 bytes of input each, where there is more; 0 never splits.")
     light: Size
     data: Size
-    training: Size
+    training: TrainingSize
 
     def size(self, name: str) -> Size:
         """The size that dvc.yaml names."""

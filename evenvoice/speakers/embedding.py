@@ -5,7 +5,7 @@ Shapes: R recordings, S speakers, D embedding width.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -66,8 +66,8 @@ def embed_features(encoder: SpeakerEncoder, features_TM: NDArray[np.float16]) ->
     return embedding_D
 
 
-def speaker_means(embeddings_RD: NDArray[np.float32], speakers_R: NDArray[np.object_],
-                  splits_R: NDArray[np.object_]) -> tuple[list[tuple[str, str]], NDArray[np.float64]]:
+def speaker_means(embeddings_RD: NDArray[np.float32], speakers_R: Iterable[str],
+                  splits_R: Iterable[str]) -> tuple[list[tuple[str, str]], NDArray[np.float64]]:
     """Unit-length mean (S, D) per speaker and split, with these keys in order of appearance."""
     row_of: dict[tuple[str, str], int] = {}
     rows_R = [row_of.setdefault(key, len(row_of)) for key in zip(speakers_R, splits_R, strict=True)]

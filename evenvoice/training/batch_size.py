@@ -94,7 +94,7 @@ def chosen_batch_s(step: Callable[[NDArray[np.int64]], None], *, durations_s: ND
         indices: recordings to train on.
         world: every process of it must call this.
     """
-    longest_s = float(durations_s[indices].max(initial=0.0))
+    longest_s = world.largest(float(durations_s[indices].max(initial=0.0)))
     if world.device.type == "cpu":
         return max(ON_A_PROCESSOR_S, float(np.ceil(longest_s)))
     room = free_bytes(world.device)

@@ -33,7 +33,8 @@ class Curve:
     batches_skipped: int = 0
     """Batches whose loss or gradient was not finite; their steps have no point."""
     audio_s: float = 0.0
-    """Speech trained on: this process's times the number of processes, whose batches are of one size."""
+    """Speech trained on: this process's times the number of processes, whose batches are of one size; where each has a
+    share of the features, all processes' own."""
     frames: int = 0
     """Log-mel frames of this process's batches, without padding."""
     padded_frames: int = 0

@@ -6,7 +6,7 @@ import ctypes
 import os
 import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
@@ -44,6 +44,23 @@ class World:
             tensor = tensor.clone()
             distributed.all_reduce(tensor)
         return tensor
+
+    def largest(self, value: float) -> float:
+        """Largest of all processes' values."""
+        if self.size == 1:
+            return value
+        found = torch.tensor(value, dtype=torch.float64, device=self.device)
+        distributed.all_reduce(found, distributed.ReduceOp.MAX)
+        return float(found)
+
+    def gathered(self, numbers: Sequence[int]) -> list[list[int]]:
+        """Numbers of all processes, which have equally many, by rank."""
+        if self.size == 1:
+            return [[*numbers]]
+        own = torch.tensor(numbers, device=self.device)
+        found = [torch.empty_like(own) for _ in range(self.size)]
+        distributed.all_gather(found, own)
+        return [one.tolist() for one in found]
 
     def broadcast(self, content: bytes) -> bytes:
         """Return what the first process has; the others' ``content`` does not count."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import torch
@@ -17,13 +17,33 @@ from evenvoice.training.told import ToldCohorts
 from evenvoice.training.variants import Altered, Variants
 
 
+class Strings(Protocol):
+    """A column of strings: all of them in memory, or each read when it is asked for."""
+
+    def __getitem__(self, rows: Any, /) -> Any:
+        """One string, or those of an array of rows."""
+        ...
+
+
 class Speech(Protocol):
     """Recordings as a training reads them: of one speaker each (FeatureStore), or mixtures."""
 
-    frames: NDArray[np.int64]
     durations_s: NDArray[np.float32]
-    ids: NDArray[np.object_]
-    texts: NDArray[np.object_]
+
+    @property
+    def frames(self) -> NDArray[np.integer[Any]]:
+        """(recordings,) feature frames."""
+        ...
+
+    @property
+    def ids(self) -> Strings:
+        """(recordings,) strings."""
+        ...
+
+    @property
+    def texts(self) -> Strings:
+        """(recordings,) transcripts, or what else there is to be learned."""
+        ...
 
     def __len__(self) -> int:
         """Recordings."""

@@ -9,10 +9,13 @@ resumed from any checkpoint takes the same steps, bit for bit, as one that was n
 
 from __future__ import annotations
 
+import hashlib
+import json
 import time
 from collections.abc import Callable, Collection
 from contextlib import closing
 from dataclasses import asdict, replace
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -34,7 +37,7 @@ from evenvoice.training.checkpoints import Checkpoint, Checkpoints, fingerprint
 from evenvoice.training.compiled import quickened
 from evenvoice.training.curve import Curve, Pace, Point
 from evenvoice.training.distributed import World, current_world
-from evenvoice.training.feed import Feed, MakeTargets, Speech
+from evenvoice.training.feed import Feed, MakeTargets, Speech, Strings
 from evenvoice.training.muon import Muon
 from evenvoice.training.objective import Batch, Objective
 from evenvoice.training.optimiser import AdamW
@@ -50,8 +53,10 @@ ORDER, DROPOUT, MASKS = 1, 2, 3
 """Purposes of random seeds."""
 LISTENING_SHARE = 0.5
 """Of the steps, in which the beginning of an utterance writes nothing, where that is asked for [design]."""
-TRAINS = ("data/batches.py", "data/feature_store.py", "losses", "mitigation", "models", "multitalker/labels.py",
-          "multitalker/targets.py", "multitalker/turns.py", "training")
+HASHED_AT_ONCE = 65536
+"""Strings, so that no more of them are in memory."""
+TRAINS = ("data/batches.py", "data/feature_store.py", "data/shares.py", "losses", "mitigation", "models",
+          "multitalker/labels.py", "multitalker/targets.py", "multitalker/turns.py", "training")
 """Code that decides what a training's next step is."""
 
 
@@ -60,7 +65,7 @@ def fit(*, recogniser: Recogniser, store: Speech, indices: NDArray[np.int64], se
         groups: NDArray[np.int64] | None = None, variants: Variants | None = None,
         frozen: Collection[str] = (), penalty: Penalty | None = None, weigher: Weigher | None = None,
         identity: str = "", told: ToldCohorts | None = None, amortising: Amortising | None = None,
-        targets: MakeTargets | None = None) -> Curve:
+        targets: MakeTargets | None = None, share_of: str = "") -> Curve:
     """Train a recogniser in place, on a GPU where there is one, and with all processes that torchrun started.
 
     Args:
@@ -82,11 +87,13 @@ def fit(*, recogniser: Recogniser, store: Speech, indices: NDArray[np.int64], se
         told: cohorts of speakers that a recogniser with a cohort input is told; None tells it nothing.
         amortising: what less computation is worth, for an encoder with gates.
         targets: what is to be learned of recordings; None makes labels of their transcripts.
+        share_of: digest of the features of which ``store`` is this process's own share (evenvoice/data/shares.py);
+            empty where every process has all of them. Processes then go through their shares in epochs of their own.
 
     Raises:
         NonFiniteLoss: more batches with a NaN or infinite loss or gradient than ``settings.nonfinite_budget``.
         TrainingError: a checkpoint cannot be written, a penalty or weigher without identity would be checkpointed, or
-            a weigher is to work in several processes.
+            a weigher is to work in several processes, or a process's share holds nothing to train on.
         ArtifactError: all checkpoints of this very training are damaged.
         ShapeError: cohorts that do not fit the store or the recogniser.
     """
@@ -94,6 +101,10 @@ def fit(*, recogniser: Recogniser, store: Speech, indices: NDArray[np.int64], se
         raise TrainingError(name="identity", rule="name the penalty or weigher where checkpoints are kept",
                             value="nothing", action="Pass the arm and its weight, e.g. identity='ewc 0.01'.")
     world = current_world()
+    if share_of and len(indices) == 0:
+        raise TrainingError(name=f"the share of process {world.rank} of {world.size}",
+                            rule="hold recordings of the train split", value="none",
+                            action="Lower train.processes: too few files of features hold any.")
     if weigher is not None and world.size > 1:
         raise TrainingError(name="a training that weighs recordings", rule="run in one process", value=world.size,
                             action="Start it without torchrun: each process would weigh against its own batch alone.")
@@ -101,7 +112,7 @@ def fit(*, recogniser: Recogniser, store: Speech, indices: NDArray[np.int64], se
     with torch.random.fork_rng(devices=devices):
         run = _Run(recogniser=recogniser, store=store, indices=indices, settings=settings, seed=seed, world=world,
                    draw_weights=draw_weights, groups=groups, variants=variants, frozen=frozen, penalty=penalty,
-                   weigher=weigher, told=told, amortising=amortising, targets=targets)
+                   weigher=weigher, told=told, amortising=amortising, targets=targets, share_of=share_of)
         with closing(run), quickened(recogniser.transducer, world.device):
             run.check_agreement(identity)
             checkpoints = None if checkpoint_dir is None else Checkpoints(checkpoint_dir, run.fingerprint(identity))
@@ -145,12 +156,13 @@ class _Run:
                  settings: FitSettings, seed: int, world: World, draw_weights: NDArray[np.float64] | None,
                  groups: NDArray[np.int64] | None, variants: Variants | None, frozen: Collection[str],
                  penalty: Penalty | None, weigher: Weigher | None, told: ToldCohorts | None,
-                 amortising: Amortising | None, targets: MakeTargets | None) -> None:
+                 amortising: Amortising | None, targets: MakeTargets | None, share_of: str) -> None:
         if told is not None:
             told.check(recordings=len(store), known=recogniser.cohorts)
         self.settings, self.world, self.curve, self.pace = settings, world, Curve(), Pace()
         self._seed, self._penalty, self._weigher, self._description = seed, penalty, weigher, recogniser.description
-        self._variants, self._amortising = variants, amortising
+        self._variants, self._amortising, self._told, self._share_of = variants, amortising, told, share_of
+        self._store = store
         self._transducer = recogniser.transducer.to(world.device).train()
         self._frozen = sorted(frozen)
         for name in self._frozen:
@@ -169,23 +181,35 @@ class _Run:
             batch_s = self.curve.chosen_batch_s = chosen_batch_s(self._try, durations_s=store.durations_s,
                                                                  indices=indices, world=world)
         self._plan = BatchPlan(frames=store.frames, indices=indices, frames_per_batch=recogniser.frames_in(batch_s),
-                               seed=step_seed(seed, step=0, rank=0, purpose=ORDER), draw_weights=draw_weights,
-                               groups=groups)
+                               seed=step_seed(seed, step=0, rank=world.rank if share_of else 0, purpose=ORDER),
+                               draw_weights=draw_weights, groups=groups)
         self._batches = self._opened()
-        self._texts, self._ids = store.texts[indices].tolist(), store.ids[indices].tolist()
-        self._told = [] if told is None else [told.dropout, told.rate, told.numbers[indices].tolist()]
+        self._places: list[list[int]] = []
 
     def fingerprint(self, identity: str) -> str:
         """All that decides the result, code included; the audio counts through the corpus statistics in the weights."""
         plan = self._plan
         weights = [tensor.detach().cpu().numpy().tobytes() for tensor in self._transducer.state_dict().values()]
         draws = b"" if plan.draw_weights is None else plan.draw_weights.astype(np.float64).tobytes()
-        groups = None if plan.groups is None else plan.groups.tolist()
+        groups = b"" if plan.groups is None else plan.groups.tobytes()
         variants = None if self._variants is None else self._variants.identity()
         result_settings = {key: value for key, value in asdict(self.settings).items() if key != "checkpoint_every_s"}
         return fingerprint(package_digest(*TRAINS), self._description.content(), result_settings, self._seed,
-                           self.world.size, identity, self._ids, self._texts, plan.frames[plan.indices].tolist(),
-                           draws, groups, variants, self._frozen, self._told, *self._amortised(), *weights)
+                           self.world.size, identity, self._heard_of, draws, groups, variants, self._frozen,
+                           *self._telling(), *self._amortised(), *weights)
+
+    @cached_property
+    def _heard_of(self) -> list[str]:
+        """Of all recordings together, which all processes can tell: a share's are known by the whole's digest alone."""
+        if self._share_of:
+            return [self._share_of]
+        indices = self._plan.indices
+        return [_digest(self._store.ids, indices), _digest(self._store.texts, indices),
+                hashlib.sha256(self._plan.frames[indices].astype(np.int64).tobytes()).hexdigest()]
+
+    def _telling(self) -> list[float | bytes]:
+        told = self._told
+        return [] if told is None else [told.dropout, told.rate, told.numbers[self._plan.indices].tobytes()]
 
     def _amortised(self) -> list[str]:
         return [] if self._amortising is None else [self._amortising.identity]
@@ -196,6 +220,8 @@ class _Run:
         step, settings, curve = self.curve.steps, self.settings, self.curve
         batch = self._batches.next(step)
         data_seconds = time.monotonic() - started_at
+        if self._share_of:
+            self._places = self.world.gathered([*self._place(), int(batch.frame_lengths_B.sum())])
         torch.manual_seed(step_seed(self._seed, step=step, rank=self.world.rank, purpose=DROPOUT))
         learning_rate = one_cycle(step, steps=settings.steps, peak=settings.learning_rate,
                                   warmup_share=settings.warmup_share)
@@ -216,7 +242,13 @@ class _Run:
         return self._feed.batch(indices, np.random.default_rng(seed))
 
     def _opened(self) -> Ahead:
-        return Ahead(BatchStream(self._plan, rank=self.world.rank, world=self.world.size), self._batch)
+        rank, size = (0, 1) if self._share_of else (self.world.rank, self.world.size)
+        return Ahead(BatchStream(self._plan, rank=rank, world=size), self._batch)
+
+    def _place(self) -> tuple[int, int]:
+        """Where this process's batches stand."""
+        state = self._batches.state_dict()
+        return state["epoch"], state["position"]
 
     def _try(self, indices: NDArray[np.int64]) -> None:
         """Go forward and back over these recordings, and change nothing."""
@@ -281,6 +313,8 @@ class _Run:
     def _account(self, batch: Batch, seconds: float, data_seconds: float) -> None:
         frames = int(batch.frame_lengths_B.sum())
         audio_s = frames * self._hop_s * self.world.size
+        if self._share_of:
+            audio_s = sum(of_process for *_, of_process in self._places) * self._hop_s
         self.pace.seconds += seconds
         self.pace.data_seconds += data_seconds
         self.pace.audio_s += audio_s
@@ -301,7 +335,8 @@ class _Run:
         tensors |= {f"optimiser/{name}": tensor for name, tensor in self._optimiser.state_tensors().items()}
         if self._weigher is not None:
             tensors |= {f"weigher/{name}": tensor for name, tensor in self._weigher.state_tensors().items()}
-        record = {"curve": asdict(self.curve), "stream": dict(self._batches.state_dict())}
+        places = [(epoch, position) for epoch, position, _ in self._places] or [self._place()]
+        record = {"curve": asdict(self.curve), "places": places}
         return Checkpoint(self.curve.steps, tensors, record)
 
     def restore(self, found: Checkpoint) -> None:
@@ -316,7 +351,8 @@ class _Run:
             self._plan = replace(self._plan, frames_per_batch=round(self.curve.chosen_batch_s / self._hop_s))
             self._batches.close()
             self._batches = self._opened()
-        self._batches.load_state_dict(found.record["stream"])
+        epoch, position = found.record["places"][self.world.rank if self._share_of else 0]
+        self._batches.load_state_dict({"epoch": epoch, "position": position})
 
     def check_agreement(self, identity: str) -> None:
         """Make sure that all processes train the same.
@@ -332,6 +368,13 @@ class _Run:
             raise TrainingError(name=f"the training of process {self.world.rank}",
                                 rule=f"be that of the first one ({first.decode()})", value=found.decode(),
                                 action="Give all machines the same parameters, features and tokenizer.")
+
+
+def _digest(strings: Strings, rows: NDArray[np.int64]) -> str:
+    digest = hashlib.sha256()
+    for start in range(0, len(rows), HASHED_AT_ONCE):
+        digest.update(json.dumps([*strings[rows[start:start + HASHED_AT_ONCE]]]).encode())
+    return digest.hexdigest()
 
 
 def _below(prefix: str, found: Checkpoint) -> dict[str, Tensor]:

@@ -43,7 +43,7 @@ class Wire:
     upstream: str
     port: int = 0
     faults: list[tuple[str, str, Fault]] = field(default_factory=list)
-    """Method, part of the path, and what happens."""
+    """Method, part of the path or of the range, and what happens."""
     requests: list[str] = field(default_factory=list)
     """``GET /bucket/key bytes=0-99`` and so on."""
     lock: threading.Lock = field(default_factory=threading.Lock)
@@ -53,14 +53,14 @@ class Wire:
         return f"http://127.0.0.1:{self.port}"
 
     def break_next(self, fault: Fault, *, times: int = 1, method: str = "GET", of: str = "") -> None:
-        """Let the next answers to requests of this method fail, where ``of`` is part of the path."""
+        """Let the next answers to requests of this method fail, where ``of`` is part of the path or range."""
         self.faults += [(method, of, fault)] * times
 
-    def fault_for(self, method: str, path: str) -> Fault | None:
+    def fault_for(self, method: str, asked: str) -> Fault | None:
         """Take the first fault that fits."""
         with self.lock:
             for place, (wanted, of, fault) in enumerate(self.faults):
-                if wanted == method and of in path:
+                if wanted == method and of in asked:
                     del self.faults[place]
                     return fault
         return None
@@ -96,8 +96,9 @@ class _Handler(BaseHTTPRequestHandler):
     def _answer(self) -> None:
         body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
         with self.wire.lock:
-            self.wire.requests.append(" ".join(filter(None, (self.command, self.path, self.headers.get("Range")))))
-        fault = self.wire.fault_for(self.command, self.path)
+            asked = " ".join(filter(None, (self.path, self.headers.get("Range"))))
+            self.wire.requests.append(f"{self.command} {asked}")
+        fault = self.wire.fault_for(self.command, asked)
         if fault is not None and fault.kind == "refuse":
             self._refuse(fault)
             return

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from evenvoice.data.schemas import FEATURES, UTTERANCES
-from evenvoice.data.tables import ParquetShards
+from evenvoice.data.tables import ParquetRows
 from evenvoice.origins import write_contents
 from evenvoice.params import Featurize
 from evenvoice.storage import write_json
@@ -36,16 +36,23 @@ class Said:
 
 
 def write_corpus(directory: Path, recordings: Sequence[Said]) -> None:
-    """Write utterances and summary of a corpus, each recording by its own speaker."""
-    (directory / "utterances").mkdir(parents=True)
-    shards = ParquetShards(directory / "utterances", "utterances", UTTERANCES, shard_mb=1)
+    """Write utterances and summary of a corpus, each recording by its own speaker, and a MiB of audio in each file."""
+    utterances = directory / "utterances"
+    utterances.mkdir(parents=True)
+    files = [ParquetRows(utterances / "utterances-00000.parquet", UTTERANCES)]
+    filled = 0
     for said in recordings:
+        if filled >= 1 << 20:
+            files.append(ParquetRows(utterances / f"utterances-{len(files):05d}.parquet", UTTERANCES))
+            filled = 0
         audio = said.audio or file_bytes(tone(said.seconds, RATE, said.hertz))
         row = dict.fromkeys(UTTERANCES.names) | {
             "utterance": said.utterance, "speaker": f"speaker of {said.utterance}", "split": said.split,
             "text": said.text, "duration_s": said.declared_s or said.seconds, "audio": audio}
-        shards.append(row, size=len(audio))
-    shards.close()
+        files[-1].append(row, size=len(audio))
+        filled += len(audio)
+    for file in files:
+        file.close()
     write_json(directory / "summary.json", {"labelled": "recorded", "speakers_overlap": False})
 
 

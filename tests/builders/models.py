@@ -134,7 +134,7 @@ def spoken(text: str, seed: int = 0) -> np.ndarray:
 
 def spoken_store(texts: Sequence[str] = TEXTS, splits: Sequence[str] | None = None) -> FeatureStore:
     """A store of recordings ``r0``, ``r1`` ... each by its own speaker ``s0``, ``s1`` ..."""
-    return FeatureStore(rows_table(feature_rows(texts, splits), FEATURES),
+    return FeatureStore([rows_table(feature_rows(texts, splits), FEATURES)],
                         mean=np.zeros(MELS, np.float32), std=np.ones(MELS, np.float32))
 
 
@@ -154,9 +154,13 @@ def weights(recogniser: Recogniser) -> torch.Tensor:
     return torch.cat([tensor.flatten() for tensor in recogniser.transducer.state_dict().values()])
 
 
-def write_features(directory: Path, texts: Sequence[str] = TEXTS, splits: Sequence[str] | None = None) -> None:
-    """What the featurize stage would leave in ``directory``."""
+def write_features(directory: Path, texts: Sequence[str] = TEXTS, splits: Sequence[str] | None = None,
+                   files: int = 1) -> None:
+    """What the featurize stage would leave in ``directory``; in several files neighbours stay together."""
     directory.mkdir(parents=True)
-    write_rows(directory, "features", FEATURES, feature_rows(texts, splits))
+    rows = feature_rows(texts, splits)
+    for number in range(files):
+        first, stop = (place * len(rows) // files for place in (number, number + 1))
+        write_rows(directory, f"features-{number:05d}", FEATURES, rows[first:stop])
     write_json(directory / "statistics.json", {"mean": [0.0] * MELS, "std": [1.0] * MELS})
     write_contents(directory)

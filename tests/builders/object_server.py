@@ -18,9 +18,11 @@ import sys
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
+
+import psutil  # type: ignore[import-untyped]
 
 ROOT = Path(__file__).resolve().parents[2]
 LOCK = ROOT / "locks" / "objectstore.txt"
@@ -41,6 +43,8 @@ class ObjectServer:
     secret: str
     data: Path
     """Everything it keeps; objects lie below ``devices/disk/objects`` as plain files."""
+    process: int = 0
+    """The first of its processes."""
 
     @property
     def endpoint(self) -> str:
@@ -65,6 +69,10 @@ class ObjectServer:
         return boto3.client("s3", endpoint_url=self.endpoint, aws_access_key_id=self.access_key,
                             aws_secret_access_key=self.secret, region_name=REGION)
 
+    def processes(self) -> list[int]:
+        """All of its processes."""
+        return [self.process, *(child.pid for child in psutil.Process(self.process).children(recursive=True))]
+
     def make_bucket(self, name: str = "") -> str:
         """A new, empty bucket; returns its name."""
         bucket = name or f"test-{secrets.token_hex(6)}"
@@ -87,7 +95,7 @@ def serving(data: Path, *, host: str = "127.0.0.1") -> Iterator[ObjectServer]:
                                       "EVENVOICE_STORE_SECRET_KEY": server.secret})
     try:
         _wait(process, log)
-        yield server
+        yield replace(server, process=process.pid)
     finally:
         process.terminate()
         try:

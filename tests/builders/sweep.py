@@ -90,7 +90,7 @@ def sweep_checkout(directory: Path) -> Path:
     return committed(directory)
 
 
-def sweep_image(docker: str, root: Path, directory: Path) -> str:
+def sweep_image(docker: str, root: Path, directory: Path, tag: str = "") -> str:
     """The stage image with the code of a sweep's checkout instead of its own; returns its id."""
     (directory / "code").mkdir()
     for part in STAGE_CODE:
@@ -101,7 +101,8 @@ def sweep_image(docker: str, root: Path, directory: Path) -> str:
             shutil.copy(root / part, place)
     (directory / "Dockerfile").write_text("FROM evenvoice/stage:local\nCOPY code /opt/evenvoice\n", encoding="utf-8")
     label = f"io.evenvoice.code={tree_digest(root)}"
-    built = subprocess.run([docker, "build", "--quiet", "--label", label, str(directory)], capture_output=True,
+    named = ["--tag", tag] if tag else []
+    built = subprocess.run([docker, "build", "--quiet", "--label", label, *named, str(directory)], capture_output=True,
                            text=True, check=True)
     return built.stdout.strip()
 

@@ -109,12 +109,14 @@ def test_a_matrix_is_a_task_group(parsed: dict[str, Any]) -> None:
 def test_what_can_be_worked_on_in_shards_has_a_mapped_task_before_it(parsed: dict[str, Any]) -> None:
     facts = parsed["train_asr"]
 
+    assert facts["mapped"]["ingest_shards"] == ["ingest"]
     assert facts["mapped"]["featurize_shards"] == ["featurize"]
     assert facts["mapped"]["transcribe.ewc_shards"] == ["transcribe.ewc"]
+    assert facts["tasks"]["ingest_shards"] == ["plan"]
     assert facts["tasks"]["featurize_shards"] == ["ingest"]
     assert facts["tasks"]["transcribe_base_shards"] == ["featurize", "train"]
     assert facts["tasks"]["transcribe.ewc_shards"] == ["featurize", "mitigate.ewc"]
-    assert len(facts["mapped"]) == 1 + len(MODELS)
+    assert len(facts["mapped"]) == 2 + len(MODELS)
     assert {facts["rules"][task] for task in facts["stages"]} == {"none_failed"}
     assert {facts["retries"][task] for task in facts["mapped"]} == {2}
 
@@ -124,7 +126,7 @@ def test_effects_follow_the_graph_one_after_another(parsed: dict[str, Any], pipe
     tasks = parsed[pipeline.dag]["tasks"]
 
     assert tasks["plan"] == ["snapshot"]
-    assert tasks["ingest"] == ["plan"]
+    assert tasks["ingest"] == ["ingest_shards", "plan"]
     assert tasks["record"] == [pipeline.last]
     assert tasks["register"] == ["record"]
     assert tasks["promote"] == ["register"]

@@ -13,11 +13,13 @@ import yaml
 
 from dags.dvc_graph import load_graph
 from dags.runners import pods
-from dags.runners.cluster import State
+from dags.runners.endings import judge
+from dags.runners.following import Output
 from dags.runners.job import Job, JobError
-from dags.runners.kubernetes import _demand_reachable, _judge, _Output
 from dags.runners.pod_settings import exchange_of, pod_settings, stage_image
-from dags.runs import Run
+from dags.runners.pod_state import State
+from dags.runners.reachable import demand_in_store
+from dags.runs import Run, state_of
 from evenvoice.errors import ParamsError, PreflightError
 from evenvoice.params import Resources, Size, load_params
 
@@ -27,6 +29,11 @@ IMAGE = f"registry.example.org/evenvoice/stage@sha256:{'a' * 64}"
 FOLDER = ROOT / "docker" / "kubernetes"
 MANIFESTS = [manifest for name in ("cluster.yaml", "airflow.yaml", "secrets.yaml.template")
              for manifest in yaml.safe_load_all((FOLDER / name).read_text(encoding="utf-8"))]
+
+
+def together(work: Job) -> dict[str, Any]:
+    """The Job of two machines with eight processes each."""
+    return pods.job_of(pod(work), 2, 16)
 
 
 @pytest.fixture(autouse=True)
@@ -52,8 +59,12 @@ def pod(work: Job, gpu_kind: str = "") -> dict[str, Any]:
     return pods.pod_of(work, resources(gpu_kind), pod_settings(), IMAGE)
 
 
-def test_the_pod_of_a_training_on_gpus_is_the_one_that_was_reviewed() -> None:
-    described = pod(job(cpus=8, memory_gb=32, gpus=2, minutes=600), gpu_kind="nvidia-h200")
+def test_the_pod_of_a_training_on_gpus_is_the_one_that_was_reviewed(tmp_path: Path) -> None:
+    work = job(cpus=8, memory_gb=32, gpus=2, minutes=600, directory=tmp_path)
+    state_of(tmp_path).mkdir()
+    (state_of(tmp_path) / "installation").write_text("0123456789ab\n", encoding="utf-8")
+
+    described = pod(work, gpu_kind="nvidia-h200")
 
     assert described == json.loads(SNAPSHOT.read_text(encoding="utf-8"))
 
@@ -92,10 +103,47 @@ def test_names_of_the_manifests_and_of_the_settings_agree() -> None:
 
 
 def test_the_network_policy_covers_every_pod_of_a_stage() -> None:
-    policy = next(manifest for manifest in MANIFESTS if manifest["kind"] == "NetworkPolicy")
+    stages, machines = (manifest["spec"] for manifest in MANIFESTS if manifest["kind"] == "NetworkPolicy")
+    template = together(job())["spec"]["template"]
 
-    assert policy["spec"]["podSelector"]["matchLabels"].items() <= pod(job())["metadata"]["labels"].items()
-    assert set(policy["spec"]["policyTypes"]) == {"Ingress", "Egress"}
+    assert stages["podSelector"]["matchLabels"].items() <= pod(job())["metadata"]["labels"].items()
+    assert stages["podSelector"]["matchLabels"].items() <= template["metadata"]["labels"].items()
+    assert machines["podSelector"]["matchLabels"].items() <= template["metadata"]["labels"].items()
+    assert not machines["podSelector"]["matchLabels"].items() <= pod(job())["metadata"]["labels"].items()
+    assert set(stages["policyTypes"]) == set(machines["policyTypes"]) == {"Ingress", "Egress"}
+
+
+def test_what_the_runner_does_is_what_its_role_allows() -> None:
+    """By hand: the API's verb of every call in dags/runners/cluster.py."""
+    rules = {(resource, verb) for manifest in MANIFESTS if manifest["kind"] in ("Role", "ClusterRole")
+             for rule in manifest["rules"] for resource in rule["resources"] for verb in rule["verbs"]}
+
+    assert rules == {("pods/log", "get"), ("secrets", "get"), ("nodes", "list"),
+                     *((kind, verb) for kind in ("pods", "jobs") for verb in ("create", "get", "list", "delete"))}
+
+
+@pytest.mark.parametrize("version", ["1.28", "1.37"])
+def test_machines_that_train_together_are_pods_of_one_job_on_different_nodes(version: str) -> None:
+    described = together(job(gpus=8, memory_gb=64))
+    spec, template = described["spec"], described["spec"]["template"]
+    [container], [plain] = template["spec"]["containers"], pod(job(gpus=8, memory_gb=64))["spec"]["containers"]
+    [apart] = template["spec"]["affinity"]["podAntiAffinity"]["requiredDuringSchedulingIgnoredDuringExecution"]
+
+    kubernetes_validate.validate(described, version, strict=True)
+    assert (spec["completions"], spec["parallelism"], spec["backoffLimit"]) == (2, 2, 0)
+    assert container["command"] == [*plain["command"], "--machine", "$(JOB_COMPLETION_INDEX)/2"]
+    assert {"name": "PET_NPROC_PER_NODE", "value": "8"} in container["env"]
+    assert apart["labelSelector"]["matchLabels"].items() <= template["metadata"]["labels"].items()
+    assert container["securityContext"] == plain["securityContext"]
+    assert described["metadata"]["name"] == pods.name_of(job())
+
+
+def test_only_stages_that_start_torchrun_are_spread_over_machines() -> None:
+    starts = {path.stem for path in (ROOT / "stages").glob("*.py") if "is_launcher(" in path.read_text("utf-8")}
+
+    assert starts == pods.TOGETHER
+    two = resources().model_copy(update={"training": resources().training.model_copy(update={"nodes": 2})})
+    assert [pods.machines_for(job(stage), two) for stage in ("train", "thin@half", "train_speaker@none")] == [2, 2, 1]
 
 
 def test_a_name_belongs_to_one_stage_of_one_run() -> None:
@@ -116,7 +164,7 @@ def test_a_stage_without_gpus_goes_to_any_node_and_asks_for_none() -> None:
     spec = pod(job("gate", "light"))["spec"]
 
     assert "nodeSelector" not in spec
-    assert "tolerations" not in spec
+    assert {toleration["effect"] for toleration in spec["tolerations"]} == {"NoExecute"}, "of silent nodes alone"
     assert spec["containers"][0]["resources"] == {"requests": {"cpu": "1", "memory": "4000M"},
                                                   "limits": {"memory": "4000M"}}
 
@@ -139,10 +187,10 @@ def test_an_exchange_has_to_be_named(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_recordings_on_this_machine_are_refused_since_pods_cannot_see_them() -> None:
     for path in ("synthetic", "", "s3://bucket/speech"):
-        _demand_reachable("ingest.corpus", path)
+        demand_in_store("ingest.corpus", path)
 
     with pytest.raises(PreflightError, match=r"ingest.corpus must lie in an object store .* got /data/speech"):
-        _demand_reachable("ingest.corpus", "/data/speech")
+        demand_in_store("ingest.corpus", "/data/speech")
 
 
 def test_a_mistake_in_the_settings_names_the_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -151,7 +199,7 @@ def test_a_mistake_in_the_settings_names_the_line(tmp_path: Path, monkeypatch: p
     (tmp_path / "pods.yaml").write_text(yaml.safe_dump(content), encoding="utf-8")
     monkeypatch.setenv("EVENVOICE_POD_SETTINGS", str(tmp_path / "pods.yaml"))
 
-    with pytest.raises(ParamsError, match=r"pods\.yaml, line 9: scratch_gb\.light must be greater .* to 1, got 0"):
+    with pytest.raises(ParamsError, match=r"pods\.yaml, line 11: scratch_gb\.light must be greater .* to 1, got 0"):
         pod_settings()
 
 
@@ -169,7 +217,7 @@ def test_a_mistake_in_the_settings_names_the_line(tmp_path: Path, monkeypatch: p
 ])
 def test_how_a_pod_ended_decides_whether_to_try_again(end: State, exit_code: int, transient: bool, words: str) -> None:
     with pytest.raises(JobError) as failure:
-        _judge(job(), end, ["said before"])
+        judge(job(), end, ["said before"])
 
     assert failure.value.exit_code == exit_code
     assert failure.value.transient is transient
@@ -178,7 +226,7 @@ def test_how_a_pod_ended_decides_whether_to_try_again(end: State, exit_code: int
 
 def test_events_of_progress_go_to_the_run_and_not_into_the_log(tmp_path: Path) -> None:
     work, shown = job(directory=tmp_path), list[str]()
-    output = _Output(work, shown.append)
+    output = Output(work, shown.append)
 
     output.add('{"at": 1.5, "stage": "train", "done": 3, "total": 10}')
     output.add("train  step 3/10")

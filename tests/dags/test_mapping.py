@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from dags.dvc_graph import load_graph
-from dags.mapping import MOST_SHARDS, shards_of
+from dags.mapping import MOST_SHARDS, shards_of, shards_of_source
 from dags.plan import is_stale
 from dags.runs import Run
 from evenvoice.errors import ParamsError
@@ -52,6 +52,23 @@ def test_zero_never_splits(tmp_path: Path) -> None:
     assert shards_of(run_with(tmp_path, stages=corpus_of(10**15), shard_gb=0), "ingest") == []
 
 
+@pytest.mark.parametrize(("described", "speakers", "shards"), [
+    ({"corpus": "/speech", "bytes": 8_000_000_000}, 1200, []),
+    ({"corpus": "/speech", "bytes": 20_000_000_000}, 1200, ["1/3", "2/3", "3/3"]),
+    ({"corpus": "synthetic"}, 1200, []),
+    ({"corpus": "synthetic"}, 20_000, ["1/3", "2/3", "3/3"]),
+])
+def test_a_source_has_a_shard_for_every_so_many_bytes_that_lie_there_or_will_be_spoken(
+        tmp_path: Path, described: dict[str, Any], speakers: int, shards: list[str]) -> None:
+    run = run_with(tmp_path, stages={})
+    params = yaml.safe_load((run.workspace / "params.yaml").read_text(encoding="utf-8"))
+    params["synthetic"]["speakers"] = speakers
+    (run.workspace / "params.yaml").write_text(yaml.safe_dump(params), encoding="utf-8")
+    write_json(run.workspace / "corpus.json", described)
+
+    assert shards_of_source(run) == shards
+
+
 LOCK = {"ingest": {"outs": [{"path": "artifacts/corpus", "md5": "new"}]},
         "featurize": {"deps": [{"path": "artifacts/corpus", "md5": "new"}, {"path": "stages/featurize.py", "md5": "x"}],
                       "outs": []}}
@@ -74,6 +91,6 @@ def test_dvc_yaml_says_what_can_be_worked_on_in_shards_and_who_writes_it() -> No
     graph = load_graph(ROOT)
     sharded = {node.group: graph.writer(node.shards_of) for node in graph if node.shards_of}
 
-    assert sharded == {"featurize": "ingest", "transcribe": "featurize"}
-    with pytest.raises(ParamsError, match=r"meta\.shards_of must be an output of a stage"):
+    assert sharded == {"ingest": "", "featurize": "ingest", "transcribe": "featurize"}
+    with pytest.raises(ParamsError, match=r"meta\.shards_of must be an output of a stage, or corpus\.json"):
         graph.writer("artifacts/nothing")

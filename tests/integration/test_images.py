@@ -27,6 +27,10 @@ STAGES = sorted(path.stem for path in (ROOT / "stages").glob("*.py")
                 if path.stem in yaml.safe_load((ROOT / "dvc.yaml").read_text(encoding="utf-8"))["stages"])
 LOCKED_DOWN = ("run", "--rm", "--init", "--read-only", "--cap-drop=ALL", "--security-opt=no-new-privileges",
                "--network=none", "--tmpfs=/tmp", "--pids-limit=256", "--memory=4g")
+MOST_BYTES = 1_100_000_000
+MOST_BYTES_OF_A_CHANGE = 20_000_000
+SETTLED_LAYERS = 3
+"""Base, user, packages: a change of code leaves them as they are."""
 WHEELHOUSE = ROOT / ".evenvoice" / "wheelhouse-cpu"
 
 
@@ -139,11 +143,25 @@ def test_a_changed_comment_installs_no_package_again(docker_engine: Engine, stag
     try:
         before, after = ((docker_engine.client.inspect(tag) or {})["RootFS"]["Layers"]
                          for tag in (stage_image.tag, changed.tag))
-        assert before[:3] == after[:3]  # base, user, packages
-        assert before[3:] != after[3:]
+        assert before[:SETTLED_LAYERS] == after[:SETTLED_LAYERS]
+        assert before[SETTLED_LAYERS:] != after[SETTLED_LAYERS:]
         assert changed.labels["io.evenvoice.code"] != stage_image.labels["io.evenvoice.code"]
     finally:
         docker_engine.client.run("image", "rm", changed.tag)
+
+
+def test_a_stage_image_is_small(docker_engine: Engine, stage_image: Image) -> None:
+    found = docker_engine.client.inspect(stage_image.tag)
+
+    assert found is not None
+    assert found["Size"] <= MOST_BYTES
+
+
+def test_a_change_of_code_is_a_small_download(docker_engine: Engine, stage_image: Image) -> None:
+    said = docker_engine.client.run("history", "--human=false", "--format={{.Size}}", stage_image.tag)
+    layers = [int(size) for size in said.split() if size != "0"]  # newest first, unpacked
+
+    assert sum(layers[:-SETTLED_LAYERS]) <= MOST_BYTES_OF_A_CHANGE
 
 
 def test_a_base_that_cannot_be_reached_is_said_by_name(docker_engine: Engine, tmp_path: Path) -> None:

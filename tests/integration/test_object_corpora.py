@@ -14,7 +14,6 @@ import yaml
 
 from evenvoice.data.corpora.files import FileAudio
 from evenvoice.data.corpora.fingerprint import content_of, fingerprint
-from evenvoice.data.ingest import ingest
 from evenvoice.errors import (
     CorpusError,
     ParamsError,
@@ -23,8 +22,6 @@ from evenvoice.errors import (
     TooManyRejected,
     TransientError,
 )
-from evenvoice.params import Synthetic
-from evenvoice.progress import Progress
 from tests.builders.corpora import (
     REPOSITORY,
     SPEAKERS,
@@ -35,6 +32,7 @@ from tests.builders.corpora import (
     write_manifest,
 )
 from tests.builders.faults import Fault, Wire, wire_to
+from tests.builders.ingested import ingest_into
 from tests.builders.object_server import ObjectServer
 
 pytestmark = pytest.mark.engine
@@ -69,9 +67,7 @@ def copied(object_server: ObjectServer, bucket: str) -> Callable[[Path], str]:
 def ingested(corpus: str, out: Path, **changes: Any) -> dict[str, bytes]:
     """Every table that ingest writes of a corpus; the summary beside them names the corpus."""
     params = params_with({"ingest": {"corpus": corpus, **changes}})
-    ingest(settings=params.ingest, synthetic=Synthetic.model_construct(), seed=1, out=out,
-           rejected_list=out.with_suffix(".tsv"), progress=Progress("ingest", unit="recording"))
-    return tables(out)
+    return tables(ingest_into(out, params))
 
 
 def tables(out: Path) -> dict[str, bytes]:
@@ -190,7 +186,7 @@ def test_missing_and_damaged_audio_is_rejected_by_name(object_server: ObjectServ
     client.put_object(Bucket=bucket, Key="speech/voice03/1.flac", Body=whole, Metadata={"sha256": "0" * 64})
     with pytest.raises(TooManyRejected, match="3 of 16"):
         ingested(url, tmp_path / "out")
-    listed = (tmp_path / "out.tsv").read_text()
+    listed = (tmp_path / "checkpoints" / "rejected.tsv").read_text()
     assert "voice01/1.flac' (no such object" in listed
     assert "voice02/1.flac\tbe readable audio" in listed or "voice02/1.flac\tbe as long as its header" in listed
     assert "voice03/1.flac' (bytes that do not fit its sha256" in listed

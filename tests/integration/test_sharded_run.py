@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -105,6 +106,20 @@ def test_shards_change_no_bit_a_killed_one_is_redone_alone_and_nothing_behind_ru
     assert states(run)["featurize"] == "done"
     assert shards(run, "transcribe@base") == [], "its inputs came out as they were"
     assert not (run / "workspace" / "pieces" / "featurize").exists()
+
+
+def test_ingest_in_shards_changes_no_bit_and_a_killed_one_is_redone_alone(root: Path, whole: Path) -> None:
+    for earlier in (root / ".evenvoice" / "runs").glob("*/workspace/pieces"):
+        shutil.rmtree(earlier)
+    with killing(root, "stages.ingest", "1/3") as killed:
+        run = walk(root, SPLIT, force_stage="ingest")
+
+    assert killed
+    assert shards(run, "ingest") == ["1-of-3", "2-of-3", "3-of-3"]
+    assert (run / "airflow.log").read_text(encoding="utf-8").count("ingest-shard-1-of-3 exited with 137") == 1
+    assert hashes(run) == hashes(whole)
+    assert "files were made before" in (run / "logs" / "ingest.log").read_text(encoding="utf-8")
+    assert shards(run, "featurize") == [], "its inputs came out as they were"
 
 
 def test_transcription_in_shards_changes_no_bit(root: Path, whole: Path) -> None:

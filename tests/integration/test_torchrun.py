@@ -1,7 +1,7 @@
 """Training on two machines that share nothing but a network: the deaths of a process and of a torchrun, and resuming.
 
 The machines are network namespaces with a disk of their own each; gloo and torchrun's rendezvous run over a pair of
-virtual Ethernet ports.
+virtual Ethernet ports, told as worker/machines.py tells it to the machines of a Job.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -20,9 +20,13 @@ import safetensors.torch
 import torch
 import yaml
 
+from evenvoice.data.feature_store import feature_files
+from evenvoice.data.shares import files_of_machine
 from evenvoice.params import load_params
 from tests.builders.machines import Machine, two_machines
 from tests.builders.models import FEATURIZE, TEXTS, TOKENIZER, tiny_train, write_features
+from worker.machines import Machine as Number
+from worker.machines import torchrun_variables
 
 pytestmark = pytest.mark.science
 ROOT = Path(__file__).resolve().parents[2]
@@ -31,14 +35,14 @@ PATIENCE_S = 240
 """For one start on a busy machine; what has to end soon ends long before the 300 s in which gloo gives up by itself."""
 
 
-def workspace(directory: Path, *, processes: int = 2) -> Path:
+def workspace(directory: Path, *, processes: int = 2, texts: Sequence[str] = TEXTS, files: int = 1) -> Path:
     """What the stage finds on one machine."""
     directory.mkdir()
     train = tiny_train().model_copy(update={"dropout": 0.2, "steps": STEPS, "processes": processes})
     params = load_params(ROOT / "params.yaml").model_copy(update={"train": train, "featurize": FEATURIZE})
     content = yaml.safe_dump(params.model_dump(by_alias=True), sort_keys=False)
     (directory / "params.yaml").write_text(content, encoding="utf-8")
-    write_features(directory / "artifacts" / "features", TEXTS)
+    write_features(directory / "artifacts" / "features", texts, files=files)
     TOKENIZER.save(directory / "artifacts" / "tokenizer")
     return directory
 
@@ -56,15 +60,12 @@ class Training:
     """The stage train, started on both machines at once."""
 
     def __init__(self, machines: tuple[Machine, Machine], directories: tuple[Path, Path]) -> None:
-        rendezvous = f"{machines[0].address}:29400"
         self.checkpoints = directories[0] / "checkpoints"
         self.logs = [directory / "log" for directory in directories]
         self.launchers: list[subprocess.Popen[bytes]] = []
-        for machine, directory, log in zip(machines, directories, self.logs, strict=True):
-            torchrun = environment(
-                PET_NNODES="2", PET_NPROC_PER_NODE="1", PET_RDZV_BACKEND="c10d", PET_RDZV_ENDPOINT=rendezvous,
-                PET_RDZV_ID="test", PET_RDZV_CONF=f"is_host={int(machine is machines[0])}",
-                PET_LOCAL_ADDR=machine.address, GLOO_SOCKET_IFNAME=machine.port)
+        for number, (machine, directory, log) in enumerate(zip(machines, directories, self.logs, strict=True)):
+            torchrun = environment(PET_NPROC_PER_NODE="1", **torchrun_variables(
+                Number(number, len(machines)), first=machines[0].address, own=machine.address, port=machine.port))
             with log.open("w") as output:
                 self.launchers.append(subprocess.Popen(
                     machine.inside(sys.executable, "-m", "stages.train"), cwd=directory, env=torchrun,
@@ -164,6 +165,25 @@ def test_two_machines_survive_two_deaths_and_end_with_the_weights_of_one_machine
     assert torch.equal(weights(directories[0]), weights(unharmed))
     assert not (directories[1] / "artifacts" / "models").exists(), "only the first process writes"
     assert not (directories[0] / "checkpoints" / "base").exists()
+
+
+def test_each_machine_needs_its_share_of_the_features_alone_and_the_weights_are_those_of_one_machine(
+        machines: tuple[Machine, Machine], tmp_path: Path) -> None:
+    one, *directories = (workspace(tmp_path / name, texts=TEXTS * 3, files=9) for name in ("one", "first", "second"))
+    for number, directory in enumerate(directories, start=1):
+        features = directory / "artifacts" / "features"
+        for foreign in set(feature_files(features)) - {*files_of_machine(feature_files(features), number, 2, 2)}:
+            (features / foreign).unlink()
+
+    training = Training(machines, (directories[0], directories[1]))
+    try:
+        assert training.end() == [0, 0], training.output()
+    finally:
+        training.stop()
+    done = subprocess.run([sys.executable, "-m", "stages.train"], cwd=one, env=environment(), text=True,
+                          capture_output=True, check=False, timeout=PATIENCE_S)
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert torch.equal(weights(directories[0]), weights(one))
 
 
 def test_a_machine_with_other_data_is_refused(machines: tuple[Machine, Machine], tmp_path: Path) -> None:

@@ -180,8 +180,8 @@ def test_a_pod_killed_in_the_middle_is_repeated_and_training_goes_on(installatio
     again = threading.Thread(target=attempt)
     again.start()
     wait_until(lambda: any("training goes on from" in line for line in installation.said["train"]))
-    runner = KubernetesRunner()
-    runner.abandon(run)
+    run.finish("failed")
+    KubernetesRunner().abandon(run)
     again.join()
 
     assert len(failures) == 2

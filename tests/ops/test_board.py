@@ -24,6 +24,15 @@ def test_a_running_stage_shows_step_loss_and_time_left() -> None:
     assert board.rows["ingest"].state == "waiting"
 
 
+def test_what_keeps_a_stage_from_working_is_shown_until_it_works_again() -> None:
+    board = Board(["ingest", "train"])
+    board.apply(STARTED)
+
+    row = board.apply({"at": 105.0, "stage": "train", "why": "node node-1 does not report any more"})
+    assert row.detail() == "node node-1 does not report any more"
+    assert board.apply(STEP).detail() == "step 400/600  loss 1.25  1m07s left"
+
+
 def test_a_finished_stage_shows_how_long_it_took_and_no_time_left() -> None:
     board = Board(["train"])
     board.apply(STARTED)

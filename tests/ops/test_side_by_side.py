@@ -17,7 +17,7 @@ import pytest
 from airflow.models.taskinstancekey import TaskInstanceKey
 
 from ops.side_by_side import SideBySide
-from ops.slots import MOST, slots_here
+from ops.slots import MOST, ON_A_CLUSTER, slots_here
 from tests.builders import stand_in
 from tests.builders.sweep import sweep_checkout
 
@@ -132,4 +132,4 @@ def test_a_stage_per_core_that_has_memory_too(cores: int, free_gb: float, slots:
     monkeypatch.setattr(psutil, "virtual_memory", lambda: SimpleNamespace(available=free_gb * 1e9))
 
     assert slots_here("process") == slots
-    assert slots_here("kubernetes") == MOST
+    assert slots_here("kubernetes") == ON_A_CLUSTER

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from evenvoice.errors import ArtifactError
-from evenvoice.storage import fresh_directory, read_json, sha256, write_json, write_text
+from evenvoice.storage import fresh_directory, read_json, sha256, sha256_of_each, write_json, write_text
 
 
 def test_a_directory_appears_only_when_its_writer_is_done(tmp_path: Path) -> None:
@@ -39,6 +39,14 @@ def test_equal_content_gives_equal_bytes(tmp_path: Path) -> None:
     write_json(tmp_path / "a.json", {"b": 1, "a": [2.5, None]})
     write_json(tmp_path / "b.json", {"a": [2.5, None], "b": 1})
     assert sha256(tmp_path / "a.json") == sha256(tmp_path / "b.json")
+
+
+def test_hashes_of_files_come_in_their_order(tmp_path: Path) -> None:
+    files = [tmp_path / str(number) for number in range(20)]
+    for number, file in enumerate(files):
+        file.write_bytes(bytes(1000 * number))
+    assert sha256_of_each(files) == [sha256(file) for file in files]
+    assert sha256_of_each([]) == []
 
 
 def test_nan_is_refused_and_the_old_file_stays(tmp_path: Path) -> None:

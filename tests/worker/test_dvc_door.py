@@ -5,6 +5,7 @@ from __future__ import annotations
 import configparser
 import json
 import os
+import shutil
 import subprocess
 import sys
 import threading
@@ -14,6 +15,7 @@ import pytest
 import yaml
 
 from evenvoice import dvc_lock
+from evenvoice.errors import TransientError
 from tests.builders.checkout import small_checkout
 from worker import dvc_door
 
@@ -80,6 +82,84 @@ def test_the_state_is_restored_and_what_changed_since_is_named(workspace: Path) 
 
     assert json.loads(said.stdout.splitlines()[-1]) == ["first"]
     assert (workspace / "out" / "report").read_text(encoding="utf-8") == "hello\n"
+
+
+def hash_of(workspace: Path, path: str) -> str:
+    return next(str(out["md5"]) for entry in dvc_lock.entries(workspace / "dvc.lock").values()
+                for out in entry["outs"] if out["path"] == path)
+
+
+def test_the_key_of_a_stage_is_dvcs_own_although_its_inputs_are_not_there(
+        workspace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    dvc_door.run("repro", directory=workspace).check_returncode()
+    known = dvc_lock.entries(workspace / "dvc.lock")
+    own = {path.parent.name for path in (workspace / ".dvc/cache/runs").rglob("*") if path.is_file()}
+    inputs = {path: hash_of(workspace, path) for path in ("out/first", "out/second_a", "out/second_b")}
+    shutil.rmtree(workspace / "out")
+    monkeypatch.chdir(workspace)
+
+    asked = dvc_door.Asked()
+    keys = {stage: asked.key(stage, inputs, known[stage]) for stage in known}
+    asked.close()
+
+    assert {key.value for key in keys.values()} == own
+    assert all(key.known_fits for key in keys.values())
+
+
+def test_another_parameter_input_or_command_has_another_key(workspace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    dvc_door.run("repro", directory=workspace).check_returncode()
+    known = dvc_lock.entries(workspace / "dvc.lock")
+    monkeypatch.chdir(workspace)
+    asked = dvc_door.Asked()
+
+    before = asked.key("second@a", {"out/first": hash_of(workspace, "out/first")}, known["second@a"])
+    other_input = asked.key("second@a", {"out/first": "0" * 32}, known["second@a"])
+    params = (workspace / "params.yaml").read_text(encoding="utf-8")
+    (workspace / "params.yaml").write_text(params.replace("seed: ", "seed: 1"), encoding="utf-8")
+    other_seed = asked.key("first", {}, known["first"])
+    asked.close()
+
+    assert (before.known_fits, other_input.known_fits, other_seed.known_fits) == (True, False, False)
+    assert before.value != other_input.value
+
+
+def test_a_stage_runs_in_the_process_that_told_its_key_and_verified_inputs_are_not_read_again(
+        workspace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    dvc_door.run("repro", directory=workspace).check_returncode()
+    monkeypatch.chdir(workspace)
+    asked = dvc_door.Asked()
+    asked.key("second@a", {"out/first": "0" * 32}, None)
+
+    output, _ = asked.run("second@a", {"out/first": "0" * 32}).communicate()
+    asked.close()
+
+    assert asked.process.returncode == 0, output.decode()
+    [dep] = dvc_lock.entries(workspace / "dvc.lock")["second@a"]["deps"]
+    assert dep["md5"] == "0" * 32
+
+
+def test_dvc_that_ended_has_no_key(workspace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (workspace / ".dvc" / "config").write_text("[core", encoding="utf-8")
+    monkeypatch.chdir(workspace)
+    asked = dvc_door.Asked()
+
+    with pytest.raises(TransientError, match="DVC for first must say its key"):
+        asked.key("first", {}, None)
+    asked.close()
+
+
+def test_a_stage_that_dvc_refuses_has_no_key_and_its_run_says_why(
+        workspace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (workspace / "in.txt").unlink()
+    monkeypatch.chdir(workspace)
+    asked = dvc_door.Asked()
+
+    assert asked.key("first", {}, None).value == ""
+    output, _ = asked.run("first", {}).communicate()
+    asked.close()
+
+    assert asked.process.returncode != 0
+    assert b"in.txt" in output
 
 
 def test_what_dvc_refuses_is_refused_here_too(workspace: Path) -> None:

@@ -3,98 +3,20 @@
 from __future__ import annotations
 
 import json
-import os
-import shutil
-import subprocess
-import sys
-import time
-from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
 from evenvoice import dvc_lock
-from evenvoice.code_digest import tree_digest
 from evenvoice.errors import ArtifactError, TransientError
 from evenvoice.object_store import ObjectStore
 from evenvoice.storage import sha256, write_json
-from tests.builders.object_server import ObjectServer
+from tests.builders.pod_processes import UPSTREAM, Site
 from worker.checkpoint_copies import CheckpointCopies
-from worker.exchange import Exchange, Settings
+from worker.exchange import Settings
 
 pytestmark = pytest.mark.engine
-ROOT = Path(__file__).parents[2]
-STAGES = {
-    "double": {"cmd": "python -m stages.double", "deps": ["corpus.json", "watched.json", "stages/double.py"],
-               "params": ["seed"], "outs": ["out/doubled"]},
-    "add": {"cmd": "python -m stages.add", "deps": ["out/doubled", "stages/add.py"], "outs": ["out/sum.txt"]},
-}
-UPSTREAM: Mapping[str, tuple[str, ...]] = {"double": (), "add": ("double",)}
-CODE = {
-    "double": "import json\nfrom pathlib import Path\nout = Path('out/doubled')\nout.mkdir(parents=True)\n"
-              "numbers = json.loads(Path('corpus.json').read_text())['numbers']\n"
-              "(out / 'numbers.json').write_text(json.dumps([2 * number for number in numbers]))\nprint('doubling')\n",
-    "add": "import json, sys\nfrom pathlib import Path\n"
-           "numbers = json.loads(Path('out/doubled/numbers.json').read_text())\n"
-           "if '--shard' in sys.argv:\n"
-           "    piece = Path('pieces/add') / sys.argv[2].replace('/', '-')\n    piece.mkdir(parents=True)\n"
-           "    (piece / 'sum').write_text(str(sum(numbers)))\n    sys.exit()\n"
-           "print('pieces', sorted(str(path) for path in Path('pieces').rglob('sum')))\n"
-           "Path('out/sum.txt').write_text(str(sum(numbers)))\nprint('adding')\n",
-}
-
-
-@dataclass(frozen=True)
-class Site:
-    """An image's code, and a store; pods are processes in directories of their own."""
-
-    directory: Path
-    server: ObjectServer
-    bucket: str
-
-    @property
-    def image(self) -> Path:
-        return self.directory / "image"
-
-    def begin(self, run: str, lock: str = "", *, numbers: str = "1, 2, 3",
-              upstream: Mapping[str, tuple[str, ...]] = UPSTREAM) -> Exchange:
-        exchange = self.exchange(run)
-        exchange.open(Settings(params="seed: 1\n", graph=yaml.safe_dump({"stages": STAGES}),
-                               corpus=f'{{"numbers": [{numbers}]}}', watched="{}", lock=lock,
-                               code=tree_digest(self.image), upstream=upstream))
-        return exchange
-
-    def exchange(self, run: str) -> Exchange:
-        return Exchange.at(f"s3://{self.bucket}/root/runs/{run}")
-
-    def stage(self, run: str, name: str, *options: str) -> tuple[int, str]:
-        pod = self.directory / f"pod-{run}-{name}-{time.monotonic_ns()}"
-        pod.mkdir()
-        env = {**os.environ, "PYTHONPATH": str(self.image),
-               "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
-               "DVC_SITE_CACHE_DIR": str(pod / ".dvc" / "site"), "DVC_NO_ANALYTICS": "1", "PYTHONUNBUFFERED": "1"}
-        done = subprocess.run([sys.executable, "-m", "worker", name, "--minutes", "1", *options, "--exchange",
-                               f"s3://{self.bucket}/root/runs/{run}"], cwd=pod, env=env, capture_output=True, text=True,
-                              check=False)
-        return done.returncode, done.stdout + done.stderr
-
-
-@pytest.fixture
-def site(tmp_path: Path, object_server: ObjectServer, monkeypatch: pytest.MonkeyPatch) -> Site:
-    for name, value in object_server.environment().items():
-        if name not in ("AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE"):  # DVC wants them to be files
-            monkeypatch.setenv(name, value)
-    image = tmp_path / "image"
-    for package in ("evenvoice", "worker"):
-        shutil.copytree(ROOT / package, image / package, ignore=shutil.ignore_patterns("__pycache__"))
-    (image / "stages").mkdir()
-    for name, text in CODE.items():
-        (image / "stages" / f"{name}.py").write_text(text, encoding="utf-8")
-    shutil.copy(ROOT / ".dvcignore", image)
-    return Site(tmp_path, object_server, object_server.make_bucket())
 
 
 def test_results_pass_from_stage_to_stage_and_a_second_run_executes_nothing(site: Site) -> None:
@@ -126,7 +48,7 @@ def test_what_is_known_but_no_longer_stored_is_computed_again(site: Site) -> Non
 
     assert status == 0
     assert "doubling" in output
-    assert third.missing(third.fragment("double") or {}) == []
+    assert third.results(site.directory).missing((third.fragment("double") or {})["outs"]) == []
 
 
 def known_lock(site: Site, run: str) -> str:
@@ -276,12 +198,12 @@ def generation(directory: Path, step: int, weights: bytes) -> Path:
 def test_the_latest_checkpoint_comes_back_in_another_pod(site: Site, tmp_path: Path) -> None:
     store = site.exchange("first").store
     here, there = tmp_path / "here", tmp_path / "there"
-    copies = CheckpointCopies(store, "train", here)
+    copies = CheckpointCopies(store, "train", here, lambda: True)
     for step in (10, 20, 30):
         generation(here, step, bytes([step]) * 100)
         copies.copy_latest()
 
-    CheckpointCopies(store, "train", there).restore()
+    CheckpointCopies(store, "train", there, lambda: True).restore()
 
     [found] = there.glob("*/*/generation-*")
     assert found.name == "generation-00000030"
@@ -293,11 +215,11 @@ def test_the_latest_checkpoint_comes_back_in_another_pod(site: Site, tmp_path: P
 def test_a_checkpoint_that_was_altered_in_the_store_is_refused(site: Site, tmp_path: Path) -> None:
     store = site.exchange("first").store
     generation(tmp_path / "here", 10, b"weights")
-    CheckpointCopies(store, "train", tmp_path / "here").copy_latest()
+    CheckpointCopies(store, "train", tmp_path / "here", lambda: True).copy_latest()
     store.write("checkpoints/train/0/state.safetensors", b"weighty")
 
     with pytest.raises(ArtifactError, match=r"checkpoints/train/0/state.safetensors must have the SHA-256"):
-        CheckpointCopies(store, "train", tmp_path / "there").restore()
+        CheckpointCopies(store, "train", tmp_path / "there", lambda: True).restore()
 
     assert not list((tmp_path / "there").glob("*/*/generation-*"))
 

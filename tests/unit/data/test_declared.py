@@ -12,13 +12,12 @@ import pytest
 
 from evenvoice.data.corpora import kaldi, manifest
 from evenvoice.data.declared import Declared
-from evenvoice.data.ingest import ingest
 from evenvoice.data.pseudonyms import KEY_VARIABLE
 from evenvoice.data.schemas import REJECTED, SPEAKERS
 from evenvoice.data.tables import read_table
 from evenvoice.errors import CorpusError, RecordingRejected
-from evenvoice.progress import Progress
 from tests.builders.corpora import described, kaldi_corpus, params_with, speakers_corpus, write_manifest
+from tests.builders.ingested import ingest_into
 
 DEVICES = ("phone", "headset", "phone", "headset", "phone", "headset", "phone", "Unknown")
 
@@ -33,9 +32,7 @@ def rows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[dict[str, str]
 def run(root: Path, rows: list[dict[str, str]], **changes: Any) -> Path:
     write_manifest(root / "corpus", rows)
     params = params_with({"ingest": {"corpus": str(root / "corpus"), "columns": ["device"], **changes}})
-    ingest(settings=params.ingest, synthetic=params.synthetic, seed=1, out=root / "out",
-           rejected_list=root / "rejected.tsv", progress=Progress("ingest"))
-    return root / "out"
+    return ingest_into(root / "out", params)
 
 
 def test_a_further_column_goes_into_the_table_of_speakers(tmp_path: Path, rows: list[dict[str, str]]) -> None:
@@ -86,8 +83,7 @@ def test_a_kaldi_directory_brings_further_columns_as_tables_of_speakers(tmp_path
 def test_a_layout_without_further_columns_refuses_them() -> None:
     params = params_with({"ingest": {"columns": ["device"]}})
     with pytest.raises(CorpusError, match="device must be a column of the corpus"):
-        ingest(settings=params.ingest, synthetic=params.synthetic, seed=1, out=Path("nowhere"),
-               rejected_list=Path("nowhere.tsv"), progress=Progress("ingest"))
+        ingest_into(Path("nowhere"), params)
 
 
 @pytest.mark.parametrize(("column", "other"), [("device", "tablet"), ("gender", "male")])

@@ -1,13 +1,10 @@
 """Features of a corpus, from Parquet shards to Arrow shards."""
 
-import threading
-from concurrent.futures import ThreadPoolExecutor
-
 import numpy as np
 import pytest
 
 from evenvoice.data.audio import Waveform, decode, encode_wav
-from evenvoice.data.extraction import LEAST_STD, _in_order, extract
+from evenvoice.data.extraction import LEAST_STD, extract
 from evenvoice.data.feature_store import FeatureStore
 from evenvoice.data.features import LogMel
 from evenvoice.data.pieces import Pieces
@@ -123,19 +120,3 @@ def test_a_corpus_without_training_speakers_is_refused(tmp_path):
     write_corpus(tmp_path / "corpus", [Said("a", split="test")])
     with pytest.raises(ArtifactError, match="the train split must have recordings"):
         extract_to(tmp_path / "features", tmp_path / "corpus")
-
-
-def test_only_a_few_recordings_are_under_way_at_once():
-    taken, lock = [], threading.Lock()
-
-    def items():
-        for i in range(100):
-            with lock:
-                taken.append(i)
-            yield i
-
-    with ThreadPoolExecutor(2) as threads:
-        results = _in_order(threads, lambda i: -i, items(), ahead=4)
-        assert next(results) == 0
-        assert len(taken) == 4
-        assert list(results) == [-i for i in range(1, 100)]

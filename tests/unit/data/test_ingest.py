@@ -11,24 +11,21 @@ import pytest
 import soundfile
 
 from evenvoice.data.audio import decode
-from evenvoice.data.ingest import ingest
 from evenvoice.data.pseudonyms import KEY_VARIABLE
 from evenvoice.data.schemas import REJECTED, SPEAKERS, UTTERANCES
 from evenvoice.data.tables import read_table
 from evenvoice.errors import CorpusError, TooManyRejected
-from evenvoice.progress import Progress
 from tests.builders.audio import tone
 from tests.builders.corpora import SPEAKERS as VOICES
 from tests.builders.corpora import kaldi_corpus, params_with, speakers_corpus, write_audio, write_manifest
+from tests.builders.ingested import ingest_into
 
 
 def run(root: Path, rows: list[dict[str, str]], **changes: Any) -> Path:
     """Ingest the rows as a manifest; the tables are in the returned folder."""
     write_manifest(root / "corpus", rows)
     params = params_with({"ingest": {"corpus": str(root / "corpus"), **changes}})
-    ingest(settings=params.ingest, synthetic=params.synthetic, seed=1, out=root / "out",
-           rejected_list=root / "checkpoints" / "rejected.tsv", progress=Progress("ingest"))
-    return root / "out"
+    return ingest_into(root / "out", params)
 
 
 @pytest.fixture
@@ -251,8 +248,7 @@ def test_one_person_of_several_spellings_is_one_speaker_of_a_kaldi_directory(tmp
     speakers = ["Jos\u00e9", "Jose\u0301", "Jos\u00e9\u200b", *VOICES[:7]]
     directory = kaldi_corpus(tmp_path, {f"u{i}": (name, "TURN IT UP") for i, name in enumerate(speakers)})
     params = params_with({"ingest": {"corpus": str(directory)}})
-    ingest(settings=params.ingest, synthetic=params.synthetic, seed=1, out=tmp_path / "out",
-           rejected_list=tmp_path / "rejected.tsv", progress=Progress("ingest"))
+    ingest_into(tmp_path / "out", params)
     assert len(read_table(tmp_path / "out" / "speakers.parquet", SPEAKERS)) == 8
     assert summary_of(tmp_path / "out")["speaker_spellings_merged"] == 2
 

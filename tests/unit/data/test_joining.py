@@ -16,7 +16,7 @@ DIGITS = [described(f"{speaker}-{split}-{n}", speaker, split=split, text=str(n %
 
 
 def strings(seed: int = 1):
-    return join(DIGITS, shortest=3, longest=7, repeats=2, rng=np.random.default_rng(seed))
+    return join(DIGITS, shortest=3, longest=7, repeats=2, seed=seed)
 
 
 def test_every_recording_is_used_as_often_as_asked() -> None:
@@ -42,10 +42,15 @@ def test_keys_are_unique_and_follow_from_the_seed() -> None:
     assert keys != [string.key for string in strings(2)]
 
 
+def test_what_is_drawn_for_one_speaker_does_not_depend_on_the_others() -> None:
+    alone = [recording for recording in DIGITS if (recording.speaker, recording.split) == ("voice1", "train")]
+    assert join(alone, shortest=3, longest=7, repeats=2, seed=1) == [
+        string for string in strings(1) if (string.speaker, string.split) == ("voice1", "train")]
+
+
 def test_fewer_recordings_than_a_string_needs_give_one_short_string() -> None:
     few = DIGITS[:2]
-    assert [len(s.text.split()) for s in join(few, shortest=3, longest=7, repeats=1,
-                                              rng=np.random.default_rng(1))] == [2]
+    assert [len(s.text.split()) for s in join(few, shortest=3, longest=7, repeats=1, seed=1)] == [2]
 
 
 def test_audio_is_one_part_after_the_other_with_silence_between() -> None:

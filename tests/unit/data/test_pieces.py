@@ -1,12 +1,15 @@
 """Pieces: whole or absent, of exactly this input, settings and code; and who gets which share."""
 
+import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
 from evenvoice.data import pieces as pieces_module
-from evenvoice.data.pieces import Pieces, Shard, take
-from evenvoice.errors import ParamsError
+from evenvoice.data.pieces import Pieces, Shard, in_order, list_beside, take
+from evenvoice.errors import ArtifactError, ParamsError
 from evenvoice.progress import Progress
+from evenvoice.storage import write_json
 
 
 @pytest.fixture
@@ -124,3 +127,74 @@ def test_shares_are_everything_once_and_in_order(count):
 def test_a_share_that_does_not_exist_is_refused(text):
     with pytest.raises(ParamsError, match="--shard must read 3/16"):
         Shard.parse(text)
+
+
+CORPUS = ["speakers.parquet", "utterances/utterances-00000.parquet", "utterances/utterances-00001.parquet",
+          "utterances/utterances-00002.parquet"]
+FEATURES = ["contents.json", "features-00000-00000.arrow", "features-00000-00001.arrow",
+            "features-5b1f0c9d2a7e4410-00000.arrow", "statistics.json"]
+
+
+def lay(directory, names):
+    for name in names:
+        (directory / name).parent.mkdir(parents=True, exist_ok=True)
+        (directory / name).write_bytes(b"")
+
+
+@pytest.mark.parametrize("names", [CORPUS, FEATURES], ids=["corpus", "features"])
+@pytest.mark.parametrize("count", [1, 2, 3, 5])
+def test_a_share_is_the_same_whether_everything_lies_there_or_only_what_it_needs(tmp_path, names, count):
+    lay(tmp_path / "whole", names)
+    units = []
+    for share in [Shard(number, count) for number in range(1, count + 1)]:
+        part = tmp_path / f"part-{share.number}"
+        part.mkdir()
+        lay(part, share.needed(names))
+        write_json(list_beside(part), names)
+        found = [path.relative_to(part).as_posix() for path in share.units(part)]
+        assert found == [path.relative_to(tmp_path / "whole").as_posix() for path in share.units(tmp_path / "whole")]
+        small = [name for name in names if "-" not in name]
+        assert {path.relative_to(part).as_posix() for path in part.rglob("*") if path.is_file()} == {*found, *small}
+        units += found
+    assert units == [name for name in names if "-" in name]
+
+
+def test_a_file_of_the_share_that_is_not_there_is_refused_by_name(tmp_path):
+    lay(tmp_path / "corpus", CORPUS[:2])
+    write_json(list_beside(tmp_path / "corpus"), CORPUS)
+    with pytest.raises(ArtifactError, match=r"utterances-00002.parquet must lie here for share 3/3"):
+        Shard(3, 3).units(tmp_path / "corpus")
+
+
+def test_a_directory_without_units_is_refused(tmp_path):
+    lay(tmp_path, ["speakers.parquet"])
+    with pytest.raises(ArtifactError, match="must hold files to work on"):
+        Shard(1, 1).units(tmp_path)
+
+
+def test_pieces_that_are_there_and_such_that_are_not_come_in_the_order_of_their_units(tmp_path):
+    units = [tmp_path / f"utterances-{number:05d}.parquet" for number in range(20)]
+    for number, unit in enumerate(units):
+        unit.write_bytes(bytes([number]))
+        if number % 3:
+            written(tmp_path, unit)
+    found = list(opened(tmp_path).find_each(units))
+    assert [unit for unit, _ in found] == units
+    assert [piece is not None for _, piece in found] == [number % 3 > 0 for number in range(20)]
+
+
+
+def test_only_a_few_recordings_are_under_way_at_once():
+    taken, lock = [], threading.Lock()
+
+    def items():
+        for i in range(100):
+            with lock:
+                taken.append(i)
+            yield i
+
+    with ThreadPoolExecutor(2) as threads:
+        results = in_order(threads, lambda i: -i, items(), ahead=4)
+        assert next(results) == 0
+        assert len(taken) == 4
+        assert list(results) == [-i for i in range(1, 100)]

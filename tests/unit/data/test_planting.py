@@ -15,7 +15,6 @@ from hypothesis import settings as rules
 from hypothesis import strategies as st
 
 from evenvoice.data.corpora.synthetic import SyntheticCorpus
-from evenvoice.data.ingest import ingest
 from evenvoice.data.pieces import Pieces
 from evenvoice.data.planting import Candidates
 from evenvoice.data.pseudonyms import KEY_VARIABLE
@@ -25,6 +24,7 @@ from evenvoice.errors import CorpusError, TooManyRejected
 from evenvoice.progress import Progress
 from tests.builders.corpora import SPEAKERS as VOICES
 from tests.builders.corpora import described, kaldi_corpus, params_with, real_corpora, speakers_corpus, write_manifest
+from tests.builders.ingested import ingest_into
 
 FORMANTS = {"transform": "formants", "strength": 0.2}
 WOMEN = {**FORMANTS, "attribute": "gender", "value": "female"}
@@ -38,9 +38,7 @@ def run(root: Path, rows: list[dict[str, str]], plant: dict[str, Any], out: str 
 
 def ingested(root: Path, changes: dict[str, Any], out: str = "out") -> Path:
     params = params_with({"ingest": changes})
-    ingest(settings=params.ingest, synthetic=params.synthetic, seed=1, out=root / out,
-           rejected_list=root / "rejected.tsv", progress=Progress("ingest"))
-    return root / out
+    return ingest_into(root / out, params)
 
 
 @pytest.fixture
@@ -258,8 +256,7 @@ def test_a_kaldi_directory_is_planted_too(tmp_path: Path, monkeypatch: pytest.Mo
 def test_the_synthetic_world_stays_synthetic_and_says_what_was_planted(tmp_path: Path) -> None:
     params = params_with({"ingest": {"plant": WOMEN}, "synthetic": {"speakers": 12, "train_utterances": 1,
                                                                     "other_utterances": 1}})
-    ingest(settings=params.ingest, synthetic=params.synthetic, seed=1, out=tmp_path / "out",
-           rejected_list=tmp_path / "rejected.tsv", progress=Progress("ingest"))
+    ingest_into(tmp_path / "out", params)
     found = summary_of(tmp_path / "out")
     people = SyntheticCorpus(params.synthetic, sample_rate=16000, seed=1).speakers()
     assert found["labelled"] == "synthetic"

@@ -8,12 +8,11 @@ from typing import Any
 
 import pytest
 
-from evenvoice.data.ingest import ingest
 from evenvoice.data.schemas import UTTERANCES
 from evenvoice.data.tables import read_table
 from evenvoice.params import Params
-from evenvoice.progress import Progress
 from tests.builders.corpora import REPOSITORY, params_with, profile, real_corpora
+from tests.builders.ingested import ingest_into
 
 
 @pytest.mark.parametrize("name", sorted(path.stem for path in (REPOSITORY / "profiles").glob("*.yaml")))
@@ -24,8 +23,7 @@ def test_a_profile_fits_over_the_parameters(name: str) -> None:
 def ingested(name: str, corpus: Path, out: Path) -> dict[str, Any]:
     content = profile(name)
     params: Params = params_with({**content, "ingest": {**content["ingest"], "corpus": str(corpus)}})
-    ingest(settings=params.ingest, synthetic=params.synthetic, seed=params.seed, out=out,
-           rejected_list=out.parent / "rejected.tsv", progress=Progress("ingest"))
+    ingest_into(out, params, seed=params.seed)
     summary: dict[str, Any] = json.loads((out / "summary.json").read_text())
     return summary
 
@@ -61,8 +59,7 @@ def test_learners_go_in_as_a_kaldi_directory(tmp_path: Path) -> None:
 @pytest.mark.science
 def test_learners_go_in_by_the_manifest_too(tmp_path: Path) -> None:
     params = params_with({"ingest": {"corpus": str(real_corpora()), "select": "speechocean762/"}})
-    ingest(settings=params.ingest, synthetic=params.synthetic, seed=1, out=tmp_path / "out",
-           rejected_list=tmp_path / "rejected.tsv", progress=Progress("ingest"))
+    ingest_into(tmp_path / "out", params)
     speakers = read_table(tmp_path / "out" / "speakers.parquet").to_pylist()
     assert len(speakers) == 67
     assert {row["country"] for row in speakers} == {"china"}

@@ -6,7 +6,7 @@ import pyarrow as pa
 import pytest
 
 from evenvoice.data.tables import (
-    ParquetShards,
+    ParquetRows,
     count_rows,
     ipc_shards,
     iterate_batches,
@@ -25,24 +25,36 @@ SCHEMA = pa.schema([pa.field("name", pa.string(), nullable=False), pa.field("sou
 ROWS = [{"name": f"r{i}", "sound": bytes([i]) * 400_000} for i in range(6)]
 
 
-def write_shards(directory: Path, rows: list[dict[str, object]]) -> list[str]:
-    shards = ParquetShards(directory, "part", SCHEMA, shard_mb=1)
+def write_file(path: Path, rows: list[dict[str, object]]) -> Path:
+    file = ParquetRows(path, SCHEMA)
     for row in rows:
-        shards.append(row, size=400_000)
-    shards.close()
-    return sorted(path.name for path in directory.iterdir())
+        file.append(row, size=400_000)
+    file.close()
+    return path
 
 
-def test_a_shard_ends_once_it_is_full(tmp_path: Path) -> None:
-    assert write_shards(tmp_path, ROWS) == ["part-00000.parquet", "part-00001.parquet"]
-    batches = [batch for shard in parquet_shards(tmp_path) for batch in iterate_batches(shard, SCHEMA, ["name"], 2)]
-    assert [batch["name"].to_pylist() for batch in batches] == [["r0", "r1"], ["r2"], ["r3", "r4"], ["r5"]]
-    assert [count_rows(shard) for shard in parquet_shards(tmp_path)] == [3, 3]
+def test_rows_are_written_in_groups_that_memory_holds_easily(tmp_path: Path) -> None:
+    rows = [{"name": f"r{i}", "sound": b"x"} for i in range(300)]
+    path = write_file(tmp_path / "part.parquet", rows)
+    with pa.parquet.ParquetFile(path) as file:
+        assert [file.metadata.row_group(i).num_rows for i in range(file.num_row_groups)] == [84, 84, 84, 48]
+    assert read_table(path, SCHEMA).to_pylist() == rows
+    assert count_rows(path) == 300
+
+
+def test_rows_come_back_so_many_at_a_time(tmp_path: Path) -> None:
+    write_file(tmp_path / "part.parquet", ROWS)
+    [shard] = parquet_shards(tmp_path)
+    batches = list(iterate_batches(shard, SCHEMA, ["name"], 4))
+    assert [batch["name"].to_pylist() for batch in batches] == [["r0", "r1", "r2", "r3"], ["r4", "r5"]]
+
+
+def test_the_same_rows_give_the_same_bytes(tmp_path: Path) -> None:
+    assert write_file(tmp_path / "a", ROWS).read_bytes() == write_file(tmp_path / "b", ROWS).read_bytes()
 
 
 def test_an_empty_table_still_has_its_schema(tmp_path: Path) -> None:
-    assert write_shards(tmp_path, []) == ["part-00000.parquet"]
-    assert read_table(tmp_path, SCHEMA).num_rows == 0
+    assert read_table(write_file(tmp_path / "part.parquet", []), SCHEMA).num_rows == 0
 
 
 def test_ipc_shards_are_mapped_as_one_table(tmp_path: Path) -> None:

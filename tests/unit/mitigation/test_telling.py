@@ -95,7 +95,7 @@ def test_a_speaker_of_whom_nothing_is_written_is_named():
 def test_a_model_learns_to_listen_to_what_it_is_told():
     """The same sounds mean one word to one cohort and another to the other: without the cohort it is a guess."""
     store = spoken_store(("yes", "yes"))
-    store.texts[:] = ["yes", "no"]
+    store.texts = np.array(["yes", "no"], object)
     recogniser = tiny_recogniser(encoder="lstm", width=32).with_cohorts(
         KnownCohorts(method="geographic", names=("first", "second")))
     fit(recogniser=recogniser, store=store, indices=store.indices("train"), seed=1, checkpoint_dir=None,

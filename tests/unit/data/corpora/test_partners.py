@@ -12,12 +12,11 @@ import pytest
 from evenvoice.data.checks import check_description
 from evenvoice.data.corpora.recording import Recording, Unnamed
 from evenvoice.data.corpora.registry import open_corpus
-from evenvoice.data.ingest import ingest
 from evenvoice.data.schemas import REJECTED
 from evenvoice.data.tables import read_table
 from evenvoice.errors import CorpusError, RecordingRejected, TooManyRejected
-from evenvoice.progress import Progress
 from tests.builders.corpora import kaldi_corpus, params_with, write_audio
+from tests.builders.ingested import ingest_into
 from tests.builders.layouts import LAYOUTS, recordings_of
 from tests.builders.users import closed_to_nobody
 
@@ -147,8 +146,7 @@ def broken_librispeech(root: Path) -> Path:
 def run(corpus: Path, out: Path, **changes: Any) -> dict[str, Any]:
     """Ingest a corpus and return the summary."""
     params = params_with({"ingest": {"corpus": str(corpus), "max_rejected": 0.5, **changes}})
-    ingest(settings=params.ingest, synthetic=params.synthetic, seed=1, out=out,
-           rejected_list=out.with_suffix(".tsv"), progress=Progress("ingest"))
+    ingest_into(out, params)
     summary: dict[str, Any] = json.loads((out / "summary.json").read_text())
     return summary
 
