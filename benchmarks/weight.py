@@ -117,6 +117,7 @@ def main() -> None:
     parser.add_argument("--stages", nargs="+", default=["tokenizer", "gate"], help="small ones, early and late")
     parser.add_argument("--repeats", type=int, default=5)
     options = parser.parse_args()
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # modules are compiled in a run, as they are in the image: Makefile
     machine = {**hardware(), "load_at_start": os.getloadavg()}
     run = Run(ROOT, f"weight-{uuid.uuid4().hex[:8]}")
     weights = []

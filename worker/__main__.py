@@ -42,9 +42,10 @@ def main() -> int:
     try:
         if options.log:
             _speak_into(options.log)
-        if options.exchange and options.machine and not _runs_the_stage(options.stage, options.machine,
-                                                                        options.exchange):
-            return take_part_without_disk(options.stage, options.exchange, limit_s=limit_s)
+        if options.exchange and options.machine:
+            machine = _joined(options.stage, options.machine, options.exchange)
+            if not machine.is_first:
+                return take_part_without_disk(options.stage, machine, options.exchange, limit_s=limit_s)
         if options.exchange and options.shard:
             return compute_shard_without_disk(options.stage, options.shard, options.exchange, limit_s=limit_s)
         if options.exchange:
@@ -64,11 +65,11 @@ def main() -> int:
         os._exit(EvenvoiceError.exit_code)  # what is buffered for the log cannot be written at exit either
 
 
-def _runs_the_stage(stage: str, machine: str, url: str) -> bool:
-    """Join the machines; whether this is the one that runs the stage rather than only takes part."""
+def _joined(stage: str, machine: str, url: str) -> Machine:
+    """Join the machines; returns which of them this one is."""
     own = Machine.parse(machine)
     os.environ.update(meet(Exchange.at(url).store, stage, own))  # for torchrun, which the stage starts
-    return own.is_first
+    return own
 
 
 def _records() -> Path:

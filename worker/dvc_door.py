@@ -17,7 +17,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -82,13 +82,15 @@ class Key:
 class Asked:
     """One process of DVC for a stage whose inputs may not be there: asked for its key, then perhaps to run it.
 
-    It begins at once, so that its import goes on while its workspace, the current directory, is made.
+    It begins at once, so that its import goes on while its workspace, the current directory, is made. So it must not
+    import from there: hence -P.
     """
 
     def __init__(self) -> None:
         answers, answer_to = os.pipe()
         self._answers = os.fdopen(answers, encoding="utf-8")
-        self.process = subprocess.Popen(command(ASKED, str(answer_to)), stdin=subprocess.PIPE,  # noqa: S603
+        python, *arguments = command(ASKED, str(answer_to))
+        self.process = subprocess.Popen((python, "-P", *arguments), stdin=subprocess.PIPE,  # noqa: S603
                                         stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True,
                                         pass_fds=(answer_to,))
         os.close(answer_to)
@@ -125,7 +127,8 @@ class Asked:
         self.process.wait()
         for pipe in (self.process.stdin, self.process.stdout, self._answers):
             assert pipe is not None
-            pipe.close()
+            with suppress(BrokenPipeError):  # of a question that nobody read
+                pipe.close()
 
     def _tell(self, question: Mapping[str, Any]) -> None:
         assert self.process.stdin is not None

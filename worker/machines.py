@@ -15,8 +15,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-import psutil  # type: ignore[import-untyped]
-
 from evenvoice.errors import ParamsError, TransientError
 from evenvoice.object_store import ObjectStore
 
@@ -101,5 +99,7 @@ def _wait_for(store: ObjectStore, key: str) -> str:
 
 def _network_of(address: str) -> str:
     """The network port that has ``address``: a machine may have several, and only one leads to the others."""
+    import psutil  # type: ignore[import-untyped]  # every worker imports this module, few need its ports
+
     ports: dict[str, list[Any]] = psutil.net_if_addrs()
     return next(name for name, found in ports.items() if any(entry.address == address for entry in found))

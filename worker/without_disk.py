@@ -21,7 +21,8 @@ from typing import Any, Final
 import worker
 from evenvoice import dvc_lock
 from evenvoice.code_digest import STAGE_CODE, tree_digest
-from evenvoice.data.pieces import Shard, list_beside
+from evenvoice.data.pieces import Shard, list_beside, units_among
+from evenvoice.data.shares import files_of_machine
 from evenvoice.errors import ArtifactError, PreflightError, TransientError
 from evenvoice.settings import parse
 from evenvoice.storage import read_json, write_json, write_text
@@ -30,6 +31,7 @@ from worker.bringing_up import FOLDER, LOCK, Wish, bring_up_to_date
 from worker.checkpoint_copies import CheckpointCopies
 from worker.exchange import Exchange, Settings
 from worker.fence import Fence
+from worker.machines import Machine
 from worker.piece_copies import fetch_pieces, send_pieces
 from worker.reproduce import Attempt
 from worker.results import AT_ONCE, ResultFile, at_once
@@ -150,8 +152,8 @@ def compute_shard_without_disk(stage: str, shard: str, url: str, *, limit_s: flo
             return status
 
 
-def take_part_without_disk(stage: str, url: str, *, limit_s: float) -> int:
-    """Train together with the pod that runs ``stage``; nothing is published from here.
+def take_part_without_disk(stage: str, machine: Machine, url: str, *, limit_s: float) -> int:
+    """Train together with the machine that runs ``stage``; nothing is published from here.
 
     Raises:
         As :func:`reproduce_without_disk` does.
@@ -159,9 +161,10 @@ def take_part_without_disk(stage: str, url: str, *, limit_s: float) -> int:
     exchange = Exchange.at(url)
     if exchange.fragment(stage) is not None:
         return 0
-    furnish(Path.cwd(), exchange, stage)
-    fetch_inputs(exchange, stage)
-    return take_part(stage, limit_s=limit_s)
+    with exchange.traffic.told(stage):
+        furnish(Path.cwd(), exchange, stage)
+        fetch_inputs(exchange, stage, _needed_on(machine, exchange, stage))
+        return take_part(stage, limit_s=limit_s)
 
 
 def shard_name(stage: str, shard: str) -> str:
@@ -263,9 +266,31 @@ def fetch_inputs(exchange: Exchange, stage: str, needed: Needed = _all) -> dict[
 
 def _needed_by(share: Shard, exchange: Exchange, stage: str) -> Needed:
     """All but the other shares of the directory whose files the shards of ``stage`` share out."""
-    graph = parse(exchange.settings().graph, "the run's dvc.yaml").content
-    divided = graph["stages"][stage.partition("@")[0]].get("meta", {}).get("shards_of")
+    divided = _meta(exchange.settings(), stage).get("shards_of")
     return lambda path, names: share.needed(names) if path == divided else names
+
+
+def _needed_on(machine: Machine, exchange: Exchange, stage: str) -> Needed:
+    """All but what only processes of other machines draw from."""
+    settings = exchange.settings()
+    divided = _meta(settings, stage).get("shared_by_processes")
+    processes = int(parse(settings.params, "the run's params.yaml").content["train"]["processes"])
+
+    def needed(path: str, names: Sequence[str]) -> Sequence[str]:
+        if path != divided:
+            return names
+        units = units_among(names)
+        foreign = set(units).difference(files_of_machine(units, machine.number + 1, machine.of, processes))
+        return [name for name in names if name not in foreign]
+
+    return needed
+
+
+def _meta(settings: Settings, stage: str) -> Mapping[str, Any]:
+    """What dvc.yaml says of a stage for whoever runs it."""
+    found: Mapping[str, Any] = parse(settings.graph, "the run's dvc.yaml").content["stages"][stage.partition("@")[0]]
+    meta: Mapping[str, Any] = found.get("meta", {})
+    return meta
 
 
 def _entry(stage: str) -> dict[str, Any]:

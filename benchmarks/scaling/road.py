@@ -121,6 +121,7 @@ def _furnished(place: Path, values: Mapping[str, Any]) -> Graph:
 def _run(node: Node, place: Path) -> StageCost:
     environment = {**os.environ, "PYTHONPATH": str(place / "code"), "EVENVOICE_HOME": str(place / "home"),
                    "OMP_NUM_THREADS": "1"}
+    environment.pop("PYTHONDONTWRITEBYTECODE", None)  # modules are compiled in a run: Makefile
     log = place / f"{node.name}.log"
     try:
         cost = watched([sys.executable, *node.cmd.split()[1:]], place, environment, log)

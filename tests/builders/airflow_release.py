@@ -271,7 +271,8 @@ def _volume(claim: str, folder: Path) -> dict[str, Any]:
 def _changed_values(services: Services, images: dict[str, str], folder: Path) -> Path:
     """values.yaml with what is marked CHANGE changed, and the variables that lead to the services of the tests."""
     values = yaml.safe_load(VALUES.read_text(encoding="utf-8"))
-    known = {"EVENVOICE_COMMIT": f"{COMMIT}+changes", "EVENVOICE_EXCHANGE": f"s3://{services.bucket}/evenvoice", "EVENVOICE_STAGE_IMAGE": images["stage"],
+    known = {"EVENVOICE_COMMIT": f"{COMMIT}+changes", "EVENVOICE_STAGE_IMAGE": images["stage"],
+             "EVENVOICE_EXCHANGE": f"s3://{services.bucket}/evenvoice",
              "MLFLOW_TRACKING_URI": services.mlflow_url, "PGSSLMODE": "disable"}
     plain = {name: value for name, value in services.aws.items() if name not in services.keys}
     more = {**plain, "KUBERNETES_SERVICE_HOST": services.cluster.host, "KUBERNETES_SERVICE_PORT": "6443"}

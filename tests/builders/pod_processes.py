@@ -25,12 +25,14 @@ STAGES = {
     "speak": {"cmd": "python -m stages.speak", "deps": ["stages/speak.py"], "outs": ["out/speech"]},
     "measure": {"cmd": "python -m stages.measure", "deps": ["out/speech", "stages/measure.py"],
                 "outs": ["out/measured.txt"], "meta": {"shards_of": "out/speech"}},
+    "learn": {"cmd": "python -m stages.learn", "deps": ["out/speech", "stages/learn.py"], "outs": ["out/learned.txt"],
+              "meta": {"shared_by_processes": "out/speech"}},
     "wait": {"cmd": "python -m stages.wait", "deps": ["stages/wait.py"], "outs": ["out/waited.txt"]},
 }
 UPSTREAM: Mapping[str, tuple[str, ...]] = {"double": (), "add": ("double",)}
-SPEECH: Mapping[str, tuple[str, ...]] = {"speak": (), "measure": ("speak",)}
-"""Four files that may be worked on in shards, and a small one beside them."""
-FILES, FILE_BYTES = 4, 200_000
+SPEECH: Mapping[str, tuple[str, ...]] = {"speak": (), "measure": ("speak",), "learn": ("speak",)}
+"""Eight files that may be worked on in shards, and a small one beside them."""
+FILES, FILE_BYTES = 8, 200_000
 CODE = {
     "double": "import json\nfrom pathlib import Path\nout = Path('out/doubled')\nout.mkdir(parents=True)\n"
               "numbers = json.loads(Path('corpus.json').read_text())['numbers']\n"
@@ -55,6 +57,8 @@ CODE = {
                "    sys.exit()\n"
                "Path('out/measured.txt').write_text(str(sorted(file.stem for file in Path('pieces').rglob('u*'))))\n"
                "print('measuring')\n",
+    "learn": "from pathlib import Path\n"
+             "print('here', *sorted(file.stem[-1] for file in Path('out/speech').rglob('u*.parquet')))\n",
     "wait": "import os, time\nfrom pathlib import Path\nmark = Path(os.environ['WAITS'])\n"
             "if not mark.exists():\n    mark.write_text(str(os.getpid()))\n    time.sleep(600)\n"
             "Path('out').mkdir()\nPath('out/waited.txt').write_text('waited')\n",
@@ -76,7 +80,7 @@ class Site:
     def begin(self, run: str, lock: str = "", *, numbers: str = "1, 2, 3",
               upstream: Mapping[str, tuple[str, ...]] = UPSTREAM) -> Exchange:
         exchange = self.exchange(run)
-        exchange.open(Settings(params="seed: 1\n", graph=yaml.safe_dump({"stages": STAGES}),
+        exchange.open(Settings(params="seed: 1\ntrain: {processes: 2}\n", graph=yaml.safe_dump({"stages": STAGES}),
                                corpus=f'{{"numbers": [{numbers}]}}', watched="{}", lock=lock,
                                code=tree_digest(self.image), upstream=upstream))
         return exchange

@@ -19,10 +19,11 @@ from kubernetes import client
 from dags.dvc_graph import load_graph
 from dags.operators import stage_job
 from dags.pipelines import RECOGNISER
-from dags.runners import kubernetes as runner_module
+from dags.runners import following
 from dags.runners.job import Job, JobError
 from dags.runners.kubernetes import KubernetesRunner
 from dags.runs import Run
+from evenvoice.errors import PreflightError
 from tests.builders.cluster import frozen, process_of, wait_until
 from tests.builders.cluster_set_up import NAMESPACE
 from tests.cluster.conftest import Site
@@ -43,7 +44,7 @@ def first(site: Site) -> Run:
 
 
 def test_a_run_uses_both_nodes_and_leaves_no_pod(site: Site, first: Run) -> None:
-    wait_until(lambda: site.pods() == [], "pods to be removed")
+    demand_no_pod(site)
 
 
 def test_a_second_run_restores_every_stage(site: Site, first: Run) -> None:
@@ -66,7 +67,7 @@ def test_a_pod_killed_in_every_stage_costs_nothing_but_time(site: Site) -> None:
         site.work_off(run)
 
     assert len(killed) > 0.8 * len(load_graph(run.workspace).names), "the others ended before they could be killed"
-    assert site.pods() == []
+    demand_no_pod(site)
 
 
 def test_two_runs_at_once_do_not_disturb_each_other(site: Site, first: Run) -> None:
@@ -122,13 +123,13 @@ def test_a_service_that_is_away_for_a_minute_is_waited_for(site: Site, first: Ru
     absence.join()
 
     assert stopped.is_set()
-    wait_until(lambda: site.pods() == [], "pods to be removed")
+    demand_no_pod(site)
 
 
 def test_an_image_that_is_missing_is_named_before_long(site: Site, first: Run,
                                                       monkeypatch: pytest.MonkeyPatch) -> None:
     missing = f"localhost:1/evenvoice/stage@sha256:{'0' * 64}"
-    monkeypatch.setattr(runner_module, "IMAGE_PATIENCE_S", 5.0)
+    monkeypatch.setattr(following, "IMAGE_S", 5.0)
     monkeypatch.setenv("EVENVOICE_STAGE_IMAGE", missing)
     run = site.begin("no-image", {"gate.max_gap": 0.44})
 
@@ -136,24 +137,35 @@ def test_an_image_that_is_missing_is_named_before_long(site: Site, first: Run,
         KubernetesRunner().run(stage_job(run, "gate", "light"), lambda _: None)
 
     assert not refusal.value.transient
-    assert site.pods() == []
+    demand_no_pod(site)
 
 
-def test_a_quota_that_is_used_up_is_waited_for(site: Site, first: Run) -> None:
+def test_a_quota_that_others_use_up_is_waited_for(site: Site, first: Run) -> None:
     run = site.begin("quota", {"gate.max_gap": 0.45})
     core, said = site.cluster.core, []
-    core.patch_namespaced_resource_quota("evenvoice", NAMESPACE, {"spec": {"hard": {"pods": "0"}}})
+    allow_pods(site, 1)
+    other = core.create_namespaced_pod(NAMESPACE, idle_pod())
     try:
         with ThreadPoolExecutor(1) as executor:
             job = executor.submit(KubernetesRunner().run, stage_job(run, "gate", "light"), said.append)
             wait_until(lambda: any("quota" in line for line in said) or job.done(), "a word about the quota")
             assert not job.done(), job.exception()
-            core.patch_namespaced_resource_quota("evenvoice", NAMESPACE, {"spec": {"hard": {"pods": "64"}}})
+            remove(site, other)
             job.result()
     finally:
-        core.patch_namespaced_resource_quota("evenvoice", NAMESPACE, {"spec": {"hard": {"pods": "64"}}})
+        allow_pods(site, 64)
 
     assert sum("quota" in line for line in said) == 1
+
+
+def test_a_stage_that_the_quota_never_allows_is_refused(site: Site, first: Run) -> None:
+    run = site.begin("no-quota", {"gate.max_gap": 0.47})
+    allow_pods(site, 0)
+    try:
+        with pytest.raises(PreflightError, match="all that the quota evenvoice allows"):
+            KubernetesRunner().run(stage_job(run, "gate", "light"), lambda _: None)
+    finally:
+        allow_pods(site, 64)
 
 
 def test_a_stage_out_of_memory_is_refused_by_the_name_of_its_limit(site: Site, first: Run) -> None:
@@ -163,7 +175,11 @@ def test_a_stage_out_of_memory_is_refused_by_the_name_of_its_limit(site: Site, f
         KubernetesRunner().run(with_memory(stage_job(run, "gate", "light"), 0.03), lambda _: None)
 
     assert not refusal.value.transient
-    assert site.pods() == []
+    demand_no_pod(site)
+
+
+def demand_no_pod(site: Site) -> None:
+    wait_until(lambda: site.pods() == [], "pods to be removed")
 
 
 def with_memory(job: Job, gigabytes: float) -> Job:
@@ -194,6 +210,20 @@ def watched(site: Site, each: Callable[[Any], None] = lambda _: None) -> Iterato
     finally:
         over.set()
         thread.join()
+
+
+def allow_pods(site: Site, number: int) -> None:
+    site.cluster.core.patch_namespaced_resource_quota(
+        "evenvoice", NAMESPACE, {"spec": {"hard": {"pods": str(number)}}})
+
+
+def idle_pod() -> dict[str, Any]:
+    """Somebody else's, as pod security wants it."""
+    secure = {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}, "runAsNonRoot": True,
+              "runAsUser": 10001, "seccompProfile": {"type": "RuntimeDefault"}}
+    return {"metadata": {"name": "somebody-elses"}, "spec": {"containers": [
+        {"name": "idle", "image": "docker.io/local/pause:1", "imagePullPolicy": "Never", "securityContext": secure,
+         "resources": {"requests": {"cpu": "10m", "memory": "10M"}, "limits": {"cpu": "1", "memory": "10M"}}}]}}
 
 
 def remove(site: Site, pod: Any) -> None:

@@ -138,6 +138,30 @@ def test_a_stage_runs_in_the_process_that_told_its_key_and_verified_inputs_are_n
     assert dep["md5"] == "0" * 32
 
 
+def test_a_workspace_that_is_half_made_is_no_place_to_import_from(workspace: Path,
+                                                                  monkeypatch: pytest.MonkeyPatch) -> None:
+    (workspace / "yaml.py").touch()  # stands for any module of which only the beginning is there
+    monkeypatch.chdir(workspace)
+
+    asked = dvc_door.Asked()
+    key = asked.key("first", {}, None)
+    asked.close()
+
+    assert key.value
+
+
+def test_a_question_that_nobody_read_does_not_keep_the_door_open(workspace: Path,
+                                                                monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(workspace)
+    asked = dvc_door.Asked()
+    asked.process.kill()
+    asked.process.wait()
+
+    with pytest.raises(TransientError, match="must say its key"):
+        asked.key("first", {"a": "b" * 100_000}, None)
+    asked.close()
+
+
 def test_dvc_that_ended_has_no_key(workspace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (workspace / ".dvc" / "config").write_text("[core", encoding="utf-8")
     monkeypatch.chdir(workspace)

@@ -30,7 +30,7 @@ def outs(exchange: Exchange, stage: str) -> list[dict[str, str]]:
     return list((exchange.fragment(stage) or {})["outs"])
 
 
-def test_a_shard_of_four_fetches_its_share_and_small_files(site: Site) -> None:
+def test_a_shard_fetches_its_share_and_small_files(site: Site) -> None:
     exchange = spoken(site)
 
     for number in range(1, FILES + 1):
@@ -41,6 +41,19 @@ def test_a_shard_of_four_fetches_its_share_and_small_files(site: Site) -> None:
     assert [name for number in range(1, FILES + 1)
             for name in (exchange.fragment(f"measure-shard-{number}-of-{FILES}") or {})["pieces"]] == [
                 f"measure/utterances-{number:016x}/length" for number in range(FILES)]
+
+
+def test_a_machine_of_two_fetches_the_files_that_its_processes_draw_from(site: Site,
+                                                                         monkeypatch: pytest.MonkeyPatch) -> None:
+    exchange = spoken(site)
+    exchange.store.write("rendezvous/learn/1", b"127.0.0.1")
+    monkeypatch.setenv("EVENVOICE_ADDRESS", "127.0.0.1")
+    monkeypatch.setenv("EVENVOICE_ATTEMPT", "1")
+
+    status, output = site.stage("first", "learn", "--machine", "1/2")
+
+    assert (status, "here 1 3 5 7" in output) == (0, True), output
+    assert site.measured("learn")["fetched_mb"] * 1e6 < FILES / 2 * FILE_BYTES + SMALL_FILES
 
 
 def test_more_shards_than_files_leave_some_without_work(site: Site) -> None:
