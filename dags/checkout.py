@@ -49,8 +49,8 @@ def origin(root: Path) -> dict[str, Any]:
     if is_clone(root):
         return {"commit": _git(root, "rev-parse", "--verify", "--quiet", "HEAD", check=False).strip() or NONE,
                 "dirty": bool(_git(root, "status", "--porcelain"))}
-    if COMMIT in os.environ:
-        commit, _, changes = os.environ[COMMIT].partition("+")
+    if given := os.environ.get(COMMIT):
+        commit, _, changes = given.partition("+")
         return {"commit": commit, "dirty": bool(changes)}
     return {"commit": archived_commit(root), "dirty": True}
 

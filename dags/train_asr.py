@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 from airflow.sdk import DAG, Asset, AssetOrTimeSchedule, CronTriggerTimetable, chain
 from airflow.sdk.definitions.param import ParamsDict
 
@@ -23,8 +25,8 @@ when the fairness gate says PASS. INSUFFICIENT waits for your approval, FAIL lea
 Runs when triggered, every Monday at 03:00 UTC, and when the asset `evenvoice_corpus` is updated.
 """
 CORPUS = Asset("evenvoice_corpus")
-MONDAYS = CronTriggerTimetable("0 3 * * 1", timezone="UTC", run_immediately=False)
-"""Without a start date and not immediately: turning the schedule on must not start last Monday's run."""
+MONDAYS = CronTriggerTimetable("0 3 * * 1", timezone="UTC", run_immediately=timedelta(0))
+"""Turning the schedule on must not start last Monday's run; with False it would, for a tenth of a week."""
 
 with DAG(RECOGNISER.dag, doc_md=DOC, description="Trains, checks, mitigates, gates and registers a speech recogniser",
          schedule=AssetOrTimeSchedule(timetable=MONDAYS, assets=CORPUS), catchup=False, max_active_runs=2,

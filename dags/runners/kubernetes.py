@@ -82,7 +82,9 @@ class KubernetesRunner:
     def run(self, job: Job, show: Callable[[str], None]) -> None:
         exchange, output = Exchange.at(exchange_of(job.run)), Output(job, show)
         entry = self._published(exchange, job, output)
-        if entry is None:
+        if entry is not None:  # by a pod that an earlier try made and could not remove
+            insist(lambda: _work(job).remove(pods.GRACE_S), output.remark, self._is_stopping)
+        else:
             state = self._on_cluster(exchange, job, output)
             entry = self._published(exchange, job, output)
             if entry is None:

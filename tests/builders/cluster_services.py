@@ -13,6 +13,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 import urllib.error
 import urllib.request
@@ -101,7 +102,7 @@ class Services:
 @contextmanager
 def serving_all(cluster: Cluster, folder: Path) -> Iterator[Services]:
     """Serve from ``folder`` until the block ends; the cluster gets the secret of its pods."""
-    with serving(folder / "objects", host="0.0.0.0") as store, postgres(cluster.host, folder / "postgres") as database:
+    with serving(folder / "objects", host="0.0.0.0") as store, postgres(cluster.host) as database:
         bucket = store.make_bucket()
         artifacts = f"s3://{bucket}/mlflow"
         with mlflow(cluster.host, database.url("mlflow"), artifacts, store, folder) as url:
@@ -109,28 +110,27 @@ def serving_all(cluster: Cluster, folder: Path) -> Iterator[Services]:
 
 
 @contextmanager
-def postgres(host: str, folder: Path) -> Iterator[Postgres]:
-    """PostgreSQL from Debian's package; it will not run as root."""
-    server = Postgres(host, free_port(host), secrets.token_hex(12), folder)
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True)
-    (folder / "password").write_text(server.password, encoding="utf-8")
-    shutil.chown(folder, "postgres")
-    shutil.chown(folder / "password", "postgres")
-    _let_through(folder)
-    data = folder / "data"
+def postgres(host: str) -> Iterator[Postgres]:
+    """PostgreSQL from Debian's package. It will not run as root, and folders of tests are closed to other users."""
     as_postgres = ("runuser", "-u", "postgres", "--")
-    run(*as_postgres, _binaries() / "initdb", "--pgdata", data, "--auth", "scram-sha-256", "--username", "postgres",
-        "--pwfile", folder / "password", "--no-sync")
-    with (data / "pg_hba.conf").open("a", encoding="utf-8") as rules:
-        rules.writelines(f"host all all {addresses} scram-sha-256\n" for addresses in PODS)
-    options = f"-h {host} -p {server.port} -k {folder} -c fsync=off"
-    run(*as_postgres, _binaries() / "pg_ctl", "--pgdata", data, "--log", folder / "log", "--options", options,
-        "--wait", "start")
-    try:
-        yield server
-    finally:
-        run(*as_postgres, _binaries() / "pg_ctl", "--pgdata", data, "--mode", "immediate", "stop")
+    with tempfile.TemporaryDirectory(prefix="evenvoice-postgres-") as name:
+        folder = Path(name)
+        server = Postgres(host, free_port(host), secrets.token_hex(12), folder)
+        data, password = folder / "data", folder / "password"
+        password.write_text(server.password, encoding="utf-8")
+        for path in (folder, password):
+            shutil.chown(path, "postgres")
+        run(*as_postgres, _binaries() / "initdb", "--pgdata", data, "--auth", "scram-sha-256",
+            "--username", "postgres", "--pwfile", password, "--no-sync")
+        with (data / "pg_hba.conf").open("a", encoding="utf-8") as rules:
+            rules.writelines(f"host all all {addresses} scram-sha-256\n" for addresses in PODS)
+        control = (*as_postgres, _binaries() / "pg_ctl", "--pgdata", data)
+        run(*control, "--log", folder / "log", "--options", f"-h {host} -p {server.port} -k {folder} -c fsync=off",
+            "--wait", "start")
+        try:
+            yield server
+        finally:
+            run(*control, "--mode", "immediate", "stop")
 
 
 @contextmanager
@@ -171,13 +171,6 @@ def free_port(host: str) -> int:
     with socket.socket() as probe:
         probe.bind((host, 0))
         return int(probe.getsockname()[1])
-
-
-def _let_through(folder: Path) -> None:
-    """Folders of tests are closed to other users."""
-    for parent in folder.parents:
-        if parent.stat().st_mode & 0o001 == 0:
-            parent.chmod(parent.stat().st_mode | 0o011)
 
 
 def _binaries() -> Path:

@@ -49,9 +49,10 @@ def namespace(name: str) -> dict[str, Any]:
 
 
 def set_up(cluster: Cluster, services: Services) -> None:
-    """Apply cluster.yaml and make the secret of the stages."""
+    """Apply cluster.yaml and make the secret of the stages; pods that an earlier test left are removed."""
     apply(cluster, *objects("cluster.yaml"),
           secret(NAMESPACE, "evenvoice-stage", {**services.keys, "EVENVOICE_PSEUDONYM_KEY": "of-the-tests"}))
+    cluster.core.delete_collection_namespaced_pod(NAMESPACE, grace_period_seconds=0)
 
 
 def kubeconfig_of_airflow(cluster: Cluster, path: Path) -> Path:

@@ -77,6 +77,13 @@ def test_an_image_is_told_its_commit(given: str, dirty: bool, clone: Path, tmp_p
     assert origin(clone)["commit"] == head(clone)
 
 
+def test_a_commit_that_was_left_empty_counts_as_not_given(clone: Path, tmp_path: Path,
+                                                          monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(COMMIT, "")
+
+    assert origin(archive(clone, tmp_path / "image"))["commit"] == head(clone)
+
+
 def test_a_clone_without_git_on_path_is_refused_with_what_to_do(clone: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", str(clone))
 

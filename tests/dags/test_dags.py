@@ -38,8 +38,9 @@ for dag in bag.dags.values():
         "params": {{name: [param.value, param.description, param.schema]
                     for name, param in dag.params.items() for param in [dag.params.get_param(name)]}},
         "doc": dag.doc_md, "catchup": dag.catchup, "schedule": type(dag.timetable).__name__,
+        "late_s": getattr(getattr(dag.timetable, "timetable", None), "run_immediately", None),
     }}
-print("FACTS" + json.dumps([bag.import_errors, facts]))
+print("FACTS" + json.dumps([bag.import_errors, facts], default=lambda late: late.total_seconds()))
 """
 
 
@@ -147,6 +148,11 @@ def test_the_form_has_every_parameter_with_type_range_and_help(parsed: dict[str,
     assert schema == {"type": ["integer", "null"], "minimum": 1, "title": "train.steps", "section": "train"}
     assert form["mitigate.cohorts"][2]["enum"] == [*AIMS, None]
     assert all(help_text for _, help_text, _ in form.values())
+
+
+def test_turning_the_schedule_on_starts_no_run_of_the_past(parsed: dict[str, Any]) -> None:
+    assert parsed["train_asr"]["schedule"] == "AssetOrTimeSchedule"
+    assert parsed["train_asr"]["late_s"] == 0, "False means a tenth of a week, which to Airflow is not late"
 
 
 def test_stages_are_tried_again_only_a_few_times(parsed: dict[str, Any]) -> None:

@@ -19,6 +19,7 @@ from dags.runners.cluster import Cluster
 from dags.runners.job import Job, JobError
 from dags.runners.kubernetes import KubernetesRunner
 from dags.runners.leftovers import remove_pods
+from dags.runners.pod_settings import pod_settings
 from dags.runs import Run
 from evenvoice.params import load_params
 from evenvoice.storage import write_json
@@ -91,6 +92,17 @@ def site(tmp_path: Path, object_server: ObjectServer, monkeypatch: pytest.Monkey
         for patience in ("NODE_S", "TOLD_S", "IMAGE_S"):
             monkeypatch.setattr(following, patience, AT_ONCE)
         yield Site(tmp_path / "checkout", cluster, url)
+
+
+def test_a_pod_that_ended_while_nobody_followed_is_removed_by_the_next_try(site: Site) -> None:
+    site.cluster.plays(ended(0))
+    Cluster("evenvoice").create(pods.pod_of(site.job, load_params(site.run.workspace / "params.yaml").resources,
+                                            pod_settings(), IMAGE))
+    site.publish()
+
+    site.follow()
+
+    assert site.cluster.pods == {}
 
 
 def test_a_lost_node_is_named_and_the_stage_goes_on_elsewhere_without_an_error(site: Site) -> None:
