@@ -18,7 +18,7 @@ unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
 .PHONY: help judge run up down up-stack down-stack doctor relocate images stack-images base-image wheelhouse test test-engines test-cluster cluster-up cluster-down test-science test-pythons lint repro lock clean \
-	bench-loss bench-train bench-stream bench-features bench-gpu bench-models bench-choice bench-discovery bench-gate bench-healing bench-worlds bench-mitigation bench-gates bench-amortized bench-verification bench-multitalker bench-judge env env-dev env-bench
+	bench-loss bench-train bench-stream bench-features bench-gpu bench-models bench-choice bench-discovery bench-gate bench-healing bench-worlds bench-mitigation bench-gates bench-amortized bench-verification bench-multitalker bench-judge bench-scale bench-index bench-weight bench-objects env env-dev env-bench
 
 help: ## this list
 	@echo "make <target>, where <target> is one of"
@@ -164,6 +164,18 @@ bench-multitalker: env ## what a recogniser of two people at once needs, arm by 
 
 bench-judge: env-bench ## judging up to a million speakers, step by step, beside scikit-learn, scipy and fairlearn
 	@$(VENV_PYTHON) -m benchmarks.judging
+
+bench-scale: env ## every stage from ingest to gate on 1, 10 and 100 hours of speech, for an hour
+	@$(VENV_PYTHON) -m benchmarks.scale 1 10 100
+
+bench-index: env ## 72 million recordings looked at, split, cut into units and planned for training
+	@$(VENV_PYTHON) -m benchmarks.index_scale 1 72
+
+bench-weight: env ## what a process and a container add to a small stage
+	@$(VENV_PYTHON) -m benchmarks.weight
+
+bench-objects: env ## sending and bringing objects beside boto3's TransferManager
+	@$(VENV_PYTHON) -m benchmarks.objects
 
 bench-amortized: env ## models that compute less, beside other ways to save as much, over SEEDS, for an hour
 	@$(VENV_PYTHON) -m benchmarks.amortized --seeds $(SEEDS)
