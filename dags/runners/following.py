@@ -13,7 +13,7 @@ from typing import Final, TypeVar
 from dags.runners import pods
 from dags.runners.cluster import Cluster, seconds_since
 from dags.runners.job import Job
-from dags.runners.pod_state import State
+from dags.runners.pod_state import CUT_OFF, State
 from evenvoice.errors import EvenvoiceError, TransientError
 
 T = TypeVar("T")
@@ -24,6 +24,8 @@ TOLD_S: Final = 5.0
 """What a pod waits for no longer is not worth a word."""
 NODE_S: Final = 30.0
 """A node that is silent for so long, after the cluster has noticed, is taken for lost."""
+CUT_OFF_S: Final = 30.0
+"""Within so long the cluster knows what became of a machine that another one has lost."""
 LEAVING_S: Final = pods.GRACE_S + 30.0
 """A pod that was asked to end and is there after so long is on a node that does not do what it is told."""
 SERVER_S: Final = 600.0
@@ -148,6 +150,8 @@ class Patience:
             return state
         if self._lasted("node", state.away) > NODE_S:
             return replace(state, phase="Gone", reason="NodeLost", message="")
+        if self._lasted("cut off", state.reason == CUT_OFF) > CUT_OFF_S:
+            return replace(state, phase="Gone")
         if self._lasted("leaving", state.leaving and not state.over) > LEAVING_S:
             return replace(state, phase="Gone")
         return None

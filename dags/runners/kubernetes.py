@@ -24,7 +24,7 @@ from dags.runners.endings import judge
 from dags.runners.following import LEAVING_S, POLL_S, Output, Patience, PodLog, insist
 from dags.runners.job import TAIL_LINES, Job, JobError
 from dags.runners.pod_settings import PodSettings, exchange_of, pod_settings, stage_image
-from dags.runners.pod_state import State
+from dags.runners.pod_state import CUT_OFF, State
 from dags.runners.reachable import demand_cluster, demand_in_store, demand_store
 from dags.runners.work import Work, work_of
 from dags.runs import Run
@@ -233,6 +233,8 @@ def _remembering(before: State, now: State) -> State:
 def _told(state: State) -> str:
     """Why a pod is not there any more."""
     where = f" on node {state.node}" if state.node else ""
+    if state.reason == CUT_OFF:
+        return f"machine {state.machine}{where} lost the connection with another one"
     if state.reason == "NodeLost" or state.away:
         return f"node {state.node} is lost, and pod {state.pod} with it"
     if why := state.disruption or state.said:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from dags.runners.job import RETRY_LATER
@@ -19,6 +19,8 @@ _TAKEN: Final = ("NodeLost", "NodeShutdown", "Terminated", "Shutdown", "Preempti
 """Reasons for which the cluster ends a pod, or finds it ended, whatever is inside."""
 _NODE_GONE: Final = "DeletionByTaintManager"
 """Why a pod is asked to end on a node that got a taint, as a silent one does."""
+CUT_OFF: Final = "CutOff"
+"""Our own word for a machine that lost another one, which the cluster has not noticed yet."""
 _ASKED_TO_END: Final = (RETRY_LATER, 137, 143)
 _NODE_IS_FULL: Final = "The node was low on resource"
 
@@ -125,7 +127,12 @@ def together(pods: Sequence[State], machines: int, failure: str) -> State:
     first = find(lambda pod: pod.machine == 0)
     if first is not None and first.phase == "Succeeded":  # it alone publishes
         return first
-    for decides in (_failed_by_itself, _away, _disrupted, _taken, _failed, _leaving):
+    for decides in (_failed_by_itself, _away, _disrupted, _taken):
+        if (found := find(decides)) is not None:
+            return found
+    if (found := find(_cut_off)) is not None:
+        return replace(found, phase="Running", reason=CUT_OFF)  # the one that it lost may still say why
+    for decides in (_failed, _leaving):
         if (found := find(decides)) is not None:
             return found
     if failure:
@@ -150,6 +157,10 @@ def _disrupted(pod: State) -> bool:
 
 def _taken(pod: State) -> bool:
     return pod.taken
+
+
+def _cut_off(pod: State) -> bool:
+    return pod.phase == "Failed" and pod.exit_code == RETRY_LATER
 
 
 def _failed(pod: State) -> bool:

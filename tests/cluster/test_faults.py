@@ -148,14 +148,14 @@ def test_a_quota_that_others_use_up_is_waited_for(site: Site, first: Run) -> Non
     try:
         with ThreadPoolExecutor(1) as executor:
             job = executor.submit(KubernetesRunner().run, stage_job(run, "gate", "light"), said.append)
-            wait_until(lambda: any("quota" in line for line in said) or job.done(), "a word about the quota")
+            wait_until(lambda: any("is used up" in line for line in said) or job.done(), "a word about the quota")
             assert not job.done(), job.exception()
             remove(site, other)
             job.result()
     finally:
         allow_pods(site, 64)
 
-    assert sum("quota" in line for line in said) == 1
+    assert sum("quota evenvoice is used up" in line for line in said) == 1
 
 
 def test_a_stage_that_the_quota_never_allows_is_refused(site: Site, first: Run) -> None:

@@ -89,7 +89,7 @@ def site(tmp_path: Path, object_server: ObjectServer, monkeypatch: pytest.Monkey
         monkeypatch.delenv("EVENVOICE_POD_SETTINGS", raising=False)
         for module in (following, kubernetes):
             monkeypatch.setattr(module, "POLL_S", 0.02)
-        for patience in ("NODE_S", "TOLD_S", "IMAGE_S"):
+        for patience in ("NODE_S", "TOLD_S", "IMAGE_S", "CUT_OFF_S"):
             monkeypatch.setattr(following, patience, AT_ONCE)
         yield Site(tmp_path / "checkout", cluster, url)
 
@@ -295,6 +295,21 @@ def test_the_machine_that_failed_is_quoted_rather_than_those_it_took_along(site:
     assert failure.value.exit_code == 3
     assert str(failure.value).endswith("machine 1: TrainingError: the training of process 1 must be that of the first "
                                        "one")
+    assert site.cluster.jobs == site.cluster.pods == {}
+
+
+def test_a_machine_that_lost_another_one_starts_anew_although_the_cluster_says_nothing(site: Site) -> None:
+    site.params(nodes=2, processes=2)
+    site.cluster.plays(running(), ended(75, "must stay connected with the others"))
+    site.cluster.plays(running())
+    site.cluster.plays(running("training goes on"), site.publish, ended(0))
+    site.cluster.plays(running())
+
+    site.follow()
+
+    [why] = site.whys()
+    assert why.startswith("machine 0 on node node-1 lost the connection with another one; Job "
+                          f"{pods.name_of(site.job)} starts anew elsewhere")
     assert site.cluster.jobs == site.cluster.pods == {}
 
 
