@@ -151,7 +151,6 @@ def test_what_dvc_pushed_is_brought_in_place_of_what_lies_there(site: Site, tmp_
     assert exchange.traffic.fetched == 1 + 1 + FILES + 1  # the fragment, the list, and each file once
 
 
-@pytest.mark.parametrize("size", [1000, SMALL + 1], ids=["small", "large"])
 def test_outputs_of_the_same_content_are_brought_at_once(site: Site, tmp_path: Path) -> None:
     exchange = spoken(site)
     [out] = outs(exchange, "speak")
@@ -162,6 +161,7 @@ def test_outputs_of_the_same_content_are_brought_at_once(site: Site, tmp_path: P
         assert {len(found) for found in files.values()} == {FILES + 1}
 
 
+@pytest.mark.parametrize("size", [1000, SMALL + 1], ids=["small", "large"])
 def test_a_damaged_object_is_refused_by_path_and_hash_and_nothing_of_it_stays(site: Site, tmp_path: Path,
                                                                              size: int) -> None:
     remote = ObjectStore.at(site.exchange("first").remote)
