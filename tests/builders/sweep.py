@@ -28,6 +28,7 @@ from dags.runs import Run
 from dags.workspace import Request, create, describe, publish_lock
 from evenvoice import dvc_lock
 from evenvoice.code_digest import STAGE_CODE, tree_digest
+from evenvoice.object_store import ObjectStore
 from evenvoice.params import MADE_FROM, METHODS, MODELS, PARTS, WEIGHTINGS
 from tests.builders import stand_in
 from tests.builders.checkout import committed, full_checkout
@@ -136,6 +137,24 @@ def expected(workspace: Path) -> dict[str, str]:
 def found(workspace: Path) -> dict[str, str]:
     """Every output with what it holds."""
     return {out: stand_in.read(workspace / out) for node in load_graph(workspace) for out in node.outs}
+
+
+def found_in_store(run: Run, remote: str) -> dict[str, str]:
+    """Every output with what it holds, from the DVC remote that pods share."""
+    store = ObjectStore.at(remote)
+    outs = [out for entry in dvc_lock.entries(run.workspace / "dvc.lock").values() for out in entry["outs"]]
+    return {out["path"]: _content(store, out["md5"]) for out in outs}
+
+
+def _content(store: ObjectStore, md5: str) -> str:
+    if md5.endswith(".dir"):
+        [file] = json.loads(store.read(_key(md5)))
+        md5 = file["md5"]
+    return store.read(_key(md5)).decode()
+
+
+def _key(md5: str) -> str:
+    return f"files/md5/{md5[:2]}/{md5[2:]}"
 
 
 def below(graph: Graph, changed: Iterable[str]) -> frozenset[str]:

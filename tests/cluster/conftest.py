@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,16 +11,14 @@ import pytest
 
 from dags.runners.kubernetes import KubernetesRunner
 from dags.runs import Run
-from evenvoice import dvc_lock
 from evenvoice.errors import PreflightError
-from evenvoice.object_store import ObjectStore
 from ops.images.build import Image
 from tests.builders import cluster as kubernetes
 from tests.builders.cluster import Cluster, import_images
 from tests.builders.cluster_services import Services, serving_all
 from tests.builders.cluster_set_up import NAMESPACE, kubeconfig_of_airflow, set_up
 from tests.builders.engine import Engine
-from tests.builders.sweep import begin, expected, finish, sweep_checkout, sweep_image, work_off
+from tests.builders.sweep import begin, expected, finish, found_in_store, sweep_checkout, sweep_image, work_off
 
 AT_ONCE = 4
 SWEEP = "evenvoice/sweep:local"
@@ -82,24 +79,12 @@ class Site:
 
     def found(self, run: Run) -> dict[str, str]:
         """Every output with what it holds, from the store."""
-        outs = [out for entry in dvc_lock.entries(run.workspace / "dvc.lock").values() for out in entry["outs"]]
-        return {out["path"]: self._content(out["md5"]) for out in outs}
-
-    def _content(self, md5: str) -> str:
-        store = ObjectStore.at(self.remote)
-        if md5.endswith(".dir"):
-            [file] = json.loads(store.read(_key(md5)))
-            md5 = file["md5"]
-        return store.read(_key(md5)).decode()
+        return found_in_store(run, self.remote)
 
     def pods(self) -> list[Any]:
         """Of stages, whichever there are now."""
         found: list[Any] = self.cluster.core.list_namespaced_pod(NAMESPACE).items
         return found
-
-
-def _key(md5: str) -> str:
-    return f"files/md5/{md5[:2]}/{md5[2:]}"
 
 
 @pytest.fixture(scope="session")

@@ -23,9 +23,7 @@ from dags.pipelines import RECOGNISER
 from dags.runners.job import JobError
 from dags.runners.kubernetes import KubernetesRunner
 from dags.runs import Run
-from evenvoice import dvc_lock
 from evenvoice.errors import TransientError
-from evenvoice.object_store import ObjectStore
 from ops.images.build import Image
 from tests.builders import stand_in
 from tests.builders.engine import Engine
@@ -38,6 +36,7 @@ from tests.builders.sweep import (
     changes_of,
     expected,
     finish,
+    found_in_store,
     steps,
     sweep_checkout,
     sweep_image,
@@ -71,19 +70,7 @@ class Site:
 
     def found(self, run: Run) -> dict[str, str]:
         """Every output with what it holds, from the store."""
-        outs = [out for entry in dvc_lock.entries(run.workspace / "dvc.lock").values() for out in entry["outs"]]
-        return {out["path"]: self._content(out["md5"]) for out in outs}
-
-    def _content(self, md5: str) -> str:
-        store = ObjectStore.at(self.remote)
-        if md5.endswith(".dir"):
-            [file] = yaml.safe_load(store.read(_key(md5)))
-            md5 = file["md5"]
-        return store.read(_key(md5)).decode()
-
-
-def _key(md5: str) -> str:
-    return f"files/md5/{md5[:2]}/{md5[2:]}"
+        return found_in_store(run, self.remote)
 
 
 @pytest.fixture(scope="module")
