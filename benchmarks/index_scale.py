@@ -25,6 +25,7 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from math import ceil
 from pathlib import Path
 from typing import Any, Final
@@ -43,7 +44,7 @@ from evenvoice.data.markup import Tally
 from evenvoice.data.pieces import Shard
 from evenvoice.data.schemas import FEATURES, SPLITS
 from evenvoice.data.tables import write_ipc_shards
-from evenvoice.data.units import units_of
+from evenvoice.data.units import ends, reach_of, units_of
 from evenvoice.origins import write_contents
 from evenvoice.params import load_params
 from evenvoice.progress import Progress
@@ -130,8 +131,8 @@ def anonymous_bytes() -> int:
     return 1024 * int(line.split()[1])
 
 
-def planned(size: int) -> dict[str, Step]:
-    """Look at the descriptions of so many recordings as ingest does, and cut them into units."""
+def planned(size: int, shards: int) -> dict[str, Step]:
+    """Look at so many descriptions as every shard of ingest does, cut them into units, and read the last share."""
     settings = load_params(ROOT / "params.yaml").ingest.model_copy(update={"splits": "speakers", "corpus": "made-up"})
     intake = Intake(settings, Arrivals(Tally(settings.markup)), Declared(settings.columns))
     looked: list[Index] = []
@@ -142,12 +143,19 @@ def planned(size: int) -> dict[str, Step]:
         return {"speakers": {split: of_split.count(split) for split in SPLITS}, "passed": looked[0].passed}
 
     def cut() -> dict[str, Any]:
-        units = units_of(looked[0].recordings(Progress("cut")), settings, Path(scratch))
+        behind = ends(looked[0].marks, reach_of(settings))
+        return {"units": len(behind), "longest": int(np.diff(behind, prepend=0).max())}
+
+    def share() -> dict[str, Any]:
+        [index] = looked
+        units = units_of(index.corpus.recordings(), index.marks, partial(index.accepted, progress=Progress("cut")),
+                         settings, Path(scratch), Shard(max(1, shards), max(1, shards)))
         lengths = [len(unit.recordings) for unit in units]
-        return {"units": len(lengths), "recordings": sum(lengths), "longest": max(lengths)}
+        return {"of": shards, "units": len(lengths), "recordings": sum(lengths)}
 
     with tempfile.TemporaryDirectory(prefix="evenvoice-index-") as scratch:
-        return {"descriptions checked, unique, split by speakers": measured(look), "cut into units": measured(cut)}
+        return {"descriptions checked, unique, split by speakers": measured(look), "cut into units": measured(cut),
+                "the last share read": measured(share)}
 
 
 def write_index(directory: Path, size: int) -> None:
@@ -215,14 +223,15 @@ def measure(size: int) -> dict[str, Any]:
         directory = Path(folder) / "features"
         fresh = multiprocessing.get_context("spawn")
         with ProcessPoolExecutor(1, fresh) as first, ProcessPoolExecutor(1, fresh, max_tasks_per_child=1) as second:
-            planning = first.submit(planned, size)
+            shards = sharded(size)
+            planning = first.submit(planned, size, shards["shards"])
             second.submit(write_index, directory, size).result()
             written_s = round(time.monotonic() - began, 1)
             print(f"{size:,} recordings: {written_s} s to make up files of features", file=sys.stderr, flush=True)
             training = second.submit(trained, directory)
             steps = {**planning.result(), **training.result()}
     wall_s = round(time.monotonic() - began, 1)
-    return {"recordings": size, "wall_s": wall_s, "made_up_s": written_s, "sharded": sharded(size),
+    return {"recordings": size, "wall_s": wall_s, "made_up_s": written_s, "sharded": shards,
             "steps": {name: {**asdict(step), "cpu_us_per_recording": round(step.cpu_s / size * 1e6, 2),
                              "bytes_per_recording": round(step.memory_mb * 1e6 / size, 1)}
                       for name, step in steps.items()}}

@@ -1,7 +1,7 @@
 """The first look at a corpus: every description is checked, and all of them decide who goes where.
 
 The index is read once here, and again by whoever takes the recordings; it is never held. Memory grows with speakers,
-and by eight bytes for each recording.
+and by eight bytes for each recording, the hash of its id: they say which ids stand twice, and where units end.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from evenvoice.data.corpora.registry import SYNTHETIC
 from evenvoice.data.declared import Declared
 from evenvoice.data.planting import Candidates, Planting
 from evenvoice.data.schemas import SPLITS
-from evenvoice.data.units import mark_of
+from evenvoice.data.units import Marks, mark_of
 from evenvoice.errors import CorpusError, RecordingRejected, TooManyRejected
 from evenvoice.params import Ingest
 from evenvoice.progress import Progress
@@ -82,19 +82,21 @@ class Index:
     planting: Planting
     placement: splits.Placement
     rules: Sequence[Rule]
+    marks: Marks
+    """Hashes of all ids in the order of the index, also of what was refused."""
 
     @property
     def passed(self) -> int:
         """Recordings whose descriptions passed."""
         return self.intake.found - len(self.intake.rejections)
 
-    def recordings(self, progress: Progress) -> Iterator[Recording]:
-        """Read the index again: yield those that passed, each with its split and with what is planted.
+    def accepted(self, recordings: Iterable[Recording], progress: Progress) -> Iterator[Recording]:
+        """Of recordings of the corpus yield those that passed, each with its split and with what is planted.
 
         Args:
             progress: told that each recording which training does without is one step less.
         """
-        passed = (_passed(recording, self.rules) for recording in self.corpus.recordings())
+        passed = (_passed(recording, self.rules) for recording in recordings)
         placed = (self.placement.place(recording) for recording in passed if isinstance(recording, Recording))
         return self.planting.applied(placed, progress)
 
@@ -112,15 +114,17 @@ def look_at(corpus: Corpus, intake: Intake, seed: int, rejected_list: Path) -> I
     if by_corpus:
         rules.append(splits.canonical)
     rules.append(intake.declared.one_value)
-    described = intake.described(_unique(corpus, settings), rules)
+    marks = array("Q")
+    described = intake.described(_marked(corpus, marks), rules)
     candidates = Candidates(settings.plant, settings.coordinate_decimals, seed)
     placement = (splits.by_corpus if by_corpus else splits.by_speaker)(candidates.watched(described), settings, seed)
+    _check_ids(corpus, marks, settings)
     if intake.found == len(intake.rejections):
         intake.check_tolerance(rejected_list)
     intake.declared.check()
     planting = candidates.planted(placement.speakers)
     check_every_split(planting.remaining(placement.speakers))
-    return Index(corpus, intake, planting, placement, rules)
+    return Index(corpus, intake, planting, placement, rules, np.frombuffer(marks, np.uint64))
 
 
 def check_every_split(speakers: Iterable[tuple[str, str]]) -> None:
@@ -152,25 +156,23 @@ def _passed(recording: Recording, rules: Sequence[Rule]) -> Recording | Recordin
     return recording
 
 
-def _unique(corpus: Corpus, settings: Ingest) -> Iterator[Recording]:
-    """Pass recordings on; of their ids only short hashes are held, and looked up in the index where two are alike."""
-    marks = array("Q")
+def _marked(corpus: Corpus, marks: array[int]) -> Iterator[Recording]:
+    """Pass recordings on, and append the hashes of their ids."""
     for recording in corpus.recordings():
         marks.append(mark_of(recording.key))
         yield recording
+
+
+def _check_ids(corpus: Corpus, marks: array[int], settings: Ingest) -> None:
+    """Refuse a corpus without recordings, and ids that stand twice; these are read again where hashes are alike."""
     if not marks:
         selected = f" under {settings.select!r} (ingest.select)" if settings.select else ""
         raise CorpusError(name=f"corpus {settings.corpus}", rule="hold recordings", value=f"none{selected}",
                           action="Check ingest.corpus and ingest.select.")
-    if alike := _repeated(marks):
+    ordered = np.sort(np.frombuffer(marks, np.uint64))
+    alike = frozenset(ordered[1:][ordered[1:] == ordered[:-1]].tolist())
+    if alike:
         _refuse_second(recording.key for recording in corpus.recordings() if mark_of(recording.key) in alike)
-
-
-def _repeated(marks: array[int]) -> frozenset[int]:
-    """Those that stand twice; changes the order of ``marks``, rather than need as much memory again."""
-    ordered = np.frombuffer(marks, np.uint64)
-    ordered.sort()
-    return frozenset(ordered[1:][ordered[1:] == ordered[:-1]].tolist())
 
 
 def _refuse_second(keys: Iterable[str]) -> None:

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from itertools import islice
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -33,7 +33,7 @@ from evenvoice.data.schemas import REJECTED, SPEAKERS
 from evenvoice.data.tables import rows_table, write_table
 from evenvoice.data.text import NORMALISATION_VERSION
 from evenvoice.data.totals import Totals
-from evenvoice.data.units import Unit, units_of
+from evenvoice.data.units import WHOLE, Unit, units_of
 from evenvoice.made_with import MadeWith
 from evenvoice.params import Ingest, Synthetic
 from evenvoice.progress import Progress
@@ -92,8 +92,7 @@ def ingest_pieces(source: Source, share: Shard) -> None:
         CorpusError: the corpus as a whole cannot be used.
     """
     work, _ = _begun(source)
-    # every process meets the units one by one, and nobody knows how many there will be
-    work.hearing.pieces_of(islice(work.units(), share.number - 1, None, share.count))
+    work.hearing.pieces_of(work.units(share))
 
 
 @dataclass(frozen=True)
@@ -104,10 +103,11 @@ class _Work:
     index: Index
     hearing: Hearing
 
-    def units(self) -> Iterator[Unit]:
+    def units(self, share: Shard = WHOLE) -> Iterator[Unit]:
         """Read the index again."""
-        recordings = self.index.recordings(self.source.progress)
-        return units_of(recordings, self.source.settings, scratch=self.source.pieces)
+        index, source = self.index, self.source
+        return units_of(index.corpus.recordings(), index.marks, partial(index.accepted, progress=source.progress),
+                        source.settings, scratch=source.pieces, share=share)
 
 
 def _begun(source: Source) -> tuple[_Work, pa.Table | None]:

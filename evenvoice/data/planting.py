@@ -39,7 +39,10 @@ class Candidates:
     """Of each speaker the first known value or place."""
 
     def watched(self, recordings: Iterable[Recording]) -> Iterator[Recording]:
-        """Pass recordings on, and keep what they tell."""
+        """Pass recordings on, and keep what they tell where anybody is to be chosen by it."""
+        if self.settings.who is None:
+            yield from recordings
+            return
         for recording in recordings:
             if self.traits.get(recording.speaker) is None:
                 self.traits[recording.speaker] = self._trait(recording)

@@ -25,11 +25,15 @@ print((anonymous_bytes() - before) / len(store))
 
 
 def test_descriptions_are_split_and_every_one_is_in_a_unit():
-    steps = planned(20_000)
-    [looked, cut] = steps.values()
-    assert looked.found["passed"] == cut.found["recordings"] == 20_000
+    [looked, cut, share] = planned(20_000, shards=1).values()
+    assert looked.found["passed"] == share.found["recordings"] == 20_000
     assert sum(looked.found["speakers"].values()) == 223
-    assert cut.found["units"] > 5
+    assert cut.found["units"] == share.found["units"] > 5
+
+
+def test_the_last_share_has_its_part_alone():
+    [_, cut, share] = planned(20_000, shards=4).values()
+    assert 0 < share.found["units"] <= cut.found["units"] / 4 + 1
 
 
 def test_a_hundred_thousand_hours_are_worked_on_in_hundreds_of_shards():

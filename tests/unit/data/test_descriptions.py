@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import tracemalloc
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
 
-from evenvoice.data import descriptions
+from evenvoice.data import descriptions, units
 from evenvoice.data.arrivals import Arrivals
 from evenvoice.data.corpora.files import FileAudio, FileCorpus
 from evenvoice.data.corpora.recording import Recording
@@ -43,14 +44,18 @@ def peak_of(count: int, scratch: Path) -> int:
     """Bytes held at most while an index is looked at and cut into units; a speaker has a 200th of it."""
     tracemalloc.start()
     index = looked_at(corpus_of(count, each=count // 200))
-    found = sum(len(unit.recordings) for unit in units_of(index.recordings(Progress("ingest")), SETTINGS, scratch))
+    accept = partial(index.accepted, progress=Progress("ingest"))
+    made = units_of(index.corpus.recordings(), index.marks, accept, SETTINGS, scratch)
+    found = sum(len(unit.recordings) for unit in made)
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert found == count
     return peak
 
 
-def test_memory_grows_by_little_more_than_eight_bytes_a_recording(tmp_path: Path) -> None:
+def test_memory_grows_by_little_more_than_eight_bytes_a_recording(
+        tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(units, "AT_ONCE", 1000)
     small, large = 2_000, 12_000
     peak_of(small, tmp_path)  # what is made once
     assert (peak_of(large, tmp_path) - peak_of(small, tmp_path)) / (large - small) < 20
