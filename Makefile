@@ -12,7 +12,7 @@ SEEDS ?= 5
 STEPS ?= 1200
 QUICK := not engine and not science and not cluster
 # the order of folders puts what takes longest first, so that both workers end together
-PYTEST := $(VENV_PYTHON) -m pytest -q -n 2 --dist loadfile --no-loadscope-reorder
+PYTEST = $(VENV_PYTHON) -m pytest -q -n 2 --dist loadfile --no-loadscope-reorder $(PYTEST_OPTIONS)
 # compiled modules make every later start faster
 unexport PYTHONDONTWRITEBYTECODE
 

@@ -8,3 +8,7 @@ import os
 # alone and bearable in company: docs/experiments.md.
 if "OMP_WAIT_POLICY" not in os.environ:
     os.environ.setdefault("GOMP_SPINCOUNT", "2000")
+
+# oneDNN keeps what it made for each shape of a batch, 1024 of them as it comes. Batches of recordings have more lengths
+# than that, so memory grew with the hours of speech (docs/scale.md).
+os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "128")

@@ -4,7 +4,7 @@ The work has three parts. All descriptions are checked and split first, since th
 cut into units of neighbours, and each unit becomes a piece with one Parquet file: by this process, or beforehand by
 any number of others that take shares of the units. Last, pieces are put together in their order. So the corpus is the
 same bit for bit however many processes made it, and an ingest that was cut goes on where it stopped. The index is read
-twice and never held: memory grows with speakers, and by eight bytes for each recording.
+twice and never held: memory grows with speakers, and by eight bytes for each recording, or sixteen for a moment.
 """
 
 from __future__ import annotations
