@@ -19,6 +19,9 @@ import yaml
 WORKING = "the stand-in works"
 FAILS = 666
 """A value of evaluate.null_partitions at which evaluate fails."""
+FILLS = 667
+"""A value of it at which evaluate writes :data:`FILLS_BYTES`, and waits for what comes of that."""
+FILLS_BYTES = 1_500_000_000
 WAITS = 0.123
 """A value of train.learning_rate at which train waits, once, until somebody kills it."""
 
@@ -52,6 +55,8 @@ def work(stage: str) -> None:
     print(WORKING, flush=True)
     if name == "evaluate" and params["evaluate"]["null_partitions"] == FAILS:
         sys.exit(3)
+    if name == "evaluate" and params["evaluate"]["null_partitions"] == FILLS:
+        _fill()
     if name == "train" and params["train"]["learning_rate"] == WAITS:
         _wait_once()
     content = digest(name, values_of(params, own["params"]), {dep: read(Path(dep)) for dep in own["deps"]})
@@ -61,6 +66,13 @@ def work(stage: str) -> None:
             out.mkdir()
         (out if out.suffix else out / "result").write_text(content, encoding="utf-8")
     _report()
+
+
+def _fill() -> None:
+    with Path("filled").open("wb") as file:
+        for _ in range(FILLS_BYTES // 10**6):
+            file.write(bytes(10**6))
+    time.sleep(600)
 
 
 def _wait_once() -> None:

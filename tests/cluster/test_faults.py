@@ -6,14 +6,17 @@ scheduler, containers, admission, store, runner and worker are real.
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from kubernetes import client
 
 from dags.dvc_graph import load_graph
@@ -24,6 +27,7 @@ from dags.runners.job import Job, JobError
 from dags.runners.kubernetes import KubernetesRunner
 from dags.runs import Run
 from evenvoice.errors import PreflightError
+from tests.builders import stand_in
 from tests.builders.cluster import frozen, process_of, wait_until
 from tests.builders.cluster_set_up import NAMESPACE
 from tests.cluster.conftest import Site
@@ -173,6 +177,21 @@ def test_a_stage_out_of_memory_is_refused_by_the_name_of_its_limit(site: Site, f
 
     with pytest.raises(JobError, match=r"resources\.light\.memory_gb must be enough for gate") as refusal:
         KubernetesRunner().run(with_memory(stage_job(run, "gate", "light"), 0.03), lambda _: None)
+
+    assert not refusal.value.transient
+    demand_no_pod(site)
+
+
+def test_a_stage_that_writes_beyond_its_disk_is_refused_by_the_name_of_its_limit(
+        site: Site, first: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    settings = yaml.safe_load(Path(os.environ["EVENVOICE_POD_SETTINGS"]).read_text(encoding="utf-8"))
+    settings["scratch_gb"]["light"] = 1
+    (tmp_path / "pods.yaml").write_text(yaml.safe_dump(settings), encoding="utf-8")
+    monkeypatch.setenv("EVENVOICE_POD_SETTINGS", str(tmp_path / "pods.yaml"))
+    run = site.begin("disk", {"evaluate.null_partitions": stand_in.FILLS})
+
+    with pytest.raises(JobError, match=r"scratch_gb\.light .* must be enough for evaluate") as refusal:
+        KubernetesRunner().run(stage_job(run, "evaluate", "light"), lambda _: None)
 
     assert not refusal.value.transient
     demand_no_pod(site)
