@@ -22,7 +22,9 @@ _NODE_GONE: Final = "DeletionByTaintManager"
 CUT_OFF: Final = "CutOff"
 """Our own word for a machine that lost another one, which the cluster has not noticed yet."""
 _ASKED_TO_END: Final = (RETRY_LATER, 137, 143)
-_NODE_IS_FULL: Final = "The node was low on resource"
+_WROTE_TOO_MUCH: Final = ("Usage of EmptyDir volume", "Pod ephemeral local storage usage exceeds",
+                          "exceeded its local ephemeral storage limit")
+"""The kubelet's words where a pod is evicted for what it wrote itself, rather than for a full disk of its node."""
 
 
 @dataclass(frozen=True)
@@ -70,8 +72,8 @@ class State:
 
     @property
     def wrote_too_much(self) -> bool:
-        """It was ended for what it wrote itself, rather than for a full disk of its node."""
-        return self.reason == "Evicted" and "storage" in self.message and _NODE_IS_FULL not in self.message
+        """It was ended for what it wrote itself."""
+        return self.reason == "Evicted" and any(words in self.message for words in _WROTE_TOO_MUCH)
 
     @property
     def taken(self) -> bool:

@@ -208,7 +208,7 @@ def test_a_mistake_in_the_settings_names_the_line(tmp_path: Path, monkeypatch: p
     (State("Failed", 75), 75, True, "said before"),
     (State("Failed", 137, "OOMKilled"), 3, False, "resources.training.memory_gb must be enough for train"),
     (State("Failed", 143, "DeadlineExceeded"), 124, False, "did not end within its minutes"),
-    (State("Failed", None, "Evicted", "Usage of EmptyDir volume exceeds the limit: ephemeral local storage"), 3, False,
+    (State("Failed", None, "Evicted", 'Usage of EmptyDir volume "scratch" exceeds the limit "1G". '), 3, False,
      "scratch_gb.training in docker/kubernetes/pods.yaml must be enough"),
     (State("Failed", None, "NodeLost", "node-7 is gone"), 75, True, "NodeLost: node-7 is gone"),
     (State("Gone"), 75, True, "no pod any more"),

@@ -224,7 +224,7 @@ def test_more_than_the_whole_quota_is_refused_at_once(site: Site) -> None:
      'the pod of train must start, got CreateContainerConfigError: secret "evenvoice-stage" not found'),
     (ended(137, "step 7", reason="OOMKilled"), "resources.training.memory_gb must be enough for train, got 8, at "),
     (ended(143, of_pod="DeadlineExceeded"), "train did not end within its minutes and 3600 s for transfers"),
-    (ended(137, of_pod="Evicted", message='Usage of EmptyDir volume "scratch" exceeds the limit "100G". storage'),
+    (ended(137, of_pod="Evicted", message='Usage of EmptyDir volume "scratch" exceeds the limit "100G". '),
      "scratch_gb.training in docker/kubernetes/pods.yaml must be enough for train"),
 ], ids=["image", "secret", "memory", "deadline", "own disk"])
 def test_what_a_person_has_to_mend_is_said_in_one_sentence_and_not_tried_again(
