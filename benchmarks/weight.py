@@ -3,7 +3,7 @@
     make images
     python -m benchmarks.weight
     make cluster-up; set -a; . .evenvoice/cluster/environment; set +a
-    python -m benchmarks.weight --runners process docker kubernetes
+    python -m benchmarks.weight --runners process kubernetes
 
 A run with the tiny profile is brought to each stage by processes, and by pods where these are measured. Then the stage
 is run again and again, forced, by each runner in turns, as the job that an Airflow task would give it: lock, DVC,
@@ -139,7 +139,7 @@ def main() -> None:
             print(weights[-1], flush=True)
     finally:
         shutil.rmtree(run.directory, ignore_errors=True)
-    print(write_result("weight", {"hardware": machine, "repeats": options.repeats,
+    print(write_result(f"weight-{options.runners[-1]}", {"hardware": machine, "repeats": options.repeats,
                                   "stages": [asdict(weight) for weight in weights]}))
 
 

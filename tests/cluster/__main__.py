@@ -1,7 +1,8 @@
 """The cluster of the tests for a person: `make cluster-up`, `make cluster-down`.
 
 `up` starts Kubernetes with two nodes, an object store, PostgreSQL and MLflow, loads the images, and writes
-.evenvoice/cluster/environment, after which `make run RUNNER=kubernetes` works on it.
+.evenvoice/cluster/environment, after which `make run RUNNER=kubernetes` works on it. `make test-cluster` puts its own
+secret and services in place of these: call `down` and `up` after it.
 """
 
 from __future__ import annotations

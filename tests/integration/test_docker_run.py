@@ -60,12 +60,14 @@ def labels_of(engine: Engine, image: str) -> dict[str, str]:
 
 
 def test_containers_train_the_model_that_processes_train(root: Path, docker_engine: Engine, stage_image: Image,
-                                                         tmp_path: Path) -> None:
+                                                         tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     process = start(root)
     output, _ = process.communicate()
     assert process.returncode == 0, output[-4000:]
     [run] = (root / ".evenvoice" / "runs").iterdir()
     by_docker = run / "workspace"
+    monkeypatch.setenv("PATH", f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}")  # `python` of dvc.yaml
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
 
     assert made_here(by_docker, tmp_path / "here") == outputs_of(by_docker)
     recorded = json.loads((by_docker / "run.json").read_text(encoding="utf-8"))["image_digest"]
