@@ -68,9 +68,7 @@ class Tally:
     def add(self, text: str) -> None:
         """Count one transcript."""
         found = tags(text)
-        if not found:
-            return
-        self.recordings += 1
+        self.recordings += bool(found)
         for kind in map(_kind, found):
             if kind in self.kinds or len(self.kinds) < HELD_KINDS:
                 self.kinds[kind] += 1
@@ -83,7 +81,7 @@ class Tally:
 
 def tags(text: str) -> list[str]:
     """Return the markup of a transcript as it stands there, in order; of nested brackets the inner ones."""
-    return [text[match.start():match.end()] for match in _matches(text)] if _BEGINNING.search(text) else []
+    return [text[match.start():match.end()] for match in _matches(text)]
 
 
 def do_not_score(text: str) -> bool:

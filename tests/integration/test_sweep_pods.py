@@ -43,13 +43,13 @@ from tests.builders.sweep import (
     work_off,
 )
 
-pytestmark = [
-    pytest.mark.engine,
-    pytest.mark.skipif(not ONE_BY_ONE, reason="takes half an hour: EVENVOICE_TEST_SWEEP=each runs it; what a pod does "
-                       "is tested by tests/worker, and a changed parameter by test_sweep_process.py"),
-]
+pytestmark = pytest.mark.engine
 ROOT = Path(__file__).parents[2]
 AT_ONCE = 3
+FEW = (("train", "gate"),)
+"""A pod takes some ten seconds, whatever it does."""
+LONG = pytest.mark.skipif(not ONE_BY_ONE, reason="takes half an hour: EVENVOICE_TEST_SWEEP=each runs it; what a pod "
+                          "does is tested by tests/worker/test_exchange.py")
 
 
 @dataclass(frozen=True)
@@ -107,7 +107,7 @@ def first(site: Site) -> Run:
 
 def test_changes_run_exactly_what_lies_below_them_and_going_back_runs_nothing(site: Site, first: Run) -> None:
     changes: dict[str, object] = {}
-    for sections in steps():
+    for sections in steps(FEW):
         changes |= changes_of(sections)
         run, worked = site.run(f"changed-{sections[0]}", changes)
 
@@ -119,12 +119,14 @@ def test_changes_run_exactly_what_lies_below_them_and_going_back_runs_nothing(si
     assert site.found(back) == site.found(first)
 
 
+@LONG
 def test_a_forced_stage_runs_alone_since_its_result_is_the_same(site: Site, first: Run) -> None:
     _, worked = site.run("forced", {}, force_stage="transcribe")
 
     assert worked == {"transcribe@base", "transcribe@ewc"}
 
 
+@LONG
 def test_a_failed_run_and_a_lost_pod_leave_nothing_that_another_takes_for_its_own(site: Site, first: Run) -> None:
     failing = begin(site.root, "failing", KubernetesRunner(),
                     {"discover.min_words": 12, "evaluate.null_partitions": stand_in.FAILS})
