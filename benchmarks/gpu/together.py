@@ -39,7 +39,7 @@ def together(item: str, scale: Scale) -> dict[str, Any]:
         result = Path(directory) / "result.json"
         command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--local-addr", "localhost",
                    "--nproc-per-node", item, "-m", "benchmarks.gpu.together", scale.name, str(result)]
-        environment = {"GLOO_SOCKET_IFNAME": "lo", "OMP_NUM_THREADS": "1"} | os.environ
+        environment = {"GLOO_SOCKET_IFNAME": "lo", "OMP_NUM_THREADS": "1", "PYTHONFAULTHANDLER": "1"} | os.environ
         subprocess.run(command, env=environment, check=True, timeout=LIMIT_S)  # noqa: S603
         found: dict[str, Any] = read_json(result)
         return found

@@ -85,7 +85,7 @@ class World:
 
 @contextmanager
 def process_group() -> Iterator[World]:
-    """Join the processes that torchrun started, if it did, over NCCL with GPUs and gloo without.
+    """Join the processes that torchrun started, if it did, over NCCL with GPUs and gloo without; leave together.
 
     Raises:
         TransientError: another process ended or cannot be reached any more.
@@ -101,6 +101,9 @@ def process_group() -> Iterator[World]:
     try:
         distributed.init_process_group("nccl" if device.type == "cuda" else "gloo", timeout=SILENT_FOR)
         yield current_world()
+        # An end of one that torchrun does not like ends all of them: none may go while another still writes. Gloo's
+        # threads, which outlive the group where DistributedDataParallel was used, let go of Python's tensors meanwhile.
+        distributed.barrier()
     except RuntimeError as error:
         if not _is_about_the_connection(error):
             raise

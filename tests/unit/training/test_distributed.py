@@ -18,6 +18,7 @@ from tests.builders.models import spoken_store, tiny_recogniser
 
 PROGRAM = '''
 import sys
+import time
 from pathlib import Path
 import safetensors.torch
 import torch
@@ -46,8 +47,10 @@ with process_group() as world:
     loop.fit(recogniser=recogniser, store=store, indices=store.indices("train"), seed=7, progress=Progress("test"),
              settings=tiny_settings(steps=5, batch_s=2.5), checkpoint_dir=None)
     model = torch.cat([tensor.flatten() for tensor in recogniser.transducer.state_dict().values()])
+    time.sleep(world.rank)
     safetensors.torch.save_file({"model": model, "gradient": gradients[0], "drawn": drawn[0]},
                                 out / f"{world.rank}.safetensors")
+(out / f"left.{world.rank}").write_text(" ".join(sorted(file.name for file in out.glob("*.safetensors"))))
 '''
 
 
@@ -60,7 +63,13 @@ def ranks(tmp_path_factory):
     environment = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(root)}
     subprocess.run([sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2",
                     str(program), str(out)], check=True, env=environment, cwd=root, timeout=180, capture_output=True)
-    return [safetensors.torch.load_file(out / f"{rank}.safetensors") for rank in range(2)]
+    written = [(out / f"left.{rank}").read_text() for rank in range(2)]
+    return [safetensors.torch.load_file(out / f"{rank}.safetensors") | {"left": written[rank]} for rank in range(2)]
+
+
+@pytest.mark.science
+def test_none_leaves_while_another_still_writes(ranks):
+    assert [rank["left"] for rank in ranks] == 2 * ["0.safetensors 1.safetensors"]
 
 
 @pytest.mark.science
