@@ -118,8 +118,9 @@ class Airflow:
         assert started.status == 200, started
 
     def state(self, dag: str, run_id: str) -> str:
-        """Of a run."""
-        return str(self.ask("GET", f"dags/{dag}/dagRuns/{run_id}").content["state"])
+        """Of a run; nothing where Airflow's database does not answer."""
+        answer = self.ask("GET", f"dags/{dag}/dagRuns/{run_id}")
+        return str(answer.content["state"]) if answer.status == 200 else ""
 
     def tasks(self, dag: str, run_id: str) -> dict[str, str]:
         """Task -> its state."""

@@ -31,6 +31,7 @@ ROOT = Path(__file__).resolve().parents[2]
 PODS = ("10.88.0.0/16", "10.89.0.0/16")
 """Addresses of nodes and of pods."""
 WAIT_S = 120.0
+AS_POSTGRES = ("runuser", "-u", "postgres", "--")
 
 
 @dataclass(frozen=True)
@@ -47,13 +48,20 @@ class Postgres:
         self._command("createdb", database)
         return f"postgresql+psycopg2://postgres:{self.password}@{self.host}:{self.port}/{database}"
 
-    @property
-    def pid(self) -> int:
-        """Of its first process."""
-        return int((self.folder / "data" / "postmaster.pid").read_text(encoding="utf-8").splitlines()[0])
+    def start(self) -> None:
+        """Serve, when it answers."""
+        self._control("start", "--wait", "--log", self.folder / "log",
+                      "--options", f"-h {self.host} -p {self.port} -k {self.folder} -c fsync=off")
+
+    def stop(self) -> None:
+        """End as in a crash: no client is told."""
+        self._control("stop", "--mode", "immediate")
+
+    def _control(self, command: str, *arguments: str | Path) -> None:
+        run(*AS_POSTGRES, _binaries() / "pg_ctl", command, "--pgdata", self.folder / "data", *arguments)
 
     def _command(self, tool: str, *arguments: str) -> None:
-        run("runuser", "-u", "postgres", "--", "env", f"PGPASSWORD={self.password}", _binaries() / tool,
+        run(*AS_POSTGRES, "env", f"PGPASSWORD={self.password}", _binaries() / tool,
             "--host", self.host, "--port", str(self.port), "--username", "postgres", *arguments)
 
 
@@ -112,7 +120,6 @@ def serving_all(cluster: Cluster, folder: Path) -> Iterator[Services]:
 @contextmanager
 def postgres(host: str) -> Iterator[Postgres]:
     """PostgreSQL from Debian's package. It will not run as root, and folders of tests are closed to other users."""
-    as_postgres = ("runuser", "-u", "postgres", "--")
     with tempfile.TemporaryDirectory(prefix="evenvoice-postgres-") as name:
         folder = Path(name)
         server = Postgres(host, free_port(host), secrets.token_hex(12), folder)
@@ -120,17 +127,15 @@ def postgres(host: str) -> Iterator[Postgres]:
         password.write_text(server.password, encoding="utf-8")
         for path in (folder, password):
             shutil.chown(path, "postgres")
-        run(*as_postgres, _binaries() / "initdb", "--pgdata", data, "--auth", "scram-sha-256",
+        run(*AS_POSTGRES, _binaries() / "initdb", "--pgdata", data, "--auth", "scram-sha-256",
             "--username", "postgres", "--pwfile", password, "--no-sync")
         with (data / "pg_hba.conf").open("a", encoding="utf-8") as rules:
             rules.writelines(f"host all all {addresses} scram-sha-256\n" for addresses in PODS)
-        control = (*as_postgres, _binaries() / "pg_ctl", "--pgdata", data)
-        run(*control, "--log", folder / "log", "--options", f"-h {host} -p {server.port} -k {folder} -c fsync=off",
-            "--wait", "start")
+        server.start()
         try:
             yield server
         finally:
-            run(*control, "--mode", "immediate", "stop")
+            server.stop()
 
 
 @contextmanager

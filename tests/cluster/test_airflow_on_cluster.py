@@ -6,6 +6,7 @@ A run in the tiny profile takes long on two cores that everything here shares; n
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -18,6 +19,7 @@ from tests.builders.cluster_services import Services, serving_all
 DAG = "train_asr"
 RUN_ENDS_WITHIN_S = 3600.0
 STARTS_WITHIN_S = 900.0
+A_MINUTE = 60.0
 ENDED = ("success", "failed")
 LEAVE = """
 import json
@@ -81,8 +83,15 @@ def test_a_run_that_a_user_marks_as_failed_leaves_no_pod(airflow: Airflow) -> No
     assert airflow.state(DAG, "cancelled") == "failed"
 
 
-def test_a_run_that_a_user_starts_ends_with_a_verdict(airflow: Airflow, own_services: Services) -> None:
+def test_a_run_that_a_user_starts_ends_with_a_verdict_though_the_database_is_away_for_a_minute(
+        airflow: Airflow, own_services: Services) -> None:
     airflow.start(DAG, "monday", profile="tiny", runner="kubernetes", attended=False)
+    wait_until(lambda: "success" in _stages(airflow, "monday").values(), "a stage to end", seconds=STARTS_WITHIN_S)
+    own_services.database.stop()
+    try:
+        time.sleep(A_MINUTE)
+    finally:
+        own_services.database.start()
     wait_until(lambda: airflow.state(DAG, "monday") in ENDED, "the run to end", seconds=RUN_ENDS_WITHIN_S)
 
     assert airflow.state(DAG, "monday") == "success", airflow.tasks(DAG, "monday")
@@ -116,6 +125,11 @@ def _leave_pod(airflow: Airflow, image: str) -> None:
     container |= {"image": image, "command": ["sleep", "3600"], "resources": {}}
     airflow.cluster.core.create_namespaced_pod(STAGES, pod)
     assert airflow.pods() == [pod["metadata"]["name"]]
+
+
+def _stages(airflow: Airflow, run_id: str) -> dict[str, str]:
+    """Those tasks that run in pods, and what follows them."""
+    return {task: state for task, state in airflow.tasks(DAG, run_id).items() if task not in ("snapshot", "plan")}
 
 
 def _dags(airflow: Airflow) -> set[str]:
