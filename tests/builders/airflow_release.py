@@ -14,7 +14,7 @@ import shutil
 import socket
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from copy import deepcopy
 from dataclasses import dataclass, field
 from functools import cached_property, partial
@@ -37,6 +37,7 @@ STAGES: Final = "evenvoice-of-airflow"
 USER: Final = 10001
 CLAIMS: Final = ("evenvoice-airflow", "logs-airflow-scheduler-0")
 NOT_FOUND: Final = 404
+EXECUTED_WITHIN_S: Final = 300
 COMMIT: Final = "0" * 40
 """Of no commit: what the tests try is what lies here."""
 API_PORT: Final = 8080
@@ -140,8 +141,14 @@ class Airflow:
         from kubernetes import stream
 
         pod = self._pod(component)
-        return str(stream.stream(self.cluster.core.connect_get_namespaced_pod_exec, pod.metadata.name, NAMESPACE,
-                          container=component, command=list(argv), stderr=True, stdout=True, stdin=False, tty=False))
+        process = stream.stream(self.cluster.core.connect_get_namespaced_pod_exec, pod.metadata.name, NAMESPACE,
+                                container=component, command=list(argv), stderr=True, stdout=True, stdin=False,
+                                tty=False, _preload_content=False)  # else JSON comes back as Python writes it
+        try:
+            process.run_forever(timeout=EXECUTED_WITHIN_S)
+            return str(process.read_all())
+        finally:
+            process.sock.shutdown()  # close() leaves it open where the other side ended first
 
     def address_of(self, component: str) -> str:
         """Of the newest pod that is ready, as a service would choose."""
@@ -205,14 +212,17 @@ def _accept(listener: socket.socket, port: int, target: Callable[[], str]) -> No
 
 
 def _connect(caller: socket.socket, port: int, target: Callable[[], str]) -> None:
-    try:
-        called = socket.create_connection((target(), port), timeout=10)
-    except OSError:
-        caller.close()
-        return
-    called.settimeout(None)
-    threading.Thread(target=_pass_on, args=(called, caller), daemon=True).start()
-    _pass_on(caller, called)
+    with caller:
+        try:
+            called = socket.create_connection((target(), port), timeout=10)
+        except OSError:
+            return
+        with called:
+            called.settimeout(None)
+            back = threading.Thread(target=_pass_on, args=(called, caller), daemon=True)
+            back.start()
+            _pass_on(caller, called)
+            back.join()
 
 
 def _pass_on(source: socket.socket, sink: socket.socket) -> None:
@@ -220,9 +230,10 @@ def _pass_on(source: socket.socket, sink: socket.socket) -> None:
         while content := source.recv(1 << 16):
             sink.sendall(content)
         sink.shutdown(socket.SHUT_WR)
-    except OSError:  # the other side went away
-        source.close()
-        sink.close()
+    except OSError:  # one side went away: the other is told
+        for side in (source, sink):
+            with suppress(OSError):
+                side.shutdown(socket.SHUT_RDWR)
 
 
 def _prepare(services: Services, folder: Path) -> None:
