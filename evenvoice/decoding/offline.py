@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from evenvoice.data.lengths import stepped
 from evenvoice.decoding.search import Hypothesis, Search
 from evenvoice.models.padding import pad_features
 from evenvoice.progress import Progress
@@ -39,7 +40,8 @@ def decode_recordings(search: Search[Any], recogniser: Recogniser, features: Seq
     found: list[list[Hypothesis]] = [[] for _ in features]
     for batch in _batches([len(recording) for recording in features], recogniser.frames_in(batch_s)):
         padded = pad_features([features[i] for i in batch], fill_M=fill_M,
-                              least_frames=transducer.encoder.subsampling)
+                              least_frames=transducer.encoder.subsampling,
+                              padded_frames=stepped(len(features[batch[0]])))
         cohorts_B = None if cohorts is None else torch.tensor([cohorts[i] for i in batch])
         with nullcontext() if meter is None else meter.reading(batch, padded, transducer):
             state = search.step(padded.features_BTM.to(device), search.initial_state(len(batch), cohorts_B),
@@ -57,6 +59,6 @@ def _batches(frames: Sequence[int], limit: int) -> Iterator[list[int]]:
     order = sorted(range(len(frames)), key=lambda i: -frames[i])
     start = 0
     while start < len(order):
-        size = max(1, limit // max(1, frames[order[start]]))
+        size = max(1, limit // max(1, stepped(frames[order[start]])))
         yield order[start:start + size]
         start += size

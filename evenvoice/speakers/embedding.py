@@ -13,6 +13,7 @@ import torch
 from numpy.typing import NDArray
 
 from evenvoice.data.feature_store import FeatureStore
+from evenvoice.data.lengths import stepped
 from evenvoice.data.schemas import EMBEDDINGS
 from evenvoice.data.tables import rows_table, write_table
 from evenvoice.errors import TrainingError
@@ -50,9 +51,9 @@ def embed_recordings(encoder: SpeakerEncoder, store: FeatureStore, indices: NDAr
     if progress is not None:
         progress.total, progress.unit = len(indices), "recording"
     with torch.inference_mode():
-        for rows in batches(store.durations_s[indices], batch_s):
-            features_BTM, lengths_B = padded([store.features(int(index)) for index in indices[rows]])
-            embeddings_RD[rows] = encoder(features_BTM, lengths_B).numpy()
+        for rows, frames in batches(store, store.frames[indices], batch_s):
+            heard = [store.features(int(index)) for index in indices[rows]]
+            embeddings_RD[rows] = encoder(*padded(heard, frames)).numpy()
             if progress is not None:
                 progress.advance(len(rows))
     _check_finite(embeddings_RD, store.ids[indices])
@@ -77,16 +78,22 @@ def speaker_means(embeddings_RD: NDArray[np.float32], speakers_R: Iterable[str],
     return list(row_of), sums_SD / np.maximum(lengths_S1, np.finfo(np.float64).tiny)
 
 
-def batches(durations_s: NDArray[np.float32], batch_s: float) -> Iterator[NDArray[np.intp]]:
-    """Recordings of like length together; each batch within ``batch_s`` of the longest one's length, or alone."""
+def batches(store: FeatureStore, frames_R: NDArray[np.integer], batch_s: float
+            ) -> Iterator[tuple[NDArray[np.intp], int]]:
+    """Rows of like length together, and how many frames they are padded to: within ``batch_s`` seconds, or alone."""
+    seconds = max(float(store.durations_s.sum(dtype=np.float64)), np.finfo(float).tiny)
+    limit = batch_s * float(store.frames.sum(dtype=np.float64)) / seconds
     batch: list[int] = []
-    for row in np.argsort(durations_s, kind="stable").tolist():
-        if batch and float(durations_s[row]) * (len(batch) + 1) > batch_s:
-            yield np.array(batch, dtype=np.intp)
+    longest = 0
+    for row in np.argsort(frames_R, kind="stable").tolist():
+        frames = stepped(int(frames_R[row]))
+        if batch and frames * (len(batch) + 1) > limit:
+            yield np.array(batch, dtype=np.intp), longest
             batch = []
         batch.append(row)
+        longest = frames
     if batch:
-        yield np.array(batch, dtype=np.intp)
+        yield np.array(batch, dtype=np.intp), longest
 
 
 def _check_finite(embeddings_RD: NDArray[np.float32], ids_R: NDArray[np.object_]) -> None:

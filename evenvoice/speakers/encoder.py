@@ -90,10 +90,10 @@ class SpeakerEncoder(nn.Module):
         return encoder.eval()
 
 
-def padded(recordings: Sequence[NDArray[np.float16]]) -> tuple[Tensor, Tensor]:
-    """Log-mel recordings of (frames, M) as one batch: features_BTM float32 and lengths_B."""
+def padded(recordings: Sequence[NDArray[np.float16]], frames: int = 0) -> tuple[Tensor, Tensor]:
+    """Log-mel recordings of (frames, M) as one batch of at least ``frames``: features_BTM float32 and lengths_B."""
     lengths = [len(recording) for recording in recordings]
-    features_BTM = torch.zeros(len(recordings), max(lengths), recordings[0].shape[1])
+    features_BTM = torch.zeros(len(recordings), max(*lengths, frames), recordings[0].shape[1])
     for row, recording in enumerate(recordings):
         features_BTM[row, :len(recording)] = torch.from_numpy(recording.astype(np.float32))
     return features_BTM, torch.tensor(lengths)

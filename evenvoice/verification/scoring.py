@@ -69,13 +69,11 @@ def embed_segments(encoder: SpeakerEncoder, store: FeatureStore, segments: Segme
         TrainingError: an embedding is not a number; the recording is named.
     """
     embeddings_GD = np.empty((len(segments), encoder.config.embedding), dtype=np.float32)
-    share_G = (segments.stops - segments.starts) / store.frames[segments.recordings]
-    seconds_G = (share_G * store.durations_s[segments.recordings]).astype(np.float32)
     with torch.inference_mode():
-        for rows in batches(seconds_G, batch_s):
+        for rows, frames in batches(store, segments.stops - segments.starts, batch_s):
             heard = [store.features(int(segments.recordings[row]))[segments.starts[row]:segments.stops[row]]
                      for row in rows]
-            embeddings_GD[rows] = encoder(*padded(heard)).numpy()
+            embeddings_GD[rows] = encoder(*padded(heard, frames)).numpy()
             progress.advance(len(rows))
     broken_G = ~np.isfinite(embeddings_GD).all(axis=1)
     if broken_G.any():

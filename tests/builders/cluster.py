@@ -26,6 +26,11 @@ PACKAGES = {"containerd": "containerd", "runc": "runc", "ip": "iproute2", "opens
             "xz": "xz-utils", "/usr/lib/cni/bridge": "containernetworking-plugins"}
 """What has to be there -> the Debian package that brings it."""
 NODES = 2
+IMAGES_GB = 12
+"""What both nodes keep of the images that the tests load, and the archives on the way."""
+FULL = 0.85
+"""Share of a disk beyond which a kubelet deletes images that no container uses at the moment; they came from no
+registry, so pods wait for good."""
 NETWORK = "10.88.0.0/15"
 """Of nodes and pods."""
 
@@ -88,6 +93,7 @@ def up(nodes: int = NODES) -> Cluster:
     if not _answers(cluster):
         _demand_packages()
         run(cluster.script, "down")
+        _demand_disk()
         run(cluster.script, "up", str(nodes))
         wait_until(lambda: _answers(cluster) and list(cluster.nodes().values()) == [True] * nodes,
                    "every node to be Ready")
@@ -180,6 +186,16 @@ def _demand_packages() -> None:
                              action=f"Install {' '.join(missing)}.")
     run("apt-get", "update", "-qq")
     run("apt-get", "install", "-qq", "-y", "--no-install-recommends", *missing)
+
+
+def _demand_disk() -> None:
+    disk = shutil.disk_usage(HOME.parent)
+    free_gb, needed_gb = disk.free / 1e9, (1 - FULL) * disk.total / 1e9 + IMAGES_GB
+    if free_gb < needed_gb:
+        raise PreflightError(name=f"the disk of {HOME.parent}", rule=f"have {needed_gb:.0f} GB free",
+                             value=f"{free_gb:.0f} GB",
+                             action=f"Make room (docker builder prune): at {FULL:.0%} a node deletes the images of the "
+                                    "tests.")
 
 
 def _let_through() -> None:

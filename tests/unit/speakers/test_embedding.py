@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from evenvoice.errors import TrainingError
-from evenvoice.speakers.embedding import embed_recordings, speaker_means
+from evenvoice.speakers.embedding import batches, embed_recordings, speaker_means
 from evenvoice.speakers.encoder import SpeakerEncoder, SpeakerEncoderConfig, padded
 from tests.builders.speakers import open_voices
 
@@ -41,6 +41,18 @@ def test_every_recording_gets_its_own_embedding_whatever_the_batches(tmp_path, b
     with torch.inference_mode():
         alone = np.concatenate([model(*padded([store.features(index)])).numpy() for index in range(len(store))])
     assert np.allclose(embeddings, alone, atol=1e-5)
+
+
+def test_batches_have_few_shapes_and_stay_within_their_seconds(tmp_path):
+    """What libraries keep for every shape they meet must not grow with the number of recordings."""
+    store = open_voices(tmp_path, speakers={"test": 5})
+    frames = np.random.default_rng(0).integers(1, 400, 20_000)
+    found = list(batches(store, frames, 60.0))
+    assert sorted(row for rows, _ in found for row in rows.tolist()) == list(range(len(frames)))
+    limit = 60.0 * store.frames.sum() / store.durations_s.sum()
+    assert all(frames[rows].max() <= padded_to and padded_to * len(rows) <= limit for rows, padded_to in found)
+    assert len({(len(rows), padded_to) for rows, padded_to in found}) <= 3 * 400 / 32
+    assert len(found) > 500
 
 
 def test_an_embedding_that_is_not_a_number_names_its_recording(tmp_path):
