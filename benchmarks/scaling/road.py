@@ -28,6 +28,10 @@ from evenvoice.params import models_in, overlay
 from evenvoice.storage import read_json, write_json, write_text
 
 LAST: Final = "gate"
+SUMMARY: Final = "summary.json"
+"""Of the corpus; a size that has it is done."""
+CODE: Final = "code.sha256"
+"""Digest of the code that is measured. A size that was cut goes on with its own copy."""
 SECONDS_PER_SPEAKER: Final = 21.0
 """Of the synthetic world with ten recordings of training speakers and eight of others."""
 FIXED: Final[Mapping[str, Any]] = {
@@ -82,7 +86,7 @@ def measure(hours: float, work: Path, tell: Callable[[StageCost], None]) -> Size
     """Bring a corpus of ``hours`` through every stage; what is known already is not measured again.
 
     Raises:
-        WorkspaceError: the folder holds figures of other parameters, or a stage failed.
+        WorkspaceError: the folder holds figures of other parameters or code, or a stage failed.
     """
     place = work / f"{hours:g}h"
     graph = _furnished(place, values_for(hours))
@@ -94,9 +98,9 @@ def measure(hours: float, work: Path, tell: Callable[[StageCost], None]) -> Size
             tell(StageCost.from_json(read_json(figures)))
         costs.append(StageCost.from_json(read_json(figures)))
     _keep_summary(place)
-    summary = read_json(place / "summary.json")
+    summary = read_json(place / SUMMARY)
     return Size(wanted_hours=hours, hours=summary["hours"], recordings=summary["recordings"],
-                code=(place / "code.sha256").read_text(encoding="ascii"), stages=tuple(costs))
+                code=(place / CODE).read_text(encoding="ascii"), stages=tuple(costs))
 
 
 def _furnished(place: Path, values: Mapping[str, Any]) -> Graph:
@@ -105,13 +109,16 @@ def _furnished(place: Path, values: Mapping[str, Any]) -> Graph:
     if params.exists() and params.read_text(encoding="utf-8") != text:
         raise WorkspaceError(name=str(place), rule="hold figures of the parameters that are asked for",
                              value="those of others", action="Delete that folder.")
+    if (place / SUMMARY).exists() and (place / CODE).read_text(encoding="ascii") != tree_digest(ROOT):
+        raise WorkspaceError(name=str(place), rule="hold figures of the code as it is", value="those of other code",
+                             action="Delete that folder.")
     if not params.exists():
         for name in code_files(ROOT, (*STAGE_CODE, "dvc.yaml", "params.yaml")):
             (place / "code" / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(ROOT / name, place / "code" / name)
         # otherwise the first stage that imports a module would pay for compiling it
         subprocess.run([sys.executable, "-m", "compileall", "-q", str(place / "code")], check=True)  # noqa: S603
-        write_text(place / "code.sha256", tree_digest(ROOT))
+        write_text(place / CODE, tree_digest(ROOT))
         write_json(place / "corpus.json", {})
         write_json(place / "watched.json", watched_cohorts.read(values))
         write_text(params, text)
@@ -144,8 +151,8 @@ def _mega(found: list[int]) -> float:
 
 
 def _keep_summary(place: Path) -> None:
-    corpus = place / "artifacts" / "corpus" / "summary.json"
+    corpus = place / "artifacts" / "corpus" / SUMMARY
     if corpus.exists():
-        shutil.copy2(corpus, place / "summary.json")
+        shutil.copy2(corpus, place / SUMMARY)
         for folder in ("artifacts", "checkpoints", "pieces", "home"):
             shutil.rmtree(place / folder, ignore_errors=True)

@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import yaml
 
 from benchmarks.scale import compared, told
 from benchmarks.scaling import road
@@ -110,4 +111,15 @@ def test_figures_of_other_parameters_are_refused(tmp_path: Path) -> None:
     (place / "params.yaml").write_text("seed: 1\n", encoding="utf-8")
 
     with pytest.raises(WorkspaceError, match="figures of the parameters that are asked for"):
+        road.measure(0.1, tmp_path, lambda stage: None)
+
+
+def test_figures_of_other_code_are_refused_once_a_size_is_done(tmp_path: Path) -> None:
+    place = tmp_path / "0.1h"
+    place.mkdir()
+    (place / "params.yaml").write_text(yaml.safe_dump(values_for(0.1), sort_keys=False), encoding="utf-8")
+    (place / "summary.json").write_text("{}", encoding="utf-8")
+    (place / "code.sha256").write_text(64 * "0", encoding="ascii")
+
+    with pytest.raises(WorkspaceError, match="figures of the code as it is"):
         road.measure(0.1, tmp_path, lambda stage: None)
